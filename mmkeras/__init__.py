@@ -1,0 +1,49 @@
+"""mmkeras: from samples in several modalities to a verified file on a device.
+
+Everything here is an ordinary Keras model or an ordinary `tf.data.Dataset`.
+Names are imported when first used, since TensorFlow takes seconds to start.
+
+>>> import mmkeras
+>>> data = mmkeras.load_data("build/demo/data")
+>>> model, heads = mmkeras.build_from_recipe(data.spec, data.statistics, {})
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Categories": "heads",
+    "Category": "heads",
+    "ComponentPretrain": "training",
+    "Concat": "fusion",
+    "CrossAttention": "fusion",
+    "DataSpec": "spec",
+    "FullFineTune": "training",
+    "Fusion": "fusion",
+    "Gated": "fusion",
+    "Number": "heads",
+    "audio_tower": "towers",
+    "build_from_recipe": "model",
+    "build_model": "model",
+    "evaluate": "evaluation",
+    "image_tower": "towers",
+    "load_data": "data",
+    "load_model": "model",
+    "load_spec": "spec",
+    "prepare": "data",
+    "text_tower": "towers",
+    "vector_tower": "towers",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'mmkeras' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"mmkeras.{_HOME[name]}"), name)
+
+
+def __dir__():
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,92 @@
+"""Files are whole or absent, and the manifest notices every change."""
+
+import json
+
+import pytest
+
+from mmkeras import artefact
+
+
+def make(folder):
+    (folder / "a.bin").write_bytes(b"abc")
+    (folder / "b.bin").write_bytes(b"defg")
+    return artefact.write_manifest(
+        folder, "run", ["b.bin", "a.bin"], spec={"x": 1}
+    )
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_text("old")
+    with pytest.raises(RuntimeError):
+        with artefact.atomic(path) as temporary:
+            temporary.write_text("half of the n")
+            raise RuntimeError("power cut")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["labels.json"]
+
+
+def test_the_temporary_name_keeps_the_suffix(tmp_path):
+    with artefact.atomic(tmp_path / "model.keras") as temporary:
+        assert temporary.suffix == ".keras"
+        temporary.write_bytes(b"")
+
+
+def test_nan_never_reaches_a_json_file(tmp_path):
+    with pytest.raises(ValueError, match="[Oo]ut of range"):
+        artefact.write_json(tmp_path / "x.json", {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_manifest_lists_bytes_and_sha256(tmp_path):
+    manifest = make(tmp_path)
+    assert list(manifest["files"]) == ["a.bin", "b.bin"]
+    assert manifest["files"]["a.bin"] == {
+        "bytes": 3,
+        "sha256": "ba7816bf8f01cfea414140de5dae2223"
+        "b00361a396177a9cb410ff61f20015ad",
+    }
+    assert artefact.read_manifest(tmp_path, "run") == manifest
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda d: (d / "a.bin").write_bytes(b"abd"), "a.bin.*sha256"),
+        (lambda d: (d / "a.bin").write_bytes(b"ab"), "a.bin.*3 bytes.*2 bytes"),
+        (lambda d: (d / "a.bin").unlink(), "a.bin.*nothing there"),
+        (
+            lambda d: [
+                (d / "a.bin").unlink(),
+                (d / "a.bin").symlink_to(d / "b.bin"),
+            ],
+            "a.bin.*a link",
+        ),
+        (lambda d: (d / "manifest.json").unlink(), "written last"),
+        (lambda d: (d / "manifest.json").write_text("{"), "JSONDecodeError"),
+        (lambda d: (d / "manifest.json").write_text("[]"), "TypeError"),
+    ],
+    ids=["flip", "cut", "gone", "link", "none", "torn", "list"],
+)
+def test_every_damage_is_named(tmp_path, damage, message):
+    make(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        artefact.read_manifest(tmp_path, "run")
+
+
+def test_another_kind_is_refused(tmp_path):
+    make(tmp_path)
+    with pytest.raises(ValueError, match="of kind 'bundle'.*kind 'run'"):
+        artefact.read_manifest(tmp_path, "bundle")
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd"])
+def test_a_manifest_cannot_point_outside(tmp_path, name):
+    make(tmp_path)
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"] = {name: {"bytes": 0, "sha256": ""}}
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="stay inside the folder"):
+        artefact.read_manifest(tmp_path, "run")
