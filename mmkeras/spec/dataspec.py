@@ -1,0 +1,133 @@
+"""The data spec itself."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+from pydantic import Field
+
+from mmkeras.spec.modalities import ModalitySpec
+from mmkeras.spec.tables import DataFiles, Split, Table
+from mmkeras.spec.targets import Category, TargetSpec
+from mmkeras.spec.toml import explain, read_toml
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+# Names that already mean something in a batch or on the runner's command line.
+RESERVED = ("present", "help", "bundle", "samples", "threads")
+
+
+class DataSpec(Table):
+    """A whole data spec.
+
+    Args:
+        name: Short name, such as "avdigits".
+        description: What the data are and where they come from.
+        data: Where the samples are.
+        split: Which samples train, validate and test.
+        modalities: What goes into the model, by name.
+        targets: What comes out of it, by name.
+
+    Example:
+
+    >>> spec = load_spec("data_specs/demo.toml")
+    >>> sorted(spec.modalities)
+    ['audio', 'image', 'text']
+    """
+
+    name: str
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    data: DataFiles = DataFiles()
+    split: Split = Split()
+    modalities: dict[str, ModalitySpec] = Field(min_length=1, max_length=32)
+    targets: dict[str, TargetSpec] = Field(min_length=1, max_length=32)
+    _folder: Path = pydantic.PrivateAttr(Path("."))
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "DataSpec":
+        for name in (self.name, *self.modalities, *self.targets):
+            if not NAME.fullmatch(name) or name in RESERVED:
+                raise ValueError(
+                    "Names must be lower-case letters, digits and `_`, start "
+                    f"with a letter, have at most 40 characters, and not be "
+                    f"one of {', '.join(RESERVED)}. Received: {name!r}"
+                )
+        both = set(self.modalities) & set(self.targets)
+        if both:
+            raise ValueError(
+                "A modality and a target must not share a name. "
+                f"Received: {sorted(both)}"
+            )
+        stratify = self.split.stratify
+        if stratify is not None and not isinstance(
+            self.targets.get(stratify), Category
+        ):
+            raise ValueError(
+                "`split.stratify` must name a target of kind 'category'. "
+                f"Received: {stratify!r}; targets: {sorted(self.targets)}"
+            )
+        return self
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Names of the optional modalities, sorted: columns of `present`."""
+        return tuple(
+            sorted(n for n, m in self.modalities.items() if m.optional)
+        )
+
+    @property
+    def root(self) -> Path:
+        """The data root, found from the folder of the spec file."""
+        return self._folder / self.data.root
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the whole content."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def only(self, *names: str) -> "DataSpec":
+        """Returns this spec with the modalities `names` alone, all required.
+
+        It is the spec of a single-modality baseline.
+        """
+        unknown = set(names) - set(self.modalities)
+        if unknown or not names:
+            raise ValueError(
+                f"`names` must be modalities of the spec. Received: "
+                f"{sorted(names)}; modalities: {sorted(self.modalities)}"
+            )
+        parts = self.to_dict()
+        parts["modalities"] = {
+            name: {**parts["modalities"][name], "optional": False}
+            for name in sorted(names)
+        }
+        return self.from_dict(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain JSON values; `from_dict` reads them."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_dict(cls, values: dict, source: str = "spec") -> "DataSpec":
+        """Checks `values`; `source` names their file in errors."""
+        try:
+            return cls.model_validate(values)
+        except pydantic.ValidationError as error:
+            raise ValueError(explain(error, source)) from None
+
+
+def load_spec(path: str | Path) -> DataSpec:
+    """Reads and checks a TOML spec.
+
+    Raises:
+        ValueError: If the file is missing, no TOML, or not a valid spec; the
+            message names file, key, what was received and the nearest key.
+    """
+    path = Path(path)
+    values = read_toml(path)
+    spec = DataSpec.from_dict(values, str(path))
+    spec._folder = path.parent
+    return spec

@@ -1,0 +1,79 @@
+"""What every table of a spec shares, and the tables `[data]` and `[split]`."""
+
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Column = Annotated[str, Field(min_length=1, max_length=200)]
+# TOML has lists only; a tuple keeps the spec immutable.
+Columns = Annotated[tuple[Column, ...], Field(strict=False, max_length=10_000)]
+
+
+class Table(pydantic.BaseModel):
+    """A table of a spec: strict types, no unknown key, immutable."""
+
+    model_config = pydantic.ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False
+    )
+
+
+class DataFiles(Table):
+    """Table `[data]`: where the samples are.
+
+    Args:
+        root: Folder that every path in the manifest stays inside, relative to
+            the spec file.
+        manifest: CSV or Parquet file inside `root`, one sample a row.
+        id_column: Column that names a sample in reports; the row number when
+            left out.
+        max_bad_fraction: Largest fraction of samples that may be quarantined.
+    """
+
+    root: str = "."
+    manifest: str = "manifest.csv"
+    id_column: Column | None = None
+    max_bad_fraction: Fraction = 0.05
+
+
+class Split(Table):
+    """Table `[split]`: which samples train, validate and test.
+
+    Args:
+        method: "fractions" draws at random, "column" reads `column`.
+        train: Fraction of the samples (of the groups, with `group`).
+        validation: Fraction of the samples.
+        test: Fraction of the samples.
+        column: Column holding "train", "validation" or "test".
+        stratify: Category target whose classes keep their share in each split.
+        group: Column, such as a speaker or a patient, whose value is never on
+            two sides.
+        seed: Seed of the draw.
+    """
+
+    method: Literal["fractions", "column"] = "fractions"
+    train: Fraction = 0.8
+    validation: Fraction = 0.1
+    test: Fraction = 0.1
+    column: Column | None = None
+    stratify: str | None = None
+    group: Column | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "Split":
+        if (self.method == "column") != (self.column is not None):
+            raise ValueError(
+                '`column` must be given with `method = "column"`, and only '
+                f"there. Received: method={self.method!r}, "
+                f"column={self.column!r}"
+            )
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6 or min(self.train, self.test) <= 0:
+            raise ValueError(
+                "`train`, `validation` and `test` must add up to 1, with "
+                f"`train` and `test` above 0. Received: {self.train}, "
+                f"{self.validation}, {self.test}"
+            )
+        return self
