@@ -1,0 +1,97 @@
+"""What every fusion shares: learned stand-ins for absent modalities."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class Fusion(keras.layers.Layer):
+    """Base of every fusion: `{modality: tower output}` to one vector.
+
+    A subclass implements `fuse(features)`. Before that, for each modality in
+    `present`, a learned vector replaces the tower's output wherever the
+    modality is absent, sample by sample: in training, in evaluation and in
+    the exported graph alike. What stood in the absent input has no influence.
+
+    Args:
+        units: Width of the output.
+
+    Call arguments:
+        features: `{modality: {"vector": (batch, d), "tokens": (batch, t, d),
+            "mask": (batch, t)}}`; `d` may differ between modalities.
+        present: `{modality: (batch, 1)}`, 1 where the modality is there; only
+            the optional modalities have an entry.
+
+    Output shape: `(batch, units)`.
+
+    Example, a fusion of your own:
+
+    >>> class Mean(Fusion):
+    ...     def fuse(self, features):
+    ...         vectors = [features[n]["vector"] for n in sorted(features)]
+    ...         return keras.ops.mean(keras.ops.stack(vectors), axis=0)
+    """
+
+    def __init__(self, units=64, **kwargs):
+        if units <= 0:
+            raise ValueError(
+                f"`units` must be a positive integer. Received: units={units}"
+            )
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, features_shape, present_shape=None):
+        self.standins = {
+            name: self.add_weight(
+                name=f"{name}_standin",
+                shape=(features_shape[name]["vector"][-1],),
+                initializer=keras.initializers.RandomNormal(stddev=0.02),
+            )
+            for name in sorted(present_shape or {})
+        }
+        self.build_fuse(features_shape)
+
+    def build_fuse(self, features_shape):
+        """Creates the weights of `fuse`; nothing by default."""
+
+    def call(self, features, present=None):
+        features = {name: dict(features[name]) for name in sorted(features)}
+        for name in self.standins:
+            features[name] = self.stand_in(
+                features[name], present[name], self.standins[name]
+            )
+        return self.fuse(features)
+
+    def stand_in(self, feature, present, standin):
+        """Replaces one modality's features where `present` is 0.
+
+        An absent modality keeps one token, its stand-in, so that attention
+        over all tokens always has something to look at.
+        """
+        here = ops.cast(present, feature["vector"].dtype)
+        standin = ops.cast(standin, here.dtype)
+        here_3d = ops.expand_dims(here, -1)
+        mask = ops.cast(feature["mask"], here.dtype)
+        first = ops.one_hot(0, mask.shape[1], dtype=here.dtype)
+        return {
+            "vector": feature["vector"] * here + standin * (1 - here),
+            "tokens": feature["tokens"] * here_3d + standin * (1 - here_3d),
+            "mask": mask * here + first * (1 - here),
+        }
+
+    def fuse(self, features):
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `fuse(features)`."
+        )
+
+    def compute_output_shape(self, features_shape, present_shape=None):
+        name = sorted(features_shape)[0]
+        return (features_shape[name]["vector"][0], self.units)
+
+
+def check_rate(name, rate):
+    """Raises ValueError unless `rate` is in [0, 1)."""
+    if not 0 <= rate < 1:
+        raise ValueError(
+            f"`{name}` must be at least 0 and below 1. Received: {rate}"
+        )

@@ -1,0 +1,46 @@
+"""Concatenation, the baseline of every fusion."""
+
+import keras
+from keras import ops
+
+from mmkeras.fusion.base import Fusion, check_rate
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class Concat(Fusion):
+    """Concatenates the vectors, then one dense layer.
+
+    Good where every modality always says something of its own; hard to beat
+    with few samples. Costs `M * d * units` parameters and multiply-adds for M
+    modalities of width d.
+
+    Args:
+        units: Width of the output.
+        activation: Activation of the dense layer.
+        dropout: Dropout rate on the concatenated vectors.
+
+    Call arguments and output shape: see `Fusion`.
+
+    Source: the early/late fusion of Baltrusaitis et al., "Multimodal Machine
+    Learning: A Survey and Taxonomy", 2017 (arXiv 1705.09406).
+
+    Example:
+
+    >>> fused = Concat(32)({"a": tower_a(x), "b": tower_b(y)})
+    """
+
+    def __init__(self, units=64, activation="relu", dropout=0.0, **kwargs):
+        check_rate("dropout", dropout)
+        super().__init__(units, **kwargs)
+        self.activation = activation
+        self.dropout = dropout
+        self.drop = keras.layers.Dropout(dropout)
+        self.dense = keras.layers.Dense(units, activation, name="dense")
+
+    def build_fuse(self, features_shape):
+        width = sum(s["vector"][-1] for s in features_shape.values())
+        self.dense.build((None, width))
+
+    def fuse(self, features):
+        vectors = [features[name]["vector"] for name in sorted(features)]
+        return self.dense(self.drop(ops.concatenate(vectors, axis=-1)))
