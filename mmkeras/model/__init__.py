@@ -2,6 +2,12 @@
 
 from mmkeras.model.build import build_model
 from mmkeras.model.load import load_model
-from mmkeras.model.recipe import build_from_recipe, check_keys
+from mmkeras.model.recipe import RECIPE_KEYS, build_from_recipe, check_keys
 
-__all__ = ["build_from_recipe", "build_model", "check_keys", "load_model"]
+__all__ = [
+    "RECIPE_KEYS",
+    "build_from_recipe",
+    "build_model",
+    "check_keys",
+    "load_model",
+]

@@ -49,7 +49,9 @@ def load_model(path: str | Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False)
     except (ValueError, TypeError, KeyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
+        # Keras wraps the cause in the whole config, once a level.
+        cause = str(error).rpartition("Exception encountered: ")[2]
+        reason = cause.strip().splitlines()[0][:300]
         raise ValueError(
             f"`{path}` must be a model saved by Keras. Received: a file it "
             f"refuses ({type(error).__name__}: {reason})"

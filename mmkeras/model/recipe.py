@@ -90,6 +90,8 @@ def _make_tower(
         "vector": (),
     }[modality.kind]
     given = {key: getattr(modality, key) for key in from_spec}
+    if modality.kind == "image" and not arguments.get("pretrained"):
+        given.update({k: known[k] for k in ("mean", "std") if k in known})
     if modality.kind == "audio":
         given["samples"] = modality.shape[0]
     if modality.kind == "text":

@@ -1,0 +1,55 @@
+# The two README commands. Each sets up all it needs; only Python and make must
+# be there.
+PYTHON ?= python3
+PIP := -m pip install --quiet --disable-pip-version-check
+BIN := .venv/bin
+OUT := build/demo
+RECIPE := data_specs/recipes/demo.toml
+
+export TF_CPP_MIN_LOG_LEVEL := 3
+
+.PHONY: test demo slow lint clean
+
+test: .venv/installed .venv-device/installed
+	$(BIN)/python -m pytest
+
+# From raw files to an int8 answer, command by command.
+demo: .venv/installed .venv-device/installed
+	rm -rf $(OUT)
+	$(BIN)/mmkeras demo --out $(OUT)/raw
+	$(BIN)/mmkeras prepare $(OUT)/raw/demo.toml --out $(OUT)/data
+	$(BIN)/mmkeras train $(OUT)/data --model $(RECIPE) --strategy full \
+		--out $(OUT)/run-full
+	$(BIN)/mmkeras train $(OUT)/data --model $(RECIPE) --strategy component \
+		--out $(OUT)/run-component
+	$(BIN)/mmkeras evaluate $(OUT)/run-component --no-baselines
+	$(BIN)/mmkeras evaluate $(OUT)/run-full
+	$(BIN)/python -m mmkeras.export $(OUT)/run-full --quantize int8 \
+		--out $(OUT)/bundle
+	# A Python that has NumPy and ai-edge-litert only.
+	! .venv-device/bin/python -c 'import tensorflow' 2>/dev/null
+	.venv-device/bin/python $(OUT)/bundle/run.py \
+		--image $(OUT)/raw/images/0000.png --audio $(OUT)/raw/audio/0000.wav
+	$(BIN)/mmkeras card $(OUT)/bundle
+	@echo "report: $(OUT)/run-full/evaluation/report.html"
+
+# What takes minutes, and so is left out of `make test`.
+slow: .venv/installed .venv-device/installed
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.venv/installed: setup.cfg
+	$(PYTHON) -m venv .venv
+	$(BIN)/python $(PIP) --editable '.[dev]'
+	touch $@
+
+.venv-device/installed:
+	$(PYTHON) -m venv .venv-device
+	.venv-device/bin/python $(PIP) numpy ai-edge-litert
+	touch $@
+
+clean:
+	rm -rf build .venv .venv-device

@@ -1,0 +1,176 @@
+"""What `mmkeras train` and `mmkeras evaluate` do: the parts put together.
+
+A run is the folder of one trained model: `model.keras`, `history.csv`, and a
+manifest with the recipe, the seed, the strategy and the data it was trained
+on.
+"""
+
+from pathlib import Path
+
+import keras
+
+from mmkeras import artefact, evaluation
+from mmkeras.data import Data, load_data
+from mmkeras.model import (
+    RECIPE_KEYS,
+    build_from_recipe,
+    check_keys,
+    load_model,
+)
+from mmkeras.training import make_strategy, save_run
+from mmkeras.training.datasets import OneModality, one_modality
+
+
+def train_run(
+    data_folder: Path,
+    recipe: dict,
+    strategy: str,
+    out: Path,
+    seed: int = 0,
+    verbose: int = 2,
+) -> None:
+    """Trains a recipe's model on prepared data; writes the run `out`."""
+    settings = split_settings(recipe)
+    chosen = make_strategy(strategy, settings["strategies"].get(strategy, {}))
+    # Before the weights are drawn.
+    keras.utils.set_random_seed(seed)
+    data = load_data(
+        data_folder,
+        batch_size=settings["batch_size"],
+        seed=seed,
+        augment=recipe.get("augment", True),
+    )
+    model, heads = build_from_recipe(data.spec, data.statistics, recipe)
+    history = chosen.fit(
+        model, data, heads, out=out, seed=seed, verbose=verbose
+    )
+    save_run(out, model, history, **describe_run(data, recipe, strategy, seed))
+
+
+def describe_run(data: Data, recipe: dict, strategy: str, seed: int) -> dict:
+    """Returns what a run's manifest says of where the model comes from.
+
+    Example, for a model that was not built by a recipe:
+
+    >>> save_run("run", model, history, **describe_run(data, {}, "full", 0))
+    """
+    folder = Path(data.folder).resolve()
+    return {
+        "data": str(folder),
+        "data_sha256": artefact.sha256_of(folder / artefact.MANIFEST),
+        "spec": data.spec.to_dict(),
+        "spec_sha256": data.spec.sha256,
+        "strategy": strategy,
+        "recipe": recipe,
+        "seed": seed,
+    }
+
+
+def evaluate_run(
+    run: Path, data_folder: Path | None = None, baselines: bool = True
+) -> dict:
+    """Evaluates a run on its test split; writes `RUN/evaluation`."""
+    manifest = artefact.read_manifest(run, "run")
+    model = load_model(run)
+    data = open_data(manifest, data_folder)
+    spec = data.spec
+    alone = {}
+    if baselines and len(spec.modalities) > 1:
+        alone = {
+            name: train_alone(data, manifest["recipe"], name, manifest["seed"])
+            for name in sorted(spec.modalities)
+        }
+    result = evaluation.evaluate(
+        model,
+        data.test,
+        spec.targets,
+        optional=spec.optional,
+        statistics=data.statistics["targets"],
+        train_samples=data.counts["train"],
+        baselines=alone,
+    )
+    page = evaluation.render_report(
+        result,
+        title=f"{spec.name}: {run.name}",
+        facts={
+            "Strategy": manifest["strategy"],
+            "Seed": manifest["seed"],
+            "Training samples": data.counts["train"],
+        },
+        history=run / "history.csv",
+        dataset=data.test,
+        modalities=spec.modalities,
+        ids=data.ids("test"),
+        tokenizers={
+            name: data.tokenizer_path(name)
+            for name, modality in spec.modalities.items()
+            if modality.kind == "text"
+        },
+    )
+    evaluation.write_evaluation(run / "evaluation", result, page)
+    return result
+
+
+def open_data(manifest: dict, folder: Path | None) -> Data:
+    """Loads the data a run was trained on; refuses any other."""
+    folder = Path(folder or manifest["data"])
+    data = load_data(
+        folder,
+        batch_size=split_settings(manifest["recipe"])["batch_size"],
+        seed=manifest["seed"],
+        augment=manifest["recipe"].get("augment", True),
+    )
+    digest = artefact.sha256_of(folder / artefact.MANIFEST)
+    if digest != manifest["data_sha256"]:
+        raise ValueError(
+            f"`{folder}` must be the data the run was trained on, whose "
+            f"manifest has sha256 {manifest['data_sha256'][:16]}. "
+            f"Received: {digest[:16]}"
+        )
+    return data
+
+
+def train_alone(data: Data, recipe: dict, name: str, seed: int) -> dict:
+    """Trains one modality with the same recipe; returns its metrics.
+
+    The recipe's tower, heads and full strategy, from scratch, on the same
+    samples; those that lack the modality do not count.
+    """
+    spec = data.spec
+    keras.utils.set_random_seed(seed)
+    towers = {k: v for k, v in recipe.get("towers", {}).items() if k == name}
+    model, heads = build_from_recipe(
+        spec.only(name), data.statistics, {**recipe, "towers": towers}
+    )
+    column = spec.optional.index(name) if name in spec.optional else None
+    settings = split_settings(recipe)["strategies"]["full"]
+    print(f"Baseline: `{name}` alone")
+    make_strategy("full", settings).fit(
+        model, OneModality(data, name, column), heads, seed=seed, verbose=0
+    )
+    # On every test sample, as the fused model: who lacks it has to guess.
+    result = evaluation.evaluate(
+        model, one_modality(data.test, name, None), spec.targets
+    )
+    return {t: entry["metrics"] for t, entry in result["targets"].items()}
+
+
+def split_settings(recipe: dict) -> dict:
+    """Returns batch size, and the settings of each strategy of a recipe.
+
+    `[training]` holds what all strategies share, `[training.full]` and
+    `[training.component]` what is theirs alone.
+    """
+    check_keys("recipe", recipe, RECIPE_KEYS)
+    shared = dict(recipe.get("training", {}))
+    batch_size = shared.pop("batch_size", 32)
+    if type(batch_size) is not int or batch_size < 1:
+        raise ValueError(
+            "`training.batch_size` must be a positive integer. "
+            f"Received: {batch_size!r}"
+        )
+    own = {name: shared.pop(name, {}) for name in ("full", "component")}
+    return {
+        "batch_size": batch_size,
+        "strategies": {name: {**shared, **own[name]} for name in own},
+    }

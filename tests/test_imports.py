@@ -1,0 +1,89 @@
+"""Who imports whom: the table of the design, held."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "mmkeras"
+ALLOWED = {
+    "artefact": set(),
+    "spec": {"artefact"},
+    "towers": {"artefact"},
+    "fusion": {"artefact"},
+    "heads": {"artefact"},
+    "evaluation": {"artefact"},
+    "data": {"artefact", "spec"},
+    "model": {"artefact", "spec", "towers", "fusion", "heads"},
+    "training": {"artefact", "heads"},
+    "export": {"artefact", "spec", "compress"},
+}
+# Where a command starts: these put the parts together.
+ENTRY_POINTS = {
+    "__init__.py",
+    "cli.py",
+    "runs.py",
+    "export/__main__.py",
+    "export/child.py",
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Parts of mmkeras that a file imports, also inside functions."""
+    parts = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in {path}"
+            names = [node.module]
+            if node.module == "mmkeras":
+                names = [f"mmkeras.{alias.name}" for alias in node.names]
+        else:
+            continue
+        parts |= {n.split(".")[1] for n in names if n.startswith("mmkeras.")}
+    return parts
+
+
+@pytest.mark.parametrize(
+    "path", FILES, ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_imports_only_what_the_table_allows(path):
+    relative = path.relative_to(PACKAGE)
+    if str(relative) in ENTRY_POINTS:
+        return
+    part = relative.parts[0].removesuffix(".py")
+    assert imported_parts(path) - {part} <= ALLOWED[part]
+
+
+def test_the_runner_imports_nothing_of_mmkeras():
+    runner = PACKAGE.parent / "export" / "run.py"
+    assert not imported_parts(runner)
+    assert "mmkeras" not in {
+        alias.name
+        for node in ast.walk(ast.parse(runner.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_tensorflow_is_imported_only_where_it_is_needed(path):
+    imports = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    if path.relative_to(PACKAGE).parts[0] not in ("data", "export", "training"):
+        assert "tensorflow" not in imports
+
+
+def test_there_is_no_utils_module():
+    assert not list(PACKAGE.rglob("utils*"))
