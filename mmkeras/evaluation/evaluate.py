@@ -1,0 +1,190 @@
+"""The whole evaluation of a model, as one JSON-able dict."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.evaluation.baselines import constant_outputs
+from mmkeras.evaluation.measure import measure, per_class
+from mmkeras.evaluation.predict import predict
+from mmkeras.evaluation.subsets import subsets, without
+from mmkeras.evaluation.worst import confusion, points, worst_samples
+
+
+def evaluate(
+    model: Any,
+    dataset: Any,
+    targets: Mapping[str, Any],
+    optional: Sequence[str] = (),
+    statistics: Mapping[str, Any] | None = None,
+    train_samples: int | None = None,
+    baselines: Mapping[str, Mapping[str, Any]] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measures `model` on `dataset`, beside what anyone could do.
+
+    Args:
+        model: Keras model from `{modality: x}` to `{target: y}`.
+        dataset: Batches of `({modality: x}, {target: y},
+            {target: sample_weight})` in a fixed order.
+        targets: Specs by name, with `kind`, and `classes` or `unit`.
+        optional: Names of the optional modalities; each is taken away in
+            turn, and each is left alone.
+        statistics: Statistics of the training split by target, for the
+            majority class and the mean: `data.statistics["targets"]`.
+        train_samples: Size of the training split.
+        baselines: For each modality, the metrics by target of a model
+            trained on it alone: `{"image": {"digit": metrics}}`, where
+            `metrics` is what this function returned for that model at
+            `["targets"]["digit"]["metrics"]`.
+        resamples: Bootstrap resamples for the 95 % intervals.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        JSON values only; None where something is not defined:
+        `{"samples", "resamples", "confidence", "seed", "modalities",
+        "optional", "targets": {target: {"kind", "classes", "unit", "count",
+        "metrics", "baselines", "subsets", "per_class", "confusion",
+        "points", "worst"}}}`.
+
+    Example:
+
+    >>> result = evaluate(model, data.test, data.spec.targets,
+    ...                   optional=data.spec.optional,
+    ...                   statistics=data.statistics["targets"])
+    >>> result["targets"]["digit"]["metrics"]["accuracy"]["value"]
+    0.985
+    """
+    _check_names(model, targets)
+    names = sorted(model.input) if isinstance(model.input, Mapping) else []
+    modalities = [name for name in names if name != "present"]
+    everything = predict(model, dataset)
+    chosen = subsets(optional, modalities) if optional else []
+    taken = [
+        (subset, predict(model, without(dataset, subset["absent"], optional)))
+        for subset in chosen
+    ]
+    result: dict[str, Any] = {
+        "samples": len(next(iter(everything[0].values()))),
+        "resamples": resamples,
+        "confidence": 0.95,
+        "seed": seed,
+        "modalities": modalities,
+        "optional": sorted(optional),
+        "targets": {},
+    }
+    for name, target in sorted(targets.items()):
+        score = functools.partial(_score, name, target.kind, resamples, seed)
+        entry = _describe(name, target, *everything)
+        known = (statistics or {}).get(name, {})
+        constant = _constant(name, entry, everything, known, train_samples)
+        entry["metrics"] = score(everything)
+        entry["baselines"] = [
+            *({**c, "metrics": score(c["metrics"])} for c in constant),
+            *_trained(baselines or {}, name),
+        ]
+        entry["subsets"] = [
+            {**subset, "metrics": score(found)} for subset, found in taken
+        ]
+        result["targets"][name] = entry
+    return result
+
+
+def write_evaluation(
+    out: str | Path, result: Mapping[str, Any], html: str, **fields: Any
+) -> dict:
+    """Writes `evaluation.json`, `report.html` and, last, `manifest.json`.
+
+    Args:
+        out: The folder, `RUN/evaluation`; created where it is missing.
+        result: What `evaluate` returned.
+        html: What `render_report` returned.
+        **fields: Further entries of the manifest, JSON values only.
+
+    Returns:
+        The manifest.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    artefact.write_json(out / "evaluation.json", result)
+    (out / artefact.MANIFEST).unlink(missing_ok=True)
+    artefact.write_text(out / "report.html", html)
+    files = ["evaluation.json", "report.html"]
+    return artefact.write_manifest(out, "evaluation", files, **fields)
+
+
+def _check_names(model: Any, targets: Mapping[str, Any]) -> None:
+    outputs = model.output if isinstance(model.output, Mapping) else {}
+    if not targets or set(targets) - set(outputs):
+        raise ValueError(
+            "`targets` must name outputs of the model: "
+            f"{sorted(outputs)}. Received: {sorted(targets)}"
+        )
+
+
+def _describe(name, target, predictions, labels, weights) -> dict[str, Any]:
+    """Returns what the report shows of one target, besides metrics."""
+    kind, classes = target.kind, list(getattr(target, "classes", ()))
+    found = (kind, labels[name], predictions[name], weights[name])
+    entry: dict[str, Any] = {
+        "kind": kind,
+        "classes": classes,
+        "unit": getattr(target, "unit", ""),
+        "count": int(np.sum(weights[name] > 0)),
+        "worst": worst_samples(*found, classes),
+    }
+    if kind == "number":
+        entry["points"] = points(*found)
+    else:
+        entry["per_class"] = per_class(*found, classes)
+    if kind == "category":
+        entry["confusion"] = confusion(*found)
+    return entry
+
+
+def _score(name, kind, resamples, seed, found):
+    outputs, labels, weights = (part[name] for part in found)
+    return measure(kind, labels, outputs, weights, resamples, seed)
+
+
+def _constant(name, entry, everything, known, train_samples):
+    """Yields what knows the training labels alone, outputs for metrics."""
+    outputs = constant_outputs(
+        entry["kind"],
+        len(everything[0][name]),
+        known,
+        entry["classes"],
+        train_samples,
+    )
+    if outputs is not None:
+        label = {
+            "category": "majority class",
+            "categories": "class frequencies",
+            "number": "mean of training",
+        }[entry["kind"]]
+        found = ({name: outputs}, *everything[1:])
+        yield {"name": label, "trained": False, "metrics": found}
+
+
+def _trained(baselines, name):
+    """Yields the models that were trained on one modality."""
+    for modality in sorted(baselines):
+        metrics = baselines[modality].get(name)
+        if metrics:
+            yield {
+                "name": f"{modality} alone",
+                "trained": True,
+                "modality": modality,
+                "metrics": {m: _with_span(v) for m, v in metrics.items()},
+            }
+
+
+def _with_span(value):
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {"value": value, "low": None, "high": None}

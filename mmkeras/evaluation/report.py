@@ -1,0 +1,195 @@
+"""The report: one HTML page with everything in it, for a browser or a phone.
+
+It needs no network and runs no script, and its own policy forbids both.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from mmkeras.evaluation import figures
+from mmkeras.evaluation.measure import HEADLINES
+from mmkeras.evaluation.samples import show_sample
+from mmkeras.evaluation.worst import gather
+
+# A table of more classes than this is not readable.
+MAX_TABLE = 26
+METRICS = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "subset_accuracy": "Subset accuracy",
+    "macro_precision": "Precision (macro)",
+    "macro_recall": "Recall (macro)",
+    "macro_f1": "F1 (macro)",
+    "micro_f1": "F1 (micro)",
+    "roc_auc": "ROC-AUC",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+    "r2": "R²",
+    "correlation": "Correlation",
+}
+# Named in the unit of the target, and better when smaller.
+IN_UNITS = ("mae", "rmse")
+
+
+def render_report(
+    result: Mapping[str, Any],
+    title: str,
+    facts: Mapping[str, Any] | None = None,
+    history: str | Path | None = None,
+    dataset: Any = None,
+    modalities: Mapping[str, Any] | None = None,
+    ids: Sequence[str] | None = None,
+    tokenizers: Mapping[str, str | Path] | None = None,
+) -> str:
+    """Returns the page for what `evaluate` returned.
+
+    Args:
+        result: What `evaluate` returned.
+        title: Title of the page.
+        facts: Lines under the title, such as `{"Data": "avdigits"}`.
+        history: `history.csv` of the run, for the learning curves.
+        dataset: The data set that was evaluated, for the worst samples.
+        modalities: Specs by name, with `kind` and, for sound,
+            `sample_rate_hz`.
+        ids: Names of the samples, in the order of `dataset`.
+        tokenizers: For each text modality, the JSON of its tokenizer.
+
+    Example:
+
+    >>> html = render_report(result, "avdigits", history="run/history.csv",
+    ...                      dataset=data.test, ids=data.ids("test"),
+    ...                      modalities=data.spec.modalities)
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "score": score_of,
+        "number": number_of,
+        "percent": percent,
+    }
+    shown = _worst_inputs(result, dataset, modalities or {}, tokenizers or {})
+    page = environment.get_template("report.html.j2")
+    return page.render(
+        title=title,
+        facts=facts or {},
+        result=result,
+        targets=[
+            _target(name, entry)
+            for name, entry in sorted(result["targets"].items())
+        ],
+        curves=learning_curves(history) if history else [],
+        shown=shown,
+        ids=list(ids or []),
+        metric_names=METRICS,
+        in_units=IN_UNITS,
+    )
+
+
+def score_of(value: float | None, units: bool = False) -> str:
+    """Returns a metric for reading: "0.985", or three digits, "12.3"."""
+    if value is None:
+        return "–"
+    return (
+        number_of(value) if units else f"{value:.3f}".replace("-0.000", "0.000")
+    )
+
+
+def number_of(value: float) -> str:
+    """Returns a number in its unit for reading: "12,300", "0.00123"."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def percent(value: float) -> str:
+    """Returns a share for reading: "98 %"."""
+    return f"{100 * value:.0f} %"
+
+
+def learning_curves(path: str | Path) -> list:
+    """Returns a chart of the loss and of each metric in a `history.csv`."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        return []
+    columns = {
+        name: [float(row[name]) if row[name] else None for row in rows]
+        for name in rows[0]
+        if name != "stage"
+    }
+    epochs = [int(epoch) for epoch in columns.pop("epoch")]
+    stages = [row.get("stage") for row in rows]
+    changes = [
+        epochs[i - 1] for i in range(1, len(rows)) if stages[i] != stages[i - 1]
+    ]
+    names = [n for n in columns if not n.startswith("val_")]
+    # The total first, then metrics; the parts of the loss say little more.
+    names = ["loss"] + [n for n in names if not n.endswith("loss")]
+    charts = []
+    for name in names[:8]:
+        lines = {"training": columns.get(name)}
+        lines["validation"] = columns.get(f"val_{name}")
+        lines = {n: v for n, v in lines.items() if v and any(v)}
+        if lines:
+            label = name.replace("_", " ")
+            charts.append(figures.curves(label, epochs, lines, changes))
+    return charts
+
+
+def _target(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns one target's entry with its charts."""
+    headline = HEADLINES[entry["kind"]]
+    large = len(entry["classes"]) > MAX_TABLE
+    made = {**entry, "name": name, "headline": headline, "large": large}
+    made["chart"] = made["picture"] = None
+    rows = _compared(entry, headline)
+    if len(rows) > 1:
+        unit = f" ({entry['unit']})" if entry["unit"] else ""
+        suffix = unit if headline in IN_UNITS else ""
+        made["chart"] = figures.compared(rows, METRICS[headline] + suffix)
+    if entry["kind"] == "number" and entry["points"]:
+        made["picture"] = figures.scatter(entry["points"], entry["unit"])
+    if entry["kind"] == "category" and large:
+        made["picture"] = figures.heatmap(entry["confusion"])
+    return made
+
+
+def _compared(entry: Mapping[str, Any], headline: str) -> list[dict]:
+    """Returns the model, its subsets and the baselines, for one chart."""
+    rows = [{"name": "all modalities", "strong": True, **entry}]
+    rows += [{**subset, "strong": True} for subset in entry["subsets"]]
+    for baseline in entry["baselines"]:
+        name = baseline["name"]
+        name += " (own model)" if baseline["trained"] else ""
+        rows.append({**baseline, "name": name, "strong": False})
+    return [
+        {
+            "name": row["name"],
+            "strong": row["strong"],
+            **row["metrics"][headline],
+        }
+        for row in rows
+        if headline in row["metrics"]
+    ]
+
+
+def _worst_inputs(result, dataset, modalities, tokenizers):
+    """Returns what is shown of each worst sample, by its place."""
+    if dataset is None:
+        return {}
+    indices = {
+        sample["index"]
+        for entry in result["targets"].values()
+        for sample in entry["worst"]
+    }
+    return {
+        index: show_sample(x, modalities, result["optional"], tokenizers)
+        for index, x in gather(dataset, indices).items()
+    }

@@ -1,0 +1,173 @@
+"""Callbacks: checkpoints that survive a kill, history as CSV, averages."""
+
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from mmkeras import artefact
+from mmkeras.training.run import non_finite, write_csv, writing
+
+PREFIX = "epoch-"
+
+
+class AtomicCheckpoint(keras.callbacks.Callback):
+    """Saves model and optimizer after each epoch, whole or not at all.
+
+    Each checkpoint is a folder `epoch-0001` with `model.keras` and a
+    `manifest.json`, written last, that proves it. A process killed at any
+    moment leaves the checkpoint before, or this one. A model with NaN or
+    infinite weights is never saved, so that the last good one stays.
+
+    Args:
+        folder: Folder of the checkpoints.
+        keep: How many are kept.
+        model: The model that is saved; the one being trained by default.
+
+    Example:
+
+    >>> model.fit(data.train, callbacks=[AtomicCheckpoint("checkpoints")])
+    >>> folder = latest_checkpoint("checkpoints")
+    >>> model = mmkeras.load_model(folder / "model.keras")
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        keep: int = 2,
+        model: keras.Model | None = None,
+    ):
+        super().__init__()
+        if keep < 1:
+            raise ValueError(
+                f"`keep` must be a positive integer. Received: keep={keep}"
+            )
+        self.folder = Path(folder)
+        self.keep = keep
+        self._saved_model = model
+
+    def on_train_begin(self, logs=None):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob(f"{PREFIX}*/.tmp-*"):
+            leftover.unlink()
+
+    def on_epoch_end(self, epoch, logs=None):
+        model = self._saved_model or self.model
+        if non_finite(model) is None:
+            save_checkpoint(self.folder, model, epoch + 1)
+            self._forget(epoch + 1)
+
+    def _forget(self, epoch):
+        found = _checkpoints(self.folder)
+        # Later ones are of an older run into the same folder.
+        kept = [f for f in found if _epoch_of(f) <= epoch][: self.keep]
+        for folder in set(found) - set(kept):
+            # Without its manifest it is no checkpoint, even half removed.
+            (folder / artefact.MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+
+
+def save_checkpoint(folder: str | Path, model: keras.Model, epoch: int) -> Path:
+    """Saves `model` as the checkpoint after `epoch` epochs; returns it."""
+    place = Path(folder) / f"{PREFIX}{epoch:04d}"
+    with writing(place):
+        place.mkdir(parents=True, exist_ok=True)
+        with artefact.atomic(place / "model.keras") as temporary:
+            model.save(temporary)
+        artefact.write_manifest(
+            place, "checkpoint", ["model.keras"], epoch=epoch
+        )
+    return place
+
+
+def latest_checkpoint(folder: str | Path) -> Path | None:
+    """Returns the folder of the newest whole checkpoint, or None.
+
+    A newer one that is damaged is skipped with one warning naming both.
+    """
+    broken = []
+    for place in _checkpoints(Path(folder)):
+        try:
+            artefact.read_manifest(place, "checkpoint")
+        except ValueError as error:
+            broken.append((place, error))
+            continue
+        # A save that was killed before its manifest is no damage.
+        damaged = [b for b in broken if (b[0] / artefact.MANIFEST).exists()]
+        if damaged:
+            warnings.warn(
+                f"`{place}` is used, since the newer `{damaged[0][0]}` is "
+                f"damaged: {damaged[0][1]}",
+                stacklevel=2,
+            )
+        return place
+    return None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Returns the checkpoints in `folder`, newest first."""
+    found = [
+        place
+        for place in folder.glob(f"{PREFIX}*")
+        if place.name.removeprefix(PREFIX).isdigit()
+    ]
+    return sorted(found, key=_epoch_of, reverse=True)
+
+
+def _epoch_of(place: Path) -> int:
+    return int(place.name.removeprefix(PREFIX))
+
+
+class CsvHistory(keras.callbacks.Callback):
+    """Writes every epoch's figures as a CSV file, whole at any moment.
+
+    Unlike `keras.callbacks.CSVLogger` it goes on over several calls of
+    `fit`, whose figures may differ in name.
+
+    Args:
+        path: The file; None collects the rows only.
+
+    Example:
+
+    >>> model.fit(data.train, callbacks=[CsvHistory("history.csv")])
+    """
+
+    def __init__(self, path: str | Path | None):
+        super().__init__()
+        self.path = Path(path) if path is not None else None
+        self.stage = "all"
+        self.rows: list[dict[str, Any]] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, "stage": self.stage}
+        row |= {name: float(value) for name, value in (logs or {}).items()}
+        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        self.rows.append(row)
+        if self.path is not None:
+            with writing(self.path):
+                write_csv(self.path, self.rows)
+
+
+class AveragedWeights(keras.callbacks.SwapEMAWeights):
+    """Uses the moving average of the weights wherever they are looked at.
+
+    Validation, checkpoints, early stopping and the model after `fit` all see
+    the average, also when `fit` stops before its last epoch. It stands first
+    among the callbacks, and the optimizer has `use_ema=True`.
+    """
+
+    def __init__(self):
+        super().__init__(swap_on_epoch=True)
+        self._average = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        self._average = self.model.get_weights()
+
+    def on_train_end(self, logs=None):
+        # Keras has just put the optimizer's copy into the model, and after a
+        # swap that copy is the last step's weights.
+        if self._average is not None:
+            self.model.set_weights(self._average)

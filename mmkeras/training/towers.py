@@ -1,0 +1,56 @@
+"""The towers inside a whole model, and each as a model of its own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+
+def input_names(model: keras.Model) -> dict[str, Any]:
+    """Returns the model's inputs by name; refuses what has none."""
+    if not isinstance(model.input, Mapping):
+        raise ValueError(
+            "`model` must have a dict of inputs, `{modality: x}`, as "
+            f"`build_model` makes it. Received: {type(model.input).__name__}"
+        )
+    return dict(model.input)
+
+
+def modalities(model: keras.Model) -> list[str]:
+    """Returns the names of the model's modalities, sorted."""
+    return sorted(set(input_names(model)) - {"present"})
+
+
+def tower_of(model: keras.Model, name: str) -> keras.Model:
+    """Returns the tower of the modality `name`."""
+    layers = [layer.name for layer in model.layers]
+    if f"{name}_tower" not in layers:
+        raise ValueError(
+            f"`model` must have a layer `{name}_tower` for its input "
+            f"`{name}`. Received: the layers {', '.join(sorted(layers))}"
+        )
+    return model.get_layer(f"{name}_tower")
+
+
+def tower_model(
+    model: keras.Model, name: str, heads: Mapping[str, Any]
+) -> keras.Model:
+    """Returns one tower with heads of its own on its "vector".
+
+    The tower's weights are those of `model`; the heads are new.
+    """
+    like = input_names(model)[name]
+    x = keras.Input(like.shape[1:], dtype=like.dtype, name=name)
+    vector = tower_of(model, name)(x)["vector"]
+    outputs = {target: heads[target](vector, target) for target in heads}
+    return keras.Model({name: x}, outputs, name=f"{name}_alone")
+
+
+def check_targets(model: keras.Model, heads: Mapping[str, Any]) -> None:
+    """Raises ValueError unless the model's outputs are those of `heads`."""
+    outputs = model.output if isinstance(model.output, Mapping) else {}
+    if set(outputs) != set(heads):
+        raise ValueError(
+            "`heads` must have one entry for each output of `model`: "
+            f"{sorted(outputs)}. Received: {sorted(heads)}"
+        )
