@@ -110,15 +110,11 @@ def train(
     ] = 2,
 ) -> None:
     """Builds the recipe's model and trains it with one strategy."""
-    from mmkeras import artefact
     from mmkeras.runs import train_run
     from mmkeras.spec import read_toml
 
     recipe = read_toml(model) if model else {}
-    if model:
-        out.mkdir(parents=True, exist_ok=True)
-        artefact.write_text(out / "recipe.toml", model.read_text("utf-8"))
-    train_run(data, recipe, strategy, out, seed, verbose)
+    train_run(data, recipe, strategy, out, seed, verbose, model)
     print(f"{out}\nNext: mmkeras evaluate {out}")
 
 

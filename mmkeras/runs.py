@@ -28,8 +28,19 @@ def train_run(
     out: Path,
     seed: int = 0,
     verbose: int = 2,
+    recipe_file: Path | None = None,
 ) -> None:
-    """Trains a recipe's model on prepared data; writes the run `out`."""
+    """Trains a recipe's model on prepared data; writes the run `out`.
+
+    Args:
+        data_folder: Folder of `prepare`.
+        recipe: Tables of the recipe; an empty one takes every default.
+        strategy: "full" or "component".
+        out: Folder to write.
+        seed: Seed of weights, order, augmentation and dropout.
+        verbose: As in `model.fit`.
+        recipe_file: The recipe's TOML, copied into the run.
+    """
     settings = split_settings(recipe)
     chosen = make_strategy(strategy, settings["strategies"].get(strategy, {}))
     # Before the weights are drawn.
@@ -44,6 +55,9 @@ def train_run(
     history = chosen.fit(
         model, data, heads, out=out, seed=seed, verbose=verbose
     )
+    if recipe_file is not None:
+        text = recipe_file.read_text(encoding="utf-8")
+        artefact.write_text(Path(out) / "recipe.toml", text)
     save_run(out, model, history, **describe_run(data, recipe, strategy, seed))
 
 
