@@ -9,19 +9,14 @@ from keras import layers, ops
 
 from mmkeras.towers.image import check_choice, check_sizes
 
-VARIANTS = ("cnn", "gru")
-TRANSFORMS = ("fft", "matmul")
-# Keras' momentum of 0.99 lags behind a training of a minute.
-MOMENTUM = 0.9
-
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class LogMel(layers.Layer):
-    """Natural logarithm of a mel power spectrogram.
+    """Natural logarithm of a mel power spectrogram, always float32.
 
     Equal to librosa's `log(melspectrogram(..., center=False) + floor)`: Hann
-    window, Slaney's mel scale, each band of area 1. Always float32. What is
-    left over after the last whole frame is not read.
+    window, Slaney's mel scale, bands of area 1. A last part of a frame is not
+    read.
 
     Args:
         sample_rate_hz: int, samples a second.
@@ -29,16 +24,15 @@ class LogMel(layers.Layer):
         hop_length: int, samples from one frame to the next.
         mel_bands: int, number of bands.
         low_hz: float, lower edge of the first band.
-        high_hz: float, upper edge of the last band; at most half the rate.
+        high_hz: float, upper edge of the last band; half the rate by default.
         floor: float, added to the power, so that silence is finite.
-        transform: `"fft"`, or `"matmul"`: the same numbers from a product
-            with a large constant matrix, for formats without an FFT. May be
-            set after construction, before the layer is traced again.
+        transform: `"fft"`, or `"matmul"`: the same numbers from large constant
+            matrices, for formats without an FFT. The attribute may be set
+            later, for an export; a saved layer keeps what it was made with.
 
-    Call arguments:
-        samples: `(batch, samples)`, float32 in [-1, 1].
+    Call arguments: samples, float32 `(batch, samples)` in [-1, 1].
 
-    Output shape: `(batch, frames, mel_bands)`, float32.
+    Output shape: `(batch, frames, mel_bands)`.
 
     Example:
 
@@ -58,7 +52,7 @@ class LogMel(layers.Layer):
         transform="fft",
         **kwargs,
     ):
-        check_choice("transform", transform, TRANSFORMS)
+        check_choice("transform", transform, ("fft", "matmul"))
         # A power spectrum leaves the range of float16.
         super().__init__(**{**kwargs, "dtype": "float32", "autocast": False})
         self.sample_rate_hz = sample_rate_hz
@@ -73,33 +67,26 @@ class LogMel(layers.Layer):
         bank = mel_filterbank(
             sample_rate_hz, self.fft_length, mel_bands, low_hz, self.high_hz
         )
-        # Without the rows above the last band: they are all zero, and the
-        # matrix stays float32 in every exported file.
+        # Without the zeros above the last band, for small exported files.
         self._bank = bank[: 1 + np.flatnonzero(bank.any(axis=1))[-1]]
-        turn = 2 * np.pi * np.arange(frame_length)
-        self._window = 0.5 - 0.5 * np.cos(turn / frame_length)
+        turn = 2 * np.pi * np.arange(frame_length) / frame_length
+        self._window = (0.5 - 0.5 * np.cos(turn)).astype("float32")
 
     def call(self, samples):
-        frames = ops.extract_sequences(
+        frames = self._window * ops.extract_sequences(
             samples, self.frame_length, self.hop_length
         )
-        real, imaginary = self._spectrum(frames)
-        power = ops.square(real) + ops.square(imaginary)
-        return ops.log(ops.matmul(power, self._bank) + self.floor)
-
-    def _spectrum(self, frames):
         bins = len(self._bank)
         if self.transform == "fft":
-            window = self._window.astype("float32")
-            real, imaginary = ops.rfft(frames * window, self.fft_length)
-            return real[..., :bins], imaginary[..., :bins]
-        turn = 2 * np.pi * np.arange(self.frame_length) / self.fft_length
-        angle = np.expand_dims(turn, 1) * np.arange(bins)
-        window = np.expand_dims(self._window, 1)
-        return tuple(
-            ops.matmul(frames, (wave * window).astype("float32"))
-            for wave in (np.cos(angle), -np.sin(angle))
-        )
+            parts = ops.rfft(frames, self.fft_length)
+            parts = [part[..., :bins] for part in parts]
+        else:
+            turn = 2 * np.pi * np.arange(self.frame_length) / self.fft_length
+            angle = np.outer(turn, np.arange(bins))
+            waves = np.cos(angle), np.sin(angle)
+            parts = [ops.matmul(frames, w.astype("float32")) for w in waves]
+        power = ops.square(parts[0]) + ops.square(parts[1])
+        return ops.log(ops.matmul(power, self._bank) + self.floor)
 
     def compute_output_shape(self, samples_shape):
         batch, samples = samples_shape
@@ -114,20 +101,10 @@ def mel_filterbank(
     low_hz: float,
     high_hz: float,
 ) -> np.ndarray:
-    """Returns triangles of area 1, evenly spaced on Slaney's mel scale.
+    """Returns triangles of area 1, float32 `(fft_length // 2 + 1, mel_bands)`.
 
-    Args:
-        sample_rate_hz: Samples a second.
-        fft_length: Samples of the transform.
-        mel_bands: Number of triangles.
-        low_hz: Lower edge of the first.
-        high_hz: Upper edge of the last.
-
-    Returns:
-        float32 `(fft_length // 2 + 1, mel_bands)`.
-
-    Raises:
-        ValueError: If a band is so narrow that no bin falls into it.
+    They are evenly spaced on Slaney's mel scale, as `librosa.filters.mel` has
+    them. Raises ValueError if one is too narrow to hold a frequency.
     """
     if not 0 <= low_hz < high_hz <= sample_rate_hz / 2:
         raise ValueError(
@@ -135,50 +112,41 @@ def mel_filterbank(
             f"half the sample rate. Received: low_hz={low_hz}, "
             f"high_hz={high_hz}, sample_rate_hz={sample_rate_hz}"
         )
-    ends = _mel([low_hz, high_hz])
-    edges = _hertz(np.linspace(*ends, mel_bands + 2))
-    bins = np.arange(fft_length // 2 + 1) * sample_rate_hz / fft_length
+    # Linear up to 1000 Hz, which is 15 mel; then 27 mel for a factor of 6.4.
+    hertz = np.array([low_hz, high_hz])
+    above = 15 + 27 * np.log(np.maximum(hertz, 1000) / 1000) / np.log(6.4)
+    ends = np.where(hertz < 1000, hertz * 0.015, above)
+    mel = np.linspace(*ends, mel_bands + 2)
+    edges = np.where(mel < 15, mel / 0.015, 1000 * 6.4 ** ((mel - 15) / 27))
+
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    bins = np.arange(fft_length // 2 + 1) * sample_rate_hz / fft_length
     bins = np.expand_dims(bins, 1)
     rising = (bins - low) / (centre - low)
     falling = (high - bins) / (high - centre)
     bank = np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
-    empty = np.flatnonzero(~bank.any(axis=0))
-    if len(empty):
+    if not bank.any(axis=0).all():
         raise ValueError(
-            "Argument `mel_bands` must be small enough for every band to hold "
-            f"a frequency of the transform. Received: mel_bands={mel_bands}, "
-            f"of which {len(empty)} are empty with {fft_length} samples at "
-            f"{sample_rate_hz} Hz; take fewer bands or longer frames"
+            "Argument `mel_bands` must be so small that every band holds a "
+            f"frequency of the transform. Received: mel_bands={mel_bands} with "
+            f"{fft_length} samples at {sample_rate_hz} Hz; take fewer bands or "
+            "longer frames"
         )
     return bank.astype("float32")
-
-
-# Slaney's scale: linear up to 1000 Hz, which is 15 mel; from there on 27 mel
-# for each factor of 6.4.
-def _mel(hertz):
-    hertz = np.asarray(hertz, "float64")
-    above = 15 + 27 * np.log(np.maximum(hertz, 1) / 1000) / np.log(6.4)
-    return np.where(hertz < 1000, hertz * 0.015, above)
-
-
-def _hertz(mel):
-    return np.where(mel < 15, mel / 0.015, 1000 * 6.4 ** ((mel - 15) / 27))
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class SpecAugment(layers.Layer):
     """Hides stretches of time and of frequency, in training only.
 
-    Each sample has its own stretches; their lengths are drawn evenly between
-    0 and the longest, their places evenly over what fits. Hidden values are
-    0: the layer belongs after a normalisation.
+    Each sample has its own; lengths are drawn evenly from 0 to the longest.
+    What is hidden becomes 0: the layer belongs after a normalisation.
 
     Args:
+        time_fraction: float, the longest stretch, as a share of all frames.
+        mel_fraction: float, the same for the bands.
         time_masks: int, stretches of time.
-        time_fraction: float, the longest, as a share of all frames.
         mel_masks: int, stretches of frequency.
-        mel_fraction: float, the longest, as a share of all bands.
         seed: int or None.
 
     Call arguments and output shape: `(batch, frames, mel_bands)`.
@@ -188,31 +156,38 @@ class SpecAugment(layers.Layer):
 
     def __init__(
         self,
-        time_masks=2,
         time_fraction=0.15,
-        mel_masks=2,
         mel_fraction=0.12,
+        time_masks=2,
+        mel_masks=2,
         seed=None,
         **kwargs,
     ):
+        fractions = {"time": time_fraction, "mel": mel_fraction}
+        for key, value in fractions.items():
+            if not 0 <= value <= 1:
+                raise ValueError(
+                    f"Argument `{key}_fraction` must be from 0 to 1. "
+                    f"Received: {key}_fraction={value!r}"
+                )
         super().__init__(**kwargs)
-        check_fraction("time_fraction", time_fraction)
-        check_fraction("mel_fraction", mel_fraction)
-        self.time_masks = time_masks
         self.time_fraction = time_fraction
-        self.mel_masks = mel_masks
         self.mel_fraction = mel_fraction
+        self.time_masks = time_masks
+        self.mel_masks = mel_masks
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
 
-    def call(self, spectrogram, training=False):
+    def call(self, x, training=False):
         if not training:
-            return spectrogram
-        batch, (_, frames, bands) = ops.shape(spectrogram)[0], spectrogram.shape
-        time = self._kept(batch, frames, self.time_masks, self.time_fraction)
-        mel = self._kept(batch, bands, self.mel_masks, self.mel_fraction)
+            return x
+        batch = ops.shape(x)[0]
+        time = self._kept(
+            batch, x.shape[1], self.time_masks, self.time_fraction
+        )
+        mel = self._kept(batch, x.shape[2], self.mel_masks, self.mel_fraction)
         kept = ops.expand_dims(time, 2) * ops.expand_dims(mel, 1)
-        return spectrogram * ops.cast(kept, spectrogram.dtype)
+        return x * ops.cast(kept, x.dtype)
 
     def _kept(self, batch, length, masks, fraction):
         def draw(count):
@@ -224,15 +199,6 @@ class SpecAugment(layers.Layer):
         place = ops.arange(length, dtype="float32")
         hidden = ops.logical_and(place >= start, place < start + size)
         return 1.0 - ops.cast(ops.any(hidden, axis=1), "float32")
-
-
-def check_fraction(argument: str, value: float) -> None:
-    """Raises ValueError unless `value` lies within 0 and 1."""
-    if not 0 <= value <= 1:
-        raise ValueError(
-            f"Argument `{argument}` must be from 0 to 1. "
-            f"Received: {argument}={value!r}"
-        )
 
 
 def audio_tower(
@@ -248,6 +214,7 @@ def audio_tower(
     high_hz: float | None = None,
     width: int = 128,
     depth: int = 4,
+    repeats: int = 1,
     dropout: float = 0.3,
     time_fraction: float = 0.15,
     mel_fraction: float = 0.12,
@@ -255,18 +222,17 @@ def audio_tower(
     """Builds a tower that reads one stretch of sound.
 
     The log-mel spectrogram and its normalisation (a batch normalisation of
-    each band, so no statistics are needed) are layers inside, and a device
-    hands over the samples as they come from the microphone. The bands are the
-    channels of convolutions along time. The vector is the mean of the tokens.
+    each band: no statistics are needed) are layers inside. The bands are the
+    channels of convolutions along time; the vector is the mean of the tokens.
 
     Args:
         samples: Samples of a stretch.
         sample_rate_hz: Samples a second.
         name: Name of the modality, and of the input.
-        variant: `"cnn"` (convolutions along time with batch normalisation and
-            ReLU, each but the last halving the frames; the second half of
-            them twice as wide) or `"gru"` (one such convolution, then a GRU
-            in both directions).
+        variant: `"cnn"` (stages of convolutions with batch normalisation and
+            ReLU; each halves the frames of the one before, the second half of
+            them is twice as wide) or `"gru"` (one such stage, halved frames,
+            a GRU in both directions).
         units: Width of the vector and of the tokens.
         mel_bands: Bands of the spectrogram.
         frame_ms: Milliseconds of a frame.
@@ -274,8 +240,9 @@ def audio_tower(
         low_hz: Lower edge of the first band.
         high_hz: Upper edge of the last band. Defaults to 8000 Hz, or half the
             sample rate if that is less.
-        width: Filters of the first convolution, units of each direction.
-        depth: Convolutions of a `"cnn"`.
+        width: Filters of the first stage, units of each direction.
+        depth: Stages of a `"cnn"`.
+        repeats: Convolutions of a stage.
         dropout: Share of features dropped before the last layer.
         time_fraction: Longest stretch of time that training hides, as a share
             of all frames; two for each sample.
@@ -292,9 +259,9 @@ def audio_tower(
     >>> tower(np.zeros((2, 8000), "float32"))["tokens"].shape
     TensorShape([2, 6, 64])
     """
-    check_choice("variant", variant, VARIANTS)
+    check_choice("variant", variant, ("cnn", "gru"))
     check_sizes(samples=samples, units=units, mel_bands=mel_bands)
-    check_sizes(width=width, depth=depth)
+    check_sizes(width=width, depth=depth, repeats=repeats)
     frame = round(frame_ms * sample_rate_hz / 1000)
     hop = round(hop_ms * sample_rate_hz / 1000)
     if not 0 < frame <= samples or hop < 1:
@@ -303,30 +270,22 @@ def audio_tower(
             f"each, and one frame fit into the {samples / sample_rate_hz:g} s. "
             f"Received: frame_ms={frame_ms}, hop_ms={hop_ms}"
         )
+    high_hz = high_hz or min(8000.0, sample_rate_hz / 2)
     sound = keras.Input((samples,), dtype="float32", name=name)
 
-    x = LogMel(
-        sample_rate_hz,
-        frame,
-        hop,
-        mel_bands,
-        low_hz,
-        high_hz or min(8000.0, sample_rate_hz / 2),
-        name=f"{name}_logmel",
-    )(sound)
-    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bands")(x)
-    x = SpecAugment(
-        time_fraction=time_fraction,
-        mel_fraction=mel_fraction,
-        name=f"{name}_spec_augment",
-    )(x)
-    if variant == "cnn":
-        for i in range(depth):
-            filters = width * (1 + (2 * i >= depth))
-            x = _convolution(x, filters, i, f"{name}_{i}", i < depth - 1)
-    else:
-        x = _convolution(x, width, 0, f"{name}_0", True)
+    bands = sample_rate_hz, frame, hop, mel_bands, low_hz, high_hz
+    x = LogMel(*bands, name=f"{name}_logmel")(sound)
+    # Keras' momentum of 0.99 lags behind a training of a minute.
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bands")(x)
+    hide = SpecAugment(time_fraction, mel_fraction, name=f"{name}_spec_augment")
+    x = hide(x)
+    for i in range(depth if variant == "cnn" else 1):
+        filters = 2 * width if depth <= 2 * i else width
+        x = _halve(x, f"{name}_pool_{i}") if i else x
+        x = _stage(x, filters, repeats, 3 if i else 5, f"{name}_{i}")
+    if variant == "gru":
         gru = layers.GRU(width, return_sequences=True)
+        x = _halve(x, f"{name}_pool")
         x = layers.Bidirectional(gru, name=f"{name}_gru")(x)
 
     x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
@@ -339,17 +298,19 @@ def audio_tower(
     return keras.Model(sound, outputs, name=f"{name}_tower")
 
 
-def _convolution(x, filters, index, name, halve):
-    x = layers.Conv1D(
-        filters,
-        3 if index else 5,
-        padding="same",
-        use_bias=False,
-        name=f"{name}_conv",
-    )(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
-    x = layers.ReLU(name=f"{name}_relu")(x)
-    if halve:
-        pool = layers.AveragePooling1D(2, padding="same", name=f"{name}_pool")
-        x = pool(x)
+def _halve(x, name):
+    return layers.AveragePooling1D(2, padding="same", name=name)(x)
+
+
+def _stage(x, filters, repeats, kernel, name):
+    for i in range(repeats):
+        x = layers.Conv1D(
+            filters,
+            3 if i else kernel,
+            padding="same",
+            use_bias=False,
+            name=f"{name}_conv_{i}",
+        )(x)
+        norm = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm_{i}")
+        x = layers.ReLU(name=f"{name}_relu_{i}")(norm(x))
     return x

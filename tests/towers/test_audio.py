@@ -152,9 +152,11 @@ def test_learns_to_tell_two_tones():
         tower.inputs[0], keras.layers.Dense(2, "softmax")(vector)
     )
     model.compile(
-        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy"
+        keras.optimizers.Adam(0.01),
+        "sparse_categorical_crossentropy",
+        jit_compile=False,
     )
-    model.fit(x, y, epochs=25, batch_size=8, verbose=0)
+    model.fit(x, y, epochs=15, batch_size=8, verbose=0)
     assert (model.predict(x, verbose=0).argmax(-1) == y).mean() == 1
 
 
@@ -166,7 +168,7 @@ def test_learns_to_tell_two_tones():
         ({"frame_ms": 300.0}, "one frame fit into the 0.25 s.*frame_ms=300"),
         ({"hop_ms": 0.01}, "`hop_ms` must make at least one.*hop_ms=0.01"),
         ({"high_hz": 5000.0}, "half the sample rate.*high_hz=5000"),
-        ({"mel_bands": 400}, "`mel_bands` must be small.*mel_bands=400"),
+        ({"mel_bands": 400}, "`mel_bands` must be so small.*mel_bands=400"),
         ({"time_fraction": 2.0}, "`time_fraction` must be from 0 to 1"),
     ],
 )

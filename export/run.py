@@ -1,0 +1,496 @@
+"""Runs an mmkeras bundle with NumPy and ai-edge-litert, and nothing else.
+
+    python run.py --image digit.png --audio digit.wav
+    python run.py --samples samples.npz
+
+Each modality of the bundle is an option; one that is left out is absent. The
+answer is JSON on standard output. An input that is not what the model was
+trained on (size, rate, channels) is refused: nothing is resized, resampled or
+mixed here. Audio alone is cut, or padded with silence at the end, to the
+model's length, exactly as `mmkeras prepare` does.
+
+As a module: `Runner("bundle").predict({"image": array})`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import struct
+import sys
+import unicodedata
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+MAX_FILE_BYTES = 256_000_000
+PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+# What Unicode calls White_Space; Python's isspace() says more.
+SPACES = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+
+
+def refuse(what: str, expected: object, received: object) -> None:
+    """Raises ValueError with what was expected and received side by side."""
+    raise ValueError(f"{what} must be {expected}. Received: {received}")
+
+
+def size_of(path: str | Path, limit: int = MAX_FILE_BYTES) -> int:
+    """Returns the bytes of a regular file, which must not be too many."""
+    if not Path(path).is_file():
+        refuse(f"`{path}`", "a regular file", "nothing that is one")
+    size = Path(path).stat().st_size
+    if size > limit:
+        refuse(f"`{path}`", f"a file of at most {limit:,} bytes", size)
+    return size
+
+
+def sha256_of(path: Path) -> str:
+    """Returns the SHA-256 of a file, read in parts to save memory."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(1 << 18):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def read_image(path: str, shape: list[int]) -> np.ndarray:
+    """Reads a PNG, or a JPEG with Pillow, as `(height, width, channels)`."""
+    height, width, channels = shape
+    size_of(path, 4 * height * width * channels + 1_000_000)
+    data = Path(path).read_bytes()
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return read_png(data, path, shape)
+    if data[:3] != b"\xff\xd8\xff":
+        refuse(f"`{path}`", "a PNG or JPEG file", "another kind")
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        refuse(f"`{path}`", "a PNG file, as Pillow is not installed", "JPEG")
+    with Image.open(path, formats=("JPEG",)) as file:
+        picture = ImageOps.exif_transpose(file)
+        channels = {"L": 1, "RGB": 3}.get(picture.mode, picture.mode)
+        check_shape(path, shape, [picture.height, picture.width, channels])
+        return np.asarray(picture).reshape(shape)
+
+
+def check_shape(path: str, expected: list[int], received: list) -> None:
+    """Raises ValueError unless a picture has the model's shape."""
+    if list(expected) != received:
+        order = "(height, width, channels)"
+        refuse(f"`{path}`", f"{order} {expected}", received)
+
+
+def read_png(data: bytes, path: str, shape: list[int]) -> np.ndarray:
+    """Decodes a PNG of up to 8 bits a sample that is not interlaced."""
+    chunks = png_chunks(data, path)
+    width, height, bits, colour, _, _, interlaced = struct.unpack(
+        ">IIBBBBB", chunks[b"IHDR"]
+    )
+    known = bits == 8 or (bits in (1, 2, 4) and colour in (0, 3))
+    if colour not in PNG_SAMPLES or interlaced or not known:
+        kind = f"{bits} bits, colour type {colour}, interlace {interlaced}"
+        refuse(f"`{path}`", "a PNG of at most 8 bits, not interlaced", kind)
+    samples = PNG_SAMPLES[colour]
+    channels = 3 if colour in (2, 3, 6) else 1
+    check_shape(path, shape, [height, width, channels])
+
+    row_bytes = (width * samples * bits + 7) // 8
+    size = height * (row_bytes + 1)
+    try:
+        raw = zlib.decompressobj().decompress(chunks.get(b"IDAT", b""), size)
+    except zlib.error as error:
+        refuse(f"`{path}`", "an undamaged PNG", error)
+    if len(raw) != size:
+        refuse(f"`{path}`", f"a PNG of {size} bytes of rows", len(raw))
+    rows = unfilter(np.frombuffer(raw, np.uint8).reshape(height, -1), samples)
+    if bits < 8:
+        rows = unpack(rows, bits, scaled=colour == 0)[:, :width]
+    if b"tRNS" in chunks:
+        refuse(f"`{path}`", "opaque", "a picture with transparency")
+    if colour == 3:
+        palette = np.zeros((256, 3), np.uint8)
+        given = np.frombuffer(chunks.get(b"PLTE", b"")[:768], np.uint8)
+        given = given[: len(given) // 3 * 3]
+        palette[: len(given) // 3] = given.reshape(-1, 3)
+        return palette[rows]
+    pixels = rows.reshape(height, width, samples)
+    if (pixels[..., channels:] < 255).any():
+        refuse(f"`{path}`", "opaque", "a picture with transparency")
+    return pixels[..., :channels]
+
+
+def png_chunks(data: bytes, path: str) -> dict[bytes, bytes]:
+    """Returns the chunks of a PNG by kind; those of one kind are joined."""
+    chunks, at = {}, 8
+    while at + 12 <= len(data) and b"IEND" not in chunks:
+        size, kind = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8 : at + 8 + size]
+        crc = data[at + 8 + size : at + 12 + size]
+        if zlib.crc32(kind + body) != int.from_bytes(crc, "big"):
+            refuse(f"`{path}`", "an undamaged PNG", f"bad chunk {kind!r}")
+        chunks[kind] = chunks.get(kind, b"") + body
+        at += 12 + size
+    if b"IEND" not in chunks or len(chunks.get(b"IHDR", b"")) != 13:
+        refuse(f"`{path}`", "a whole PNG", "one that is cut or has no header")
+    return chunks
+
+
+def unpack(rows: np.ndarray, bits: int, scaled: bool) -> np.ndarray:
+    """Splits bytes into samples of fewer bits; grey is scaled to 0..255."""
+    weights = 1 << np.arange(bits, dtype=np.uint8)[::-1]
+    split = np.unpackbits(rows, axis=1).reshape(len(rows), -1, bits)
+    values = (split * weights).sum(axis=2, dtype=np.uint8)
+    return values * np.uint8(255 // (2**bits - 1)) if scaled else values
+
+
+def unfilter(rows: np.ndarray, step: int) -> np.ndarray:
+    """Undoes PNG's five row filters; `step` is the bytes of a pixel."""
+    lines = np.zeros((len(rows) + 1, rows.shape[1] - 1), np.uint8)
+    for index, row in enumerate(rows):
+        kind, line, above = row[0], row[1:], lines[index]
+        if kind == 1:
+            pixels = line.reshape(-1, step)
+            line = np.cumsum(pixels, axis=0, dtype=np.uint8).ravel()
+        elif kind == 2:
+            line = line + above
+        elif kind in (3, 4):
+            line = predicted(kind, line.tolist(), above.tolist(), step)
+        elif kind:
+            refuse("The filter of a PNG row", "0 to 4", kind)
+        lines[index + 1] = line
+    return lines[1:]
+
+
+def predicted(kind: int, line: list, above: list, step: int) -> list[int]:
+    """Undoes the filters Average (3) and Paeth (4) of one row."""
+    done, above = [0] * step, [0] * step + above
+    for i, value in enumerate(line):
+        a, b, c = done[i], above[i + step], above[i]
+        guess = (a + b) // 2
+        if kind == 4:
+            far = abs(b - c), abs(a - c), abs(a + b - 2 * c)
+            guess = (a, b, c)[far.index(min(far))]
+        done.append((value + guess) & 255)
+    return done[step:]
+
+
+def read_audio(path: str, entry: dict) -> np.ndarray:
+    """Reads PCM WAV as float32 in [-1, 1], cut or padded to the length."""
+    import wave
+
+    size, wanted = size_of(path), entry["shape"][0]
+    try:
+        with wave.open(str(path), "rb") as file:
+            channels, width, rate, frames = file.getparams()[:4]
+            if (channels, rate) != (1, entry["sample_rate_hz"]):
+                expected = f"1 channel at {entry['sample_rate_hz']} Hz"
+                received = f"{channels} channel(s) at {rate} Hz"
+                refuse(f"`{path}`", expected, received)
+            if not frames or frames * width > size:
+                promised = f"{frames * width} bytes, as its header says"
+                refuse(f"`{path}`", f"a recording of {promised}", size)
+            if entry["crop"] == "center":
+                file.setpos(max(0, frames - wanted) // 2)
+            data = file.readframes(wanted)
+    except (wave.Error, EOFError, struct.error) as error:
+        refuse(f"`{path}`", "a PCM WAV file", error or "one that is cut")
+    # The sample sits in the top bytes of an int32, so one scale serves all.
+    raw = np.zeros((len(data) // width, 4), np.uint8)
+    raw[:, 4 - width :] = np.frombuffer(data, np.uint8).reshape(-1, width)
+    if width == 1:  # 8-bit WAV is unsigned
+        raw[:, 3] ^= 128
+    sound = np.rint(raw.view("<i4")[:, 0].astype(np.float32) / 65536)
+    samples = np.zeros(wanted, np.float32)
+    samples[: len(raw)] = np.clip(sound, -32768, 32767) / 32768
+    return samples
+
+
+class Tokenizer:
+    """A WordPiece or WordLevel tokenizer of the library `tokenizers`.
+
+    Args:
+        path: Its JSON file.
+    """
+
+    def __init__(self, path: Path):
+        table = json.loads(path.read_text(encoding="utf-8"))
+        self.model = table["model"]
+        if table["added_tokens"]:
+            refuse(f"`{path}`", "without added tokens", table["added_tokens"])
+        steps = self._steps(table["normalizer"], "normalizers")
+        splits = self._steps(table["pre_tokenizer"], "pretokenizers")
+        known = ({"NFC", "NFD", "StripAccents", "Lowercase"},
+                 {"WhitespaceSplit", "Punctuation"},
+                 {"WordPiece", "WordLevel"})  # fmt: skip
+        for parts, names in zip((steps, splits, [self.model["type"]]), known):
+            if set(parts) - names:
+                refuse(f"`{path}`", f"made of {sorted(names)}", parts)
+        self.steps, self.splits = steps, splits
+
+    @staticmethod
+    def _steps(table: dict | None, key: str) -> list[str]:
+        if table is None:
+            return []
+        return [part["type"] for part in table.get(key, [table])]
+
+    def __call__(self, text: str) -> list[int]:
+        """Returns the token ids of `text`."""
+        for form in {"NFC", "NFD"} & set(self.steps):
+            text = unicodedata.normalize(form, text)
+        if "StripAccents" in self.steps:
+            kind = unicodedata.category
+            text = "".join(c for c in text if kind(c)[0] != "M")
+        if "Lowercase" in self.steps:
+            # Letter by letter: str.lower() treats a final sigma specially.
+            text = "".join(map(str.lower, text))
+        if "Punctuation" in self.splits:
+            text = "".join(f" {c} " if is_mark(c) else c for c in text)
+        words = re.split(f"[{SPACES}]+", text)
+        return [i for word in words if word for i in self._word(word)]
+
+    def _word(self, word: str) -> list[int]:
+        vocabulary = self.model["vocab"]
+        unknown = [vocabulary[self.model["unk_token"]]]
+        if self.model["type"] == "WordLevel":
+            return [vocabulary[word]] if word in vocabulary else unknown
+        if len(word) > self.model["max_input_chars_per_word"]:
+            return unknown
+        ids, start = [], 0
+        while start < len(word):
+            prefix = self.model["continuing_subword_prefix"] if start else ""
+            for end in range(len(word), start, -1):
+                if prefix + word[start:end] in vocabulary:
+                    break
+            else:
+                return unknown
+            ids.append(vocabulary[prefix + word[start:end]])
+            start = end
+        return ids
+
+
+def is_mark(char: str) -> bool:
+    """Returns whether `tokenizers` calls `char` punctuation."""
+    if char.isascii():
+        return char.isprintable() and not char.isalnum() and char != " "
+    # U+166D was punctuation until Unicode 12; the library says so still.
+    return unicodedata.category(char)[0] == "P" or char == "\u166d"
+
+
+class Runner:
+    """A verified bundle, ready to answer.
+
+    Args:
+        folder: The bundle.
+        threads: Threads of the interpreter.
+
+    Example:
+
+    >>> answer = Runner("bundle").predict({"image": image})
+    """
+
+    def __init__(self, folder: str | Path = ".", threads: int = 1):
+        self.folder = Path(folder)
+        path = self.folder / "manifest.json"
+        if not path.is_file():
+            refuse(f"`{self.folder}`", "a bundle", "no manifest.json in it")
+        self._tokenizers = {}
+        try:
+            self.manifest = json.loads(path.read_text(encoding="utf-8"))
+            if self.manifest["kind"] != "bundle":
+                refuse(f"`{path}`", "of kind bundle", self.manifest["kind"])
+            self.inputs = self.manifest["inputs"]
+            self.outputs = self.manifest["outputs"]
+            self.present = self.manifest["present"]
+            self._check_files()
+            self._run = self._load(threads)
+        except (KeyError, TypeError, AttributeError, UnicodeError,
+                json.JSONDecodeError) as error:  # fmt: skip
+            what = f"{type(error).__name__}: {error}"
+            refuse(f"`{path}`", "a manifest written by mmkeras", what)
+
+    def _check_files(self) -> None:
+        for name, entry in self.manifest["files"].items():
+            path = self.folder / name
+            here = path.is_file() and not path.is_symlink()
+            if Path(name).name != name or not here:
+                refuse(f"`{path}`", "a file of the bundle", "nothing or a link")
+            if sha256_of(path) != entry["sha256"]:
+                expected = f"the file with sha256 {entry['sha256'][:16]}"
+                refuse(f"`{path}`", expected, sha256_of(path)[:16])
+        used = [self.manifest["model"]["file"], "labels.json"]
+        used += [e["tokenizer"] for e in self.inputs.values()
+                 if "tokenizer" in e]  # fmt: skip
+        if set(used) - set(self.manifest["files"]):
+            refuse(f"`{self.folder}`", f"a bundle with {used}", "fewer files")
+        path = self.folder / "labels.json"
+        labels = json.loads(path.read_text(encoding="utf-8"))
+        classes = {n: e["classes"] for n, e in self.outputs.items()
+                   if "classes" in e}  # fmt: skip
+        if labels != classes:
+            refuse(f"`{path}`", f"the manifest's classes {classes}", labels)
+
+    def _load(self, threads: int):
+        from ai_edge_litert.interpreter import Interpreter
+
+        model = self.manifest["model"]
+        if model["format"] != "tflite":
+            refuse("The model's format", "tflite", model["format"])
+        path = self.folder / model["file"]
+        interpreter = Interpreter(str(path), num_threads=threads)
+        run = interpreter.get_signature_runner(model["signature"])
+        expected = {name: (entry["dtype"], [1, *entry["shape"]])
+                    for name, entry in self.inputs.items()}  # fmt: skip
+        if self.present:
+            expected["present"] = ("float32", [1, len(self.present)])
+        for name, entry in self.outputs.items():
+            size = len(entry.get("classes", [0]))
+            expected[f"output {name}"] = ("float32", [1, size])
+        details = dict(run.get_input_details())
+        for name, detail in run.get_output_details().items():
+            details[f"output {name}"] = detail
+        received = {name: (np.dtype(d["dtype"]).name, d["shape"].tolist())
+                    for name, d in details.items()}  # fmt: skip
+        if expected != received:
+            refuse(f"The signature of `{path}`", expected, received)
+        return run
+
+    def read(self, name: str, value: str) -> np.ndarray:
+        """Turns a path, a text or comma-separated numbers into an input."""
+        entry = self.inputs[name]
+        if entry["kind"] == "image":
+            return read_image(value, entry["shape"])
+        if entry["kind"] == "audio":
+            return read_audio(value, entry)
+        if entry["kind"] == "text":
+            return self._read_text(name, value)
+        try:
+            return np.array([float(v) for v in value.split(",")], np.float32)
+        except ValueError:
+            return refuse(f"`--{name}`", "numbers with commas", value)
+
+    def _read_text(self, name: str, text: str) -> np.ndarray:
+        entry = self.inputs[name]
+        if not text.strip():
+            refuse(f"`--{name}`", "a text; leave it out if there is none", "")
+        if name not in self._tokenizers:
+            path = self.folder / entry["tokenizer"]
+            self._tokenizers[name] = Tokenizer(path)
+        ids = self._tokenizers[name](text)[: entry["shape"][0]]
+        tokens = np.zeros(entry["shape"], np.int32)
+        tokens[: len(ids)] = ids
+        return tokens
+
+    def predict(self, inputs: dict) -> dict[str, np.ndarray]:
+        """Returns the model's raw outputs for one sample.
+
+        Args:
+            inputs: Arrays by modality, without a batch axis; one that is left
+                out, or None, is absent.
+        """
+        given = {k: v for k, v in inputs.items() if v is not None}
+        if set(given) - set(self.inputs):
+            refuse("The inputs", f"among {list(self.inputs)}", list(given))
+        feed = {}
+        for name, entry in self.inputs.items():
+            if name in given:
+                value = np.asarray(given[name])
+                self._check(name, value)
+            elif entry["optional"]:
+                value = np.zeros(entry["shape"], entry["dtype"])
+            else:
+                refuse(f"`{name}`", "given: it is not optional", "nothing")
+            feed[name] = value[None]
+        if self.present:
+            row = [[float(name in given) for name in self.present]]
+            feed["present"] = np.array(row, np.float32)
+        return {name: value[0] for name, value in self._run(**feed).items()}
+
+    def _check(self, name: str, value: np.ndarray) -> None:
+        entry = self.inputs[name]
+        expected = f"{entry['dtype']} of shape {entry['shape']}"
+        received = f"{value.dtype} of shape {list(value.shape)}"
+        if expected != received:
+            refuse(f"`{name}`", expected, received)
+        if entry["kind"] == "text":
+            limit = entry["vocabulary_size"]
+            if value.min() < 0 or value.max() >= limit:
+                refuse(f"`{name}`", f"token ids below {limit}", value)
+        elif not np.isfinite(value).all():
+            refuse(f"`{name}`", "finite", "NaN or infinity")
+
+    def answer(self, inputs: dict) -> dict:
+        """Returns the answer for one sample as JSON values, by target."""
+        raw, answers = self.predict(inputs), {}
+        for name, entry in self.outputs.items():
+            values = [float(value) for value in raw[name].ravel()]
+            if entry["kind"] == "number":
+                answers[name] = {"value": values[0], "unit": entry["unit"]}
+                continue
+            table = dict(zip(entry["classes"], values))
+            best = max(table, key=table.get)
+            answers[name] = {"label": best, "probability": table[best]}
+            if entry["kind"] == "categories":
+                labels = [name for name in table if table[name] >= 0.5]
+                answers[name] = {"labels": labels}
+            answers[name]["probabilities"] = table
+        return answers
+
+    def samples(self, path: str):
+        """Yields the samples of an .npz file: arrays by modality, by row.
+
+        It may hold `present` as well; a modality it lacks is absent.
+        """
+        if not zipfile.is_zipfile(path):
+            refuse(f"`{path}`", "an .npz file", "none")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        here = arrays.pop("present", None)
+        counts = {len(array) for array in arrays.values()}
+        if len(counts) != 1:
+            refuse(f"`{path}`", "arrays of one length", sorted(counts))
+        for i in range(counts.pop()):
+            row = {name: array[i] for name, array in arrays.items()}
+            for column, name in enumerate(self.present):
+                if here is not None and not here[i, column]:
+                    row.pop(name, None)
+            yield row
+
+
+def main(arguments: list[str]) -> int:
+    """Answers on the command line; returns the exit code."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--bundle", default=str(Path(__file__).parent))
+    early.add_argument("--threads", type=int, default=1)
+    known, rest = early.parse_known_args(arguments)
+    try:
+        runner = Runner(known.bundle, known.threads)
+        parser = argparse.ArgumentParser(parents=[early], allow_abbrev=False)
+        parser.add_argument("--samples", help="an .npz file, for many samples")
+        for name, entry in runner.inputs.items():
+            optional = "; optional" if entry["optional"] else ""
+            parser.add_argument(f"--{name}", help=entry["kind"] + optional)
+        options = [f"--{name}" for name in runner.inputs]
+        for at in reversed(range(len(rest) - 1)):
+            # argparse takes a value such as -1,2 for an option.
+            if rest[at] in options and not rest[at + 1].startswith("--"):
+                rest[at : at + 2] = [f"{rest[at]}={rest[at + 1]}"]
+        given = vars(parser.parse_args(rest))
+        if given["samples"]:
+            for row in runner.samples(given["samples"]):
+                print(json.dumps(runner.answer(row), allow_nan=False))
+            return 0
+        row = {name: runner.read(name, given[name]) for name in runner.inputs
+               if given[name] is not None}  # fmt: skip
+        print(json.dumps(runner.answer(row), indent=2, allow_nan=False))
+        return 0
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

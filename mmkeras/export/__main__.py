@@ -1,0 +1,91 @@
+"""`python -m mmkeras.export RUN --quantize int8 --out BUNDLE`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line's options."""
+    options = argparse.ArgumentParser(
+        prog="python -m mmkeras.export",
+        description="Converts a trained run, verifies it on the test split "
+        "and writes a bundle for the device.",
+    )
+    add = options.add_argument
+    add("run", type=Path, help="folder written by `mmkeras train`")
+    add("--out", type=Path, required=True, help="folder of the bundle")
+    add("--quantize", default="int8", help="none, float16, dynamic or int8")
+    add(
+        "--format",
+        default="tflite",
+        help="tflite, onnx or both with a comma; litert is tflite",
+    )
+    add(
+        "--max-drop",
+        type=float,
+        default=0.01,
+        help="largest drop of a task metric, as a fraction",
+    )
+    add("--data", type=Path, help="prepared data, if they have moved")
+    add("--samples", type=int, default=2000, help="test samples at most")
+    add("--force", action="store_true", help="replace any folder at --out")
+    add("--debug", action="store_true", help="show tracebacks and converters")
+    return options
+
+
+def run(options: argparse.Namespace) -> None:
+    """Exports, and prints path, size and the next command."""
+    from mmkeras import artefact
+    from mmkeras.data import load_data
+    from mmkeras.export import bundle, export
+    from mmkeras.spec import DataSpec
+
+    manifest = artefact.read_manifest(options.run, "run")
+    formats = options.format.replace("litert", "tflite").split(",")
+    folder = Path(options.data or manifest["data"])
+    data = load_data(folder, augment=False)
+    # With another split, the model may have seen its test samples.
+    digest = artefact.sha256_of(folder / artefact.MANIFEST)
+    if digest != manifest["data_sha256"]:
+        raise ValueError(
+            f"`{folder}` must be the data the run was trained on, whose "
+            f"manifest has sha256 {manifest['data_sha256'][:16]}. "
+            f"Received: {digest[:16]}"
+        )
+    export(
+        options.run,
+        DataSpec.from_dict(manifest["spec"], str(options.run)),
+        data,
+        options.out,
+        quantize=options.quantize,
+        formats=list(dict.fromkeys(formats)),
+        max_drop=options.max_drop,
+        test_samples=options.samples,
+        force=options.force,
+        debug=options.debug,
+    )
+    written = artefact.read_manifest(options.out, "bundle")
+    size = sum(entry["bytes"] for entry in written["files"].values())
+    print(f"{options.out}: {size:,} bytes")
+    print(f"Next: {bundle.next_command(written, options.out)}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; a user's error is one message and exit code 2."""
+    options = parser().parse_args(arguments)
+    try:
+        run(options)
+    except (ValueError, OSError) as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

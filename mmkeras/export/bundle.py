@@ -1,0 +1,207 @@
+"""The bundle: everything a device needs, checked by its manifest."""
+
+import contextlib
+import errno
+import json
+import shutil
+import sysconfig
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmkeras import artefact
+from mmkeras.export.runtimes import SIGNATURE
+from mmkeras.spec import DataSpec
+
+CARD, LABELS, RUNNER = "card.json", "labels.json", "run.py"
+DTYPES = {
+    "image": "uint8", "audio": "float32", "text": "int32", "vector": "float32"
+}  # fmt: skip
+PARAMETERS = {
+    "image": ("height", "width", "channels"),
+    "audio": ("sample_rate_hz", "duration_sec", "crop"),
+    "text": ("max_tokens",),
+    "vector": ("columns",),
+}
+
+
+def check_target(out: Path, force: bool) -> None:
+    """Raises ValueError unless `out` may be written or replaced."""
+    if not out.parent.is_dir():
+        raise ValueError(
+            f"`--out` must lie in a folder that exists. Received: {out}"
+        )
+    if not out.exists() or force:
+        return
+    if out.is_dir() and not any(out.iterdir()):
+        return
+    try:
+        artefact.read_manifest(out, "bundle", check_files=False)
+    except ValueError:
+        raise ValueError(
+            f"`--out` must be a new folder or an older bundle; `--force` "
+            f"replaces anything. Received: {out}"
+        ) from None
+
+
+@contextlib.contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """Yields a temporary folder beside `out`, removed at the end."""
+    with writing(out):
+        folder = tempfile.TemporaryDirectory(
+            prefix=f".tmp-{out.name}-", dir=out.parent
+        )
+    with folder as path:
+        yield Path(path)
+
+
+@contextlib.contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Turns an error of the file system into one line about `out`."""
+    try:
+        yield
+    except OSError as error:
+        free = shutil.disk_usage(out.parent).free
+        raise OSError(
+            f"`{out}` must be writable, with room for the bundle. Received: "
+            f"{error.strerror or error}; {free:,} bytes are free there"
+        ) from error
+
+
+def fill(
+    folder: Path,
+    spec: DataSpec,
+    data: Any,
+    shipped: Mapping[str, Path],
+    card: dict,
+) -> None:
+    """Writes every file of the bundle but its manifest into `folder`."""
+    sources = {f"model.{name}": path for name, path in shipped.items()}
+    if "tflite" in shipped:
+        sources[RUNNER] = runner_source()
+    for name in _tokenizers(spec):
+        sources[f"tokenizer_{name}.json"] = Path(data.tokenizer_path(name))
+    _check_room(folder, sources)
+    for name, source in sources.items():
+        with artefact.atomic(folder / name) as temporary:
+            shutil.copyfile(source, temporary)
+    artefact.write_json(folder / LABELS, labels(spec))
+    artefact.write_json(folder / CARD, card)
+
+
+def seal(
+    folder: Path, spec: DataSpec, formats: Collection[str], quantize: str
+) -> dict:
+    """Writes the manifest, which makes the folder a bundle."""
+    first = "tflite" if "tflite" in formats else "onnx"
+    files = sorted(p.name for p in folder.iterdir())
+    return artefact.write_manifest(
+        folder,
+        "bundle",
+        files,
+        name=spec.name,
+        spec_sha256=spec.sha256,
+        model={
+            "file": f"model.{first}",
+            "format": first,
+            "quantize": quantize,
+            "signature": SIGNATURE,
+        },
+        inputs={
+            name: _input(name, modality, folder)
+            for name, modality in sorted(spec.modalities.items())
+        },
+        present=list(spec.optional),
+        outputs={
+            name: _output(target)
+            for name, target in sorted(spec.targets.items())
+        },
+    )
+
+
+def put(folder: Path, out: Path) -> None:
+    """Moves a finished folder to its name, in the place of an older one."""
+    old = folder.with_name("old")
+    if out.exists():
+        out.rename(old)
+    try:
+        folder.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
+
+
+def labels(spec: DataSpec) -> dict[str, list[str]]:
+    """Returns the classes by target, in the order of the outputs."""
+    return {
+        name: list(target.classes)
+        for name, target in sorted(spec.targets.items())
+        if target.kind != "number"
+    }
+
+
+def runner_source() -> Path:
+    """Finds `run.py`: beside the package in a checkout, or as installed."""
+    places = [
+        Path(__file__).parents[2] / "export" / RUNNER,
+        Path(sysconfig.get_path("data")) / "share" / "mmkeras" / RUNNER,
+    ]
+    for place in places:
+        if place.is_file():
+            return place
+    raise ValueError(
+        "The runner must lie beside the package or be installed with it. "
+        f"Received: neither of {', '.join(map(str, places))}"
+    )
+
+
+def next_command(manifest: dict, out: Path) -> str:
+    """Returns a command line that answers for one sample."""
+    if manifest["model"]["format"] != "tflite":
+        return f"open {out / manifest['model']['file']} in an ONNX runtime"
+    value = {
+        "image": "IMAGE.png", "audio": "SOUND.wav", "text": '"A TEXT"',
+        "vector": "1,2,3",
+    }  # fmt: skip
+    options = [
+        f"--{name} {value[entry['kind']]}"
+        for name, entry in manifest["inputs"].items()
+    ]
+    return f"python {out / RUNNER} {' '.join(options)}"
+
+
+def _tokenizers(spec: DataSpec) -> list[str]:
+    return [n for n, m in sorted(spec.modalities.items()) if m.kind == "text"]
+
+
+def _input(name: str, modality: Any, folder: Path) -> dict:
+    kept = modality.model_dump(mode="json", include=PARAMETERS[modality.kind])
+    entry = {
+        "kind": modality.kind,
+        "shape": list(modality.shape),
+        "dtype": DTYPES[modality.kind],
+        "optional": modality.optional,
+        **kept,
+    }
+    if modality.kind == "audio":
+        entry["samples"] = modality.shape[0]
+    if modality.kind == "text":
+        entry["tokenizer"] = f"tokenizer_{name}.json"
+        text = (folder / entry["tokenizer"]).read_text(encoding="utf-8")
+        entry["vocabulary_size"] = len(json.loads(text)["model"]["vocab"])
+    return entry
+
+
+def _output(target: Any) -> dict:
+    if target.kind == "number":
+        return {"kind": "number", "unit": target.unit}
+    return {"kind": target.kind, "classes": list(target.classes)}
+
+
+def _check_room(folder: Path, sources: Mapping[str, Path]) -> None:
+    needed = sum(path.stat().st_size for path in sources.values())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(errno.ENOSPC, f"{needed:,} bytes are needed")

@@ -1,0 +1,225 @@
+"""From a run to a bundle, and what stands in the way."""
+
+import json
+import os
+import stat
+import sys
+from types import SimpleNamespace
+
+import pytest
+from export.export_toys import ToyData, ready_files, toy_export, toy_run
+
+from mmkeras import artefact
+from mmkeras.export import bundle, card, export, exporter, process
+
+
+@pytest.fixture(scope="module")
+def done():
+    return toy_export()
+
+
+def test_the_bundle_holds_what_the_device_needs(done):
+    manifest = artefact.read_manifest(done.bundle, "bundle")
+    assert set(manifest["files"]) == {
+        "model.tflite", "model.onnx", "labels.json", "tokenizer_text.json",
+        "card.json", "run.py",
+    }  # fmt: skip
+    assert manifest["model"] == {
+        "file": "model.tflite",
+        "format": "tflite",
+        "quantize": "int8",
+        "signature": "serving_default",
+    }
+    assert manifest["present"] == ["audio", "text"]
+    assert manifest["inputs"]["image"] == {
+        "kind": "image", "shape": [16, 16, 1], "dtype": "uint8",
+        "optional": False, "height": 16, "width": 16, "channels": 1,
+    }  # fmt: skip
+    assert manifest["inputs"]["audio"]["sample_rate_hz"] == 8000
+    assert manifest["inputs"]["text"]["tokenizer"] == "tokenizer_text.json"
+    assert manifest["outputs"]["digit"]["classes"][3] == "three"
+    labels = json.loads((done.bundle / "labels.json").read_text())
+    assert labels["tags"] == ["red", "green", "blue"]
+    assert not list(done.bundle.parent.glob(".tmp-*"))
+
+
+def test_the_card_compares_keras_float_and_int8(done):
+    card = json.loads((done.bundle / "card.json").read_text())
+    assert card == done.card
+    assert list(card["scenarios"]) == ["all", "without audio", "without text"]
+    assert card["failures"] == []
+    assert card["samples"] == {"test": 200, "of": 200, "calibration": 128}
+    found = card["scenarios"]["all"]
+    assert found["digit"]["keras"]["accuracy"] == 1
+    assert found["digit"]["tflite float32"]["largest_difference"] < 1e-5
+    assert found["digit"]["onnx float32"]["largest_difference"] < 1e-5
+    assert found["digit"]["tflite int8"]["agreement"] > 0.97
+    assert found["rating"]["tflite int8"]["r2"] > 0.99
+    assert found["rating"]["onnx int8"]["r2"] > 0.99
+    assert card["files"]["tflite int8"]["latency_ms"] > 0
+    sizes = {name: entry["bytes"] for name, entry in card["files"].items()}
+    assert sizes["tflite int8"] < 0.4 * sizes["tflite float32"]
+    assert sizes["onnx int8"] < 0.5 * sizes["onnx float32"]
+    assert "CONV_2D" in card["operators"] and "WHILE" in card["operators"]
+
+
+def test_the_report_has_a_line_for_each_step_and_scenario(done):
+    for words in ("converting to tflite, int8", "without text: rating r2",
+                  "measured on 200 of 200", "median latency"):  # fmt: skip
+        assert words in done.report
+
+
+def test_the_next_command_runs_the_bundle(done):
+    manifest = artefact.read_manifest(done.bundle, "bundle")
+    command = bundle.next_command(manifest, done.bundle)
+    assert command.startswith(f"python {done.bundle}/run.py --audio")
+
+
+@pytest.fixture
+def without_child(monkeypatch, done):
+    """Lets `export` find files instead of converting once more."""
+    monkeypatch.setattr(exporter, "run_child", ready_files)
+
+
+def run_export(out, **options):
+    toy = toy_run()
+    options = {"max_drop": 0.05, "test_samples": 40, "report": str, **options}
+    return export(toy.run, toy.spec, toy.data, out, **options)
+
+
+def test_a_drop_above_the_limit_leaves_the_card_alone(
+    without_child, monkeypatch, tmp_path
+):
+    real = card.score
+
+    def worse(kind, labels, weight, output):
+        found = real(kind, labels, weight, output)
+        if kind == "category" and output is not first.setdefault("o", output):
+            found["accuracy"] -= 0.2
+        return found
+
+    first = {}
+    monkeypatch.setattr(card, "score", worse)
+    out = tmp_path / "bundle"
+    message = (
+        r"accuracy of `digit` must not drop by more than 0.05. Received: "
+        r"Keras 1.0000, float32 0.8000, tflite int8 0.8000: a drop of 0.2000"
+    )
+    with pytest.raises(ValueError, match=message):
+        run_export(out)
+    failed = tmp_path / "bundle.failed"
+    assert not out.exists()
+    assert json.loads((failed / "card.json").read_text())["failures"]
+    with pytest.raises(ValueError, match="manifest.json"):
+        artefact.read_manifest(failed, "bundle")
+
+
+def test_an_older_bundle_is_replaced_and_nothing_else(without_child, tmp_path):
+    out = tmp_path / "bundle"
+    run_export(out)
+    before = (out / "manifest.json").stat().st_mtime_ns
+    run_export(out)
+    assert (out / "manifest.json").stat().st_mtime_ns > before
+    assert os.listdir(tmp_path) == ["bundle"]
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="`--force` replaces anything"):
+        run_export(tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").is_file()
+    run_export(tmp_path / "mine", force=True)
+    artefact.read_manifest(tmp_path / "mine", "bundle")
+
+
+def test_a_float_bundle_is_compared_with_keras_alone(without_child, tmp_path):
+    found = run_export(tmp_path / "bundle", quantize="none")
+    assert list(found["files"]) == ["tflite float32"]
+    assert found["ratios"] == {}
+    manifest = artefact.read_manifest(tmp_path / "bundle", "bundle")
+    assert manifest["model"]["quantize"] == "none"
+
+
+def test_a_bundle_of_onnx_has_no_runner(without_child, tmp_path):
+    out = tmp_path / "bundle"
+    run_export(out, formats=["onnx"])
+    manifest = artefact.read_manifest(out, "bundle")
+    assert manifest["model"]["file"] == "model.onnx"
+    assert "run.py" not in manifest["files"]
+    assert "ONNX" in bundle.next_command(manifest, out)
+
+
+def test_the_runner_is_found_where_it_was_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "__file__", "/nowhere/mmkeras/export/bundle.py")
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    with pytest.raises(ValueError, match="runner must lie beside.*nowhere"):
+        bundle.runner_source()
+    place = tmp_path / "share" / "mmkeras" / "run.py"
+    place.parent.mkdir(parents=True)
+    place.write_text("")
+    assert bundle.runner_source() == place
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"quantize": "int4"}, "`quantize` must be one of none.*'int4'"),
+        ({"formats": ["coreml"]}, "`formats` must be.*coreml"),
+        ({"formats": []}, "`formats` must be"),
+        ({"max_drop": 3}, "`max_drop` must be a fraction"),
+        ({"max_drop": float("nan")}, "`max_drop` must be a fraction"),
+    ],
+)
+def test_a_wrong_option_is_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        export("run", None, None, tmp_path / "bundle", **options)
+
+
+def test_an_empty_test_split_is_refused(tmp_path):
+    toy = toy_run()
+    data = SimpleNamespace(train=toy.data.train, test=[], counts={"test": 0})
+    with pytest.raises(ValueError, match="at least one sample"):
+        export(toy.run, toy.spec, data, tmp_path / "bundle", report=str)
+    assert not list(tmp_path.iterdir())
+
+
+def write_program(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "end, how",
+    [("kill -SEGV $$", r"signal 11 \(SIGSEGV\)"), ("exit 3", "exit code 3")],
+)
+def test_a_converter_that_crashes_is_reported(tmp_path, monkeypatch, end, how):
+    program = f"echo step: converting to tflite, int8; echo Oh. >&2; {end}"
+    monkeypatch.setattr(
+        sys, "executable", write_program(tmp_path / "python", program)
+    )
+    job = {"folder": str(tmp_path), "model": "runs/first", "quantize": "int8",
+           "debug": False}  # fmt: skip
+    message = (
+        f"runs/first.*ended with {how} while converting to tflite, int8, "
+        "quantize 'int8'. Its last words: Oh"
+    )
+    with pytest.raises(ValueError, match=message):
+        process.run_child(job, report=str)
+
+
+def test_a_converter_that_hangs_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "LIMIT_SEC", 0.2)
+    monkeypatch.setattr(
+        sys, "executable", write_program(tmp_path / "python", "exec sleep 60")
+    )
+    job = {"folder": str(tmp_path), "model": "m", "quantize": "none",
+           "debug": False}  # fmt: skip
+    with pytest.raises(ValueError, match="signal 9.*SIGKILL.*while starting"):
+        process.run_child(job, report=str)
+
+
+def test_toy_data_give_labels_of_every_kind():
+    data = ToyData(toy_run().model, toy_run().data.folder, test=64)
+    assert {name for _, y, _ in data.test for name in y} == {
+        "digit", "tags", "rating",
+    }  # fmt: skip

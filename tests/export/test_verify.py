@@ -1,0 +1,172 @@
+"""Samples, scores and the drop that fails an export."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from export.export_toys import ToyData, toy_inputs, toy_run
+
+from mmkeras.export import samples
+from mmkeras.export.card import _failures, table
+from mmkeras.export.runtimes import latencies_ms, open_file
+from mmkeras.export.scores import agreement, score
+
+
+def batches(count, size=4):
+    x = {"a": np.arange(count), "more": np.arange(count)}
+    return [
+        ({k: v[i : i + size] for k, v in x.items()},
+         {"t": -x["a"][i : i + size]},
+         {"t": np.ones(len(x["a"][i : i + size]))})
+        for i in range(0, count, size)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "count, every, expected",
+    [
+        (3, 1, [0, 1, 2]),
+        (100, 1, list(range(10))),
+        (3, 3, [0, 3, 6]),
+        (4, 3, [0, 3, 6, 9]),
+    ],
+)
+def test_samples_are_taken_evenly(count, every, expected):
+    spec = SimpleNamespace(modalities=["a"], optional=())
+    x, y, weight = samples.take(batches(10), spec, count, every)
+    assert list(x) == ["a"] and x["a"].tolist() == expected
+    assert y["t"].tolist() == [-i for i in expected]
+    assert len(weight["t"]) == len(expected)
+
+
+def test_calibration_lacks_each_optional_modality_in_turn():
+    data = ToyData(toy_run().model, toy_run().data.folder)
+    x = samples.calibration(data.train, toy_run().spec, 64)
+    absent = x["present"] == 0
+    assert len(x["image"]) == 64
+    for column, name in enumerate(("audio", "text")):
+        rows = np.arange(64) % 16 == 8 * column + 7
+        assert absent[rows, column].all()
+        assert not x[name][rows].any()
+    # The batches of the data set itself are as they were.
+    again = samples.take(data.train, toy_run().spec, 64)[0]
+    assert again["audio"][7].any() or not again["present"][7, 0]
+
+
+def test_scenarios_take_one_modality_away():
+    x = toy_inputs(6, 0)
+    found = dict(samples.scenarios(x, ("audio", "text")))
+    assert list(found) == ["all", "without audio", "without text"]
+    assert found["all"] is x
+    assert not found["without text"]["text"].any()
+    assert not found["without text"]["present"][:, 1].any()
+    np.testing.assert_array_equal(found["without text"]["audio"], x["audio"])
+    np.testing.assert_array_equal(
+        found["without text"]["present"][:, 0], x["present"][:, 0]
+    )
+
+
+def test_scores_equal_a_reference():
+    from sklearn import metrics
+
+    rng = np.random.default_rng(0)
+    weight = rng.random(50).astype("float32")
+    weight[:10] = 0
+    kept = slice(10, None)
+
+    labels, output = rng.integers(0, 3, 50), rng.random((50, 3))
+    assert score("category", labels, weight, output) == pytest.approx({
+        "accuracy": metrics.accuracy_score(
+            labels[kept], output[kept].argmax(1), sample_weight=weight[kept]
+        )
+    })  # fmt: skip
+
+    labels = rng.random((50, 3)) > 0.6
+    assert score("categories", labels, weight, output) == pytest.approx({
+        "macro_f1": metrics.f1_score(
+            labels[kept], output[kept] >= 0.5, average="macro",
+            sample_weight=weight[kept],
+        )
+    })  # fmt: skip
+
+    labels, output = rng.normal(size=50), rng.normal(size=(50, 1))
+    labels[:10] = np.nan
+    expected = (labels[kept], output[kept, 0])
+    assert score("number", labels, weight, output) == pytest.approx({
+        "mae": metrics.mean_absolute_error(
+            *expected, sample_weight=weight[kept]
+        ),
+        "r2": metrics.r2_score(*expected, sample_weight=weight[kept]),
+    })  # fmt: skip
+
+
+def test_what_has_no_label_has_no_score():
+    nothing = np.zeros(4)
+    assert score("number", nothing, nothing, np.ones((4, 1))) == {}
+    assert score("category", nothing, nothing, np.ones((4, 2))) == {}
+
+
+def test_one_value_alone_has_no_r2():
+    ones = np.ones(4)
+    assert score("number", ones, ones, np.ones((4, 1))) == {"mae": 0.0}
+
+
+def test_agreement():
+    one = np.array([[0.9, 0.1], [0.2, 0.8]])
+    other = np.array([[0.6, 0.4], [0.7, 0.3]])
+    assert agreement("category", one, other) == 0.5
+    assert agreement("categories", one, other) == 0.5
+    assert agreement("number", one, other) is None
+
+
+def a_card(after, metric="accuracy"):
+    return {
+        "max_drop": 0.01,
+        "metric": {"digit": metric},
+        "files": {"tflite float32": {}, "tflite int8": {}},
+        "scenarios": {
+            "all": {"digit": {
+                "keras": {metric: 0.95},
+                "tflite float32": {metric: 0.949},
+                "tflite int8": {metric: after},
+            }}
+        },
+    }  # fmt: skip
+
+
+def test_a_drop_within_the_limit_passes():
+    assert _failures(a_card(0.941)) == []
+
+
+def test_a_drop_above_the_limit_is_spelled_out():
+    assert _failures(a_card(0.912)) == [
+        "accuracy of `digit` must not drop by more than 0.01. Received: "
+        "Keras 0.9500, float32 0.9490, tflite int8 0.9120: a drop of 0.0380"
+    ]
+
+
+def test_a_target_without_labels_is_shown_and_passes():
+    card = a_card(0.9)
+    card["scenarios"]["all"]["digit"] = {
+        name: {} for name in ("keras", "tflite float32", "tflite int8")
+    }
+    assert _failures(card) == []
+    card["samples"] = {"test": 3, "of": 3}
+    for name in card["files"]:
+        card["files"][name] = {"bytes": 1, "latency_ms": 0.1}
+    assert " - " in table(card)
+
+
+def test_files_take_turns():
+    calls = []
+    runs = {name: lambda x, name=name: calls.append(name) for name in "ab"}
+    found = latencies_ms(runs, {"x": np.zeros((2, 3))}, budget_sec=0)
+    assert calls == ["a", "b"] * (len(calls) // 2) and len(calls) == 32
+    assert set(found) == {"a", "b"}
+
+
+@pytest.mark.parametrize("name", ["m.tflite", "m.onnx"])
+def test_a_file_of_another_kind_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"neither of them" * 100)
+    with pytest.raises(ValueError, match=f"{name}.*can open"):
+        open_file(tmp_path / name)
