@@ -28,7 +28,8 @@ class DataFiles(Table):
         manifest: CSV or Parquet file inside `root`, one sample a row.
         id_column: Column that names a sample in reports; the row number when
             left out.
-        max_bad_fraction: Largest fraction of samples that may be quarantined.
+        max_bad_fraction: Largest fraction of samples that may be quarantined,
+            or lack an optional modality because its file is broken.
     """
 
     root: str = "."
@@ -42,7 +43,7 @@ class Split(Table):
 
     Args:
         method: "fractions" draws at random, "column" reads `column`.
-        train: Fraction of the samples (of the groups, with `group`).
+        train: Fraction of the samples; with `group`, in whole groups.
         validation: Fraction of the samples.
         test: Fraction of the samples.
         column: Column holding "train", "validation" or "test".

@@ -1,0 +1,104 @@
+"""The folder that `prepare` writes: whole, or without a manifest.
+
+Everything is made in `OUT/.partial` and moved when all of it is there, the
+manifest last. A run that was stopped finds its shards again.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from mmkeras.artefact import MANIFEST, read_manifest, write_json, write_manifest
+
+PARTIAL = ".partial"
+IDENTITY = "identity.json"
+LABELS = {
+    "spec_sha256": "spec",
+    "source_sha256": "manifest of the data",
+    "seed": "seed",
+}
+
+
+def finished(out: Path, identity: dict) -> dict | None:
+    """Returns the manifest of `out` if it holds just this; None if nothing.
+
+    Raises:
+        ValueError: If `out` holds something else, or is damaged.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` must be a folder. Received: the file {out}")
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    if MANIFEST not in names:
+        # Without `.partial` no name, however familiar, is ours to replace.
+        foreign = sorted(n for n in names if not _ours(n))
+        foreign = foreign if PARTIAL in names else sorted(names)
+        if foreign:
+            raise ValueError(
+                f"`out` must be new, empty, or a folder written by prepare. "
+                f"Received: {out}, which holds {', '.join(foreign[:5])}"
+            )
+        return None
+    found = read_manifest(out, "data")
+    for key, label in LABELS.items():
+        if found.get(key) != identity[key]:
+            raise ValueError(
+                f"`out` must be empty or hold the same {label}; choose "
+                f"another folder or delete this one. Received: {out} with "
+                f"{key} {str(found.get(key))[:16]}, wanted "
+                f"{str(identity[key])[:16]}"
+            )
+    shutil.rmtree(out / PARTIAL, ignore_errors=True)
+    return found
+
+
+def start(out: Path, identity: dict, needed_bytes: int) -> Path:
+    """Returns `out/.partial`, with what an equal run left behind.
+
+    Raises:
+        OSError: If the disk has less than `needed_bytes` free.
+    """
+    partial = out / PARTIAL
+    partial.mkdir(parents=True, exist_ok=True)
+    note = partial / IDENTITY
+    if not note.is_file() or json.loads(note.read_text()) != identity:
+        shutil.rmtree(partial)
+        partial.mkdir()
+        write_json(note, identity)
+    for path in out.iterdir():
+        # The last run was stopped while it moved its files into place.
+        if path.name != PARTIAL:
+            os.replace(path, partial / path.name)
+    there = sum(path.stat().st_size for path in partial.glob("*.tfrecord"))
+    free = shutil.disk_usage(out).free
+    if free < needed_bytes - there:
+        raise OSError(
+            f"`{out}` must have room for the shards. Received: "
+            f"{needed_bytes - there:,} bytes needed, {free:,} bytes available"
+        )
+    return partial
+
+
+def abandon(out: Path) -> None:
+    """Removes what is not finished, and `out` itself if that was all."""
+    shutil.rmtree(out / PARTIAL, ignore_errors=True)
+    if out.is_dir() and not any(out.iterdir()):
+        out.rmdir()
+
+
+def publish(out: Path, identity: dict, files: list[str], fields: dict) -> dict:
+    """Moves `files` out of `.partial` and writes the manifest."""
+    for name in files:
+        os.replace(out / PARTIAL / name, out / name)
+    written = write_manifest(out, "data", files, **fields, **identity)
+    shutil.rmtree(out / PARTIAL, ignore_errors=True)
+    return written
+
+
+def _ours(name: str) -> bool:
+    return (
+        name in (PARTIAL, "quarantine.csv")
+        or name.startswith(".tmp-")
+        or name.endswith(".tfrecord")
+        or (name.startswith("tokenizer_") and name.endswith(".json"))
+    )

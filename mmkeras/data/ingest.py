@@ -1,0 +1,247 @@
+"""`prepare`: decode everything once, in parallel, into sharded TFRecords."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mmkeras.data import folder, statistics
+from mmkeras.data.manifest import read_manifest
+from mmkeras.data.plan import (
+    Plan,
+    check_left,
+    check_limit,
+    count,
+    make_plan,
+    shard_jobs,
+)
+from mmkeras.data.reasons import BadSample, write_quarantine
+from mmkeras.data.samples import open_rows, read_text
+from mmkeras.data.shards import sample_bytes
+from mmkeras.data.split import SPLITS
+from mmkeras.data.tokens import save_tokenizer, train_tokenizer
+from mmkeras.data.workers import build_shards
+from mmkeras.spec import DataSpec, load_spec
+
+QUARANTINE = "quarantine.csv"
+
+
+def prepare(
+    spec: DataSpec | str | Path,
+    out: str | Path,
+    root: str | Path | None = None,
+    workers: int | None = None,
+    seed: int = 0,
+) -> dict:
+    """Decodes the samples of a spec into shards, once.
+
+    Writes TFRecord shards of about 16 MB or 1,024 samples, a tokenizer for
+    each text modality, `quarantine.csv` and `manifest.json`. The result does
+    not depend on the number of workers. Called again for the same folder, it
+    goes on where it was stopped, or does nothing if it was done.
+
+    Args:
+        spec: The spec, or the path of its TOML file.
+        out: Folder to write; new, empty, or of the same spec.
+        root: Folder of the data; `data.root` of the spec when left out.
+        workers: Processes that decode; as many as there are processors when
+            left out.
+        seed: Seed of the noise a spec may ask for; integer, 0 or more.
+
+    Returns:
+        The manifest: spec, statistics, splits, quarantined and more.
+
+    Raises:
+        ValueError: If the spec does not fit the data, too many samples are
+            broken, or `out` holds something else.
+        OSError: If the disk is full or `out` cannot be written.
+
+    Example:
+
+    >>> found = prepare("data_specs/demo.toml", "demo")
+    >>> sorted(found["splits"])
+    ['test', 'train', 'validation']
+    """
+    spec = spec if isinstance(spec, DataSpec) else load_spec(spec)
+    out, root = Path(out), Path(root if root is not None else spec.root)
+    workers = _checked(workers, seed)
+    table = read_manifest(spec, root)
+    _check_row_files(spec, root)
+    identity = _identity(spec, seed, table)
+    found = folder.finished(out, identity)
+    if found is not None:
+        done = f"{out} is prepared already; nothing to do"
+        _console().print(done, soft_wrap=True)
+        return found
+    plan = make_plan(spec, table)
+    partial = folder.start(out, identity, sample_bytes(spec) * len(table))
+
+    sizes = _train_tokenizers(spec, root, partial, plan)
+    setup = {
+        "spec": spec.to_dict(),
+        "root": str(root.resolve()),
+        "folder": str(partial.resolve()),
+        "seed": seed,
+        "tokenizers": {name: _tokenizer_file(name) for name in sizes},
+    }
+    shards = _build(setup, shard_jobs(spec, plan), workers, plan)
+
+    try:
+        check_limit(spec, plan)
+        check_left(plan)
+    except ValueError:
+        # These data are about to change, and half of them is no result.
+        folder.abandon(out)
+        raise
+    _write_quarantine(partial / QUARANTINE, plan)
+    files = [shard["file"] for shard in shards]
+    files += [QUARANTINE, *setup["tokenizers"].values()]
+    fields = {
+        "spec": spec.to_dict(),
+        "statistics": _statistics(spec, sizes, shards, plan),
+        "splits": _splits(shards),
+        "quarantined": count(plan.bad),
+        "incomplete": count(plan.faulty),
+    }
+    return folder.publish(out, identity, files, fields)
+
+
+def _train_tokenizers(
+    spec: DataSpec, root: Path, partial: Path, plan: Plan
+) -> dict[str, int]:
+    """Writes a tokenizer for each text modality; returns their sizes."""
+    sizes = {}
+    rows = np.flatnonzero(plan.split == "train")
+    for name, modality in spec.modalities.items():
+        if modality.kind != "text":
+            continue
+        texts = []
+        for cell in plan.table[modality.column].iloc[rows]:
+            # What cannot be read is quarantined when its shard is made.
+            try:
+                texts.append(read_text(root, modality, cell))
+            except BadSample:
+                continue
+        tokenizer = train_tokenizer(modality, texts)
+        save_tokenizer(tokenizer, partial / _tokenizer_file(name))
+        sizes[name] = tokenizer.get_vocab_size()
+    return sizes
+
+
+def _tokenizer_file(name: str) -> str:
+    return f"tokenizer_{name}.json"
+
+
+def _build(
+    setup: dict, jobs: list[dict], workers: int, plan: Plan
+) -> list[dict]:
+    """Builds the shards with a progress bar; notes faults in the plan.
+
+    Returns:
+        What is known of each shard that holds samples, in order.
+    """
+    from rich.progress import MofNCompleteColumn, Progress
+
+    console = _console()
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    sizes = {job["name"]: len(job["rows"]) for job in jobs}
+    done = {}
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task("prepare", total=sum(sizes.values()))
+        for shard in build_shards(setup, jobs, min(workers, len(jobs))):
+            progress.advance(task, sizes[shard["file"]])
+            plan.leave_out(shard)
+            done[shard["file"]] = shard
+    return [done[name] for name in sizes if done[name]["count"]]
+
+
+def _write_quarantine(path: Path, plan: Plan) -> None:
+    ids = plan.table["sample/id"].tolist()
+    rows = sorted(plan.bad + plan.faulty)
+    write_quarantine(path, [(ids[row], *rest) for row, *rest in rows])
+
+
+def _statistics(
+    spec: DataSpec, sizes: dict[str, int], shards: list[dict], plan: Plan
+) -> dict:
+    modalities = {}
+    for name, modality in spec.modalities.items():
+        if modality.kind == "text":
+            modalities[name] = {"vocabulary_size": sizes[name]}
+            continue
+        sums = None
+        for shard in shards:
+            sums = statistics.merge(sums, shard["sums"].get(name))
+        modalities[name] = statistics.finish(modality, sums)
+    train = plan.split == "train"
+    targets = statistics.of_targets(
+        spec.targets,
+        {name: array[train] for name, array in plan.values.items()},
+        {name: array[train] for name, array in plan.weights.items()},
+    )
+    return {"modalities": modalities, "targets": targets}
+
+
+def _splits(shards: list[dict]) -> dict:
+    found = {}
+    for split in SPLITS:
+        part = [
+            {key: shard[key] for key in ("file", "count", "bytes", "sha256")}
+            for shard in shards
+            if shard["file"].startswith(f"{split}-")
+        ]
+        total = sum(shard["count"] for shard in part)
+        found[split] = {"count": total, "shards": part}
+    return found
+
+
+def _check_row_files(spec: DataSpec, root: Path) -> None:
+    for name, modality in spec.modalities.items():
+        if modality.kind == "vector" and modality.file:
+            try:
+                open_rows(root, modality)[0].close()
+            except BadSample as error:
+                raise ValueError(
+                    f"`modalities.{name}.file` must be an .npy file inside "
+                    f"`{root}`. Received: {error}"
+                ) from None
+
+
+def _checked(workers: int | None, seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(
+            f"`seed` must be an integer, at least 0. Received: seed={seed!r}"
+        )
+    if workers is None:
+        # Linux knows how many processors this process may use.
+        allowed = getattr(os, "sched_getaffinity", None)
+        return len(allowed(0)) if allowed else os.cpu_count() or 1
+    if not isinstance(workers, int) or not 1 <= workers <= 1024:
+        raise ValueError(
+            "`workers` must be an integer from 1 to 1024. "
+            f"Received: workers={workers!r}"
+        )
+    return workers
+
+
+def _identity(spec: DataSpec, seed: int, table: pd.DataFrame) -> dict:
+    """Returns what two runs must share to give the same folder."""
+    digest = hashlib.sha256()
+    for column in table.columns:
+        for cell in (column, *table[column]):
+            digest.update(cell.encode("utf-8", "surrogateescape") + b"\0")
+    return {
+        "spec_sha256": spec.sha256,
+        "source_sha256": digest.hexdigest(),
+        "seed": seed,
+    }
+
+
+def _console():
+    from rich.console import Console
+
+    return Console(stderr=True, markup=False, highlight=False)

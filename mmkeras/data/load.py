@@ -1,0 +1,201 @@
+"""`load_data`: a prepared folder as `tf.data`, ready for `model.fit`."""
+
+from pathlib import Path
+from typing import Any
+
+from mmkeras.data import augment as augmentation
+from mmkeras.data import pipeline
+from mmkeras.data.check import check_folder, lost
+from mmkeras.data.shards import sample_bytes
+from mmkeras.spec import DataSpec
+
+CACHE_BYTES = 10**9
+SHUFFLE_BYTES = 256 * 2**20
+
+
+class Data:
+    """A prepared data set: three `tf.data.Dataset` and what is known of them.
+
+    `load_data` makes it.
+
+    Attributes:
+        folder: The prepared folder.
+        spec: The spec it was prepared from.
+        statistics: Means, deviations, class counts and vocabulary sizes of
+            the training split: `{"modalities": {...}, "targets": {...}}`.
+        counts: Samples in each split.
+        skipped: Damaged samples left out of each split.
+        train: Batches in random order, another one each epoch, augmented.
+        validation: Batches in fixed order.
+        test: Batches in fixed order.
+        manifest: The folder's manifest.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: dict,
+        repaired: dict[str, list[bytes]],
+        batch_size: int,
+        seed: int,
+        augment: dict[str, dict],
+        cache: bool,
+    ) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.spec = DataSpec.from_dict(manifest["spec"])
+        self.statistics = manifest["statistics"]
+        self.skipped = lost(manifest, repaired)
+        self.counts = {
+            split: entry["count"] - self.skipped[split]
+            for split, entry in manifest["splits"].items()
+        }
+        self.batch_size = batch_size
+        self._repaired = repaired
+        self.train = self._train(seed, augment, cache)
+        self.validation = self.ordered("validation", cache)
+        self.test = self.ordered("test", cache)
+
+    def ordered(self, split: str, cache: bool = False):
+        """Returns a split in fixed order, without augmentation.
+
+        Args:
+            split: "train", "validation" or "test".
+            cache: Whether small splits stay in memory after the first pass.
+        """
+        import tensorflow as tf
+
+        records = self._records(split)
+        if cache and self._fits(split):
+            records = records.cache()
+        return (
+            records.batch(self.batch_size)
+            .map(
+                pipeline.parser(self.spec), num_parallel_calls=tf.data.AUTOTUNE
+            )
+            .prefetch(tf.data.AUTOTUNE)
+            .with_options(pipeline.options())
+        )
+
+    def ids(self, split: str) -> list[str]:
+        """Returns the ids of a split's samples, in the fixed order."""
+        import tensorflow as tf
+
+        feature = {"sample/id": tf.io.FixedLenFeature([], tf.string)}
+        found = []
+        for batch in self._records(split).batch(1024):
+            names = tf.io.parse_example(batch, feature)["sample/id"]
+            found += [name.decode() for name in names.numpy()]
+        return found
+
+    def tokenizer_path(self, name: str) -> Path:
+        """Returns the tokenizer's JSON of the text modality `name`."""
+        if getattr(self.spec.modalities.get(name), "kind", "") != "text":
+            raise ValueError(
+                f"`name` must be a modality of kind 'text'. Received: "
+                f"{name!r}; modalities: {sorted(self.spec.modalities)}"
+            )
+        return self.folder / f"tokenizer_{name}.json"
+
+    def _train(self, seed: int, augment: dict[str, dict], cache: bool):
+        import tensorflow as tf
+
+        small = self._fits("train")
+        records = self._records("train", None if small else seed)
+        if cache and small:
+            records = records.cache()
+        # Shuffled while a sample is one string: moving it costs nothing.
+        size = sample_bytes(self.spec)
+        buffer = self.counts["train"] if small else SHUFFLE_BYTES // size
+        records = pipeline.shuffled(records, buffer + 1, seed)
+        # Parsed by the batch: one call instead of one a sample.
+        batches = records.batch(self.batch_size).map(
+            pipeline.parser(self.spec), num_parallel_calls=tf.data.AUTOTUNE
+        )
+        if augment:
+            # After the cache, so that each epoch draws anew; by the batch; a
+            # seed for each batch, so that the order of threads is no matter.
+            seeds = pipeline.batch_seeds(seed)
+            change = augmentation.augmenter(self.spec, augment)
+            batches = tf.data.Dataset.zip(batches, seeds).map(
+                lambda batch, seed: (change(batch[0], seed), *batch[1:]),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+        return batches.prefetch(tf.data.AUTOTUNE).with_options(
+            pipeline.options()
+        )
+
+    def _fits(self, split: str) -> bool:
+        return self.counts[split] * sample_bytes(self.spec) < CACHE_BYTES
+
+    def _records(self, split: str, seed: int | None = None):
+        """Returns serialized samples; with a seed, shards in random order."""
+        import tensorflow as tf
+
+        if split not in self.counts:
+            raise ValueError(
+                f"`split` must be one of {', '.join(sorted(self.counts))}. "
+                f"Received: {split!r}"
+            )
+        shards = self.manifest["splits"][split]["shards"]
+        paths = [self.folder / shard["file"] for shard in shards]
+        if seed is not None and not self._repaired:
+            return pipeline.read_shuffled(paths, seed)
+        records = pipeline.read_shards(paths, self._repaired)
+        return records.apply(
+            tf.data.experimental.assert_cardinality(self.counts[split])
+        )
+
+
+def load_data(
+    folder: str | Path,
+    batch_size: int = 32,
+    seed: int = 0,
+    augment: bool | dict[str, dict[str, Any]] = True,
+    cache: bool = True,
+    on_error: str = "raise",
+) -> Data:
+    """Opens a prepared folder after checking every file of it.
+
+    A batch is `({modality: x}, {target: y}, {target: sample_weight})`, as
+    `model.fit` takes it. If a modality is optional, x holds `present` too:
+    `(batch, optional modalities in sorted order)`, 1 where it is there.
+
+    Args:
+        folder: Folder that `prepare` wrote.
+        batch_size: Samples a batch; the last one of an epoch may be smaller.
+        seed: Seed of order and augmentation; integer, 0 or more.
+        augment: True for the defaults of each kind, False for none, or a
+            dict by modality, which augments those alone, such as
+            `{"image": {"rotation_degrees": 10, "zoom": 0.1}}`. The keys are
+            in `mmkeras.data.augment.DEFAULTS`.
+        cache: Whether splits below 1 GB stay in memory after the first pass.
+        on_error: "raise" refuses a damaged shard; "skip" leaves damaged
+            samples out and counts them in `data.skipped`.
+
+    Raises:
+        ValueError: If a file is missing, cut, repeated, foreign or damaged, or
+            an argument is wrong.
+
+    Example:
+
+    >>> data = load_data("demo", batch_size=64)
+    >>> x, y, weights = next(iter(data.train))
+    >>> x["image"].shape
+    TensorShape([64, 16, 16, 1])
+    """
+    for name, value, least in (
+        ("batch_size", batch_size, 1),
+        ("seed", seed, 0),
+    ):
+        if not isinstance(value, int) or value < least:
+            raise ValueError(
+                f"`{name}` must be an integer, at least {least}. "
+                f"Received: {name}={value!r}"
+            )
+    manifest, repaired = check_folder(folder, on_error)
+    spec = DataSpec.from_dict(manifest["spec"])
+    settings = augmentation.settings_of(spec, augment)
+    return Data(
+        Path(folder), manifest, repaired, batch_size, seed, settings, cache
+    )

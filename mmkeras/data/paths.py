@@ -1,0 +1,114 @@
+"""Files named by a manifest, which comes from somebody else.
+
+A path is opened only when it is relative, stays inside the data root and is a
+regular file of a bounded size.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from mmkeras.data.reasons import BadSample, Reason
+
+MAX_FILE_BYTES = 256 * 2**20
+
+
+def resolve_inside(root: str | Path, name: str) -> tuple[str, str]:
+    """Returns the real paths of `root` and of `name` inside it.
+
+    Links are followed as long as they stay inside; nothing is opened.
+
+    Raises:
+        BadSample: If the path is not relative or leaves `root`.
+    """
+    if "\0" in name or "://" in name or len(name) > 4096:
+        raise BadSample(Reason.PATH_INVALID, repr(name[:80]))
+    if os.path.isabs(name) or name.startswith("\\") or name[1:2] == ":":
+        raise BadSample(Reason.PATH_INVALID, f"{name!r} is not relative")
+    if ".." in Path(name.replace("\\", "/")).parts:
+        raise BadSample(Reason.PATH_OUTSIDE, repr(name))
+    base = os.path.realpath(root)
+    real = os.path.realpath(os.path.join(base, name))
+    if os.path.commonpath([base, real]) != base:
+        raise BadSample(Reason.PATH_OUTSIDE, f"{name!r} links outside")
+    return base, real
+
+
+def open_inside(root: str | Path, name: str, max_bytes: int = MAX_FILE_BYTES):
+    """Opens a regular file inside `root` for reading, and nothing else.
+
+    Never waits: a FIFO is refused instead of opened for good.
+
+    Args:
+        root: Folder the file must stay in.
+        name: Path relative to `root`.
+        max_bytes: Largest size accepted, in bytes.
+
+    Raises:
+        BadSample: With the reason, if the path is not such a file.
+    """
+    base, real = resolve_inside(root, name)
+    try:
+        descriptor = _open_steps(base, os.path.relpath(real, base))
+    except FileNotFoundError:
+        raise BadSample(Reason.NOT_FOUND, repr(name)) from None
+    except OSError as error:
+        detail = f"{name[:80]!r}: {error.strerror}"
+        raise BadSample(_reason_of(error, real), detail) from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadSample(Reason.NOT_A_FILE, repr(name))
+        if status.st_size > max_bytes:
+            raise BadSample(
+                Reason.TOO_LARGE,
+                f"{name!r}: {status.st_size:,} bytes, at most {max_bytes:,}",
+            )
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_inside(root: str | Path, name: str) -> bytes:
+    """Returns the bytes of a regular file inside `root`."""
+    with open_inside(root, name) as file:
+        try:
+            raw = file.read(MAX_FILE_BYTES)
+        except OSError as error:
+            raise BadSample(
+                Reason.UNREADABLE, f"{name!r}: {error.strerror}"
+            ) from None
+    if not raw:
+        raise BadSample(Reason.EMPTY, f"{name!r}: 0 bytes")
+    return raw
+
+
+def _reason_of(error: OSError, path: str) -> Reason:
+    if error.errno == errno.ENAMETOOLONG:
+        return Reason.PATH_INVALID
+    # Opening a folder step by step fails in ways that differ by system.
+    return Reason.UNREADABLE if os.path.isfile(path) else Reason.NOT_A_FILE
+
+
+def _open_steps(base: str, relative: str) -> int:
+    """Opens `base/relative` folder by folder, following no link.
+
+    The path was resolved before; a link seen now was put there in between.
+    """
+    folder = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
+    *parents, name = Path(relative).parts or (".",)
+    try:
+        for part in parents:
+            inner = os.open(
+                part,
+                os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW,
+                dir_fd=folder,
+            )
+            os.close(folder)
+            folder = inner
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return os.open(name, flags, dir_fd=folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,141 @@
+"""The parts of a `tf.data` pipeline over shards.
+
+No Python function runs in it, and every random choice follows from a seed.
+"""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from mmkeras.data.shards import DTYPES
+from mmkeras.spec import DataSpec
+
+
+def read_shards(paths: list[Path], repaired: dict[str, list[bytes]]):
+    """Returns the serialized samples of shards, in order.
+
+    Args:
+        paths: The shards.
+        repaired: The intact records of damaged shards, by name.
+    """
+    import tensorflow as tf
+
+    records = tf.data.Dataset.from_tensor_slices(tf.constant([], tf.string))
+    # Few datasets, however many shards there are.
+    for damaged, part in itertools.groupby(
+        paths, lambda path: path.name in repaired
+    ):
+        if damaged:
+            kept = [one for path in part for one in repaired[path.name]]
+            values = tf.constant(kept, tf.string, (len(kept),))
+            read = tf.data.Dataset.from_tensor_slices(values)
+        else:
+            read = tf.data.TFRecordDataset([str(path) for path in part])
+        records = records.concatenate(read)
+    return records
+
+
+def read_shuffled(paths: list[Path], seed: int):
+    """Returns the serialized samples of shards in random order, mixed."""
+    import tensorflow as tf
+
+    names = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
+    return shuffled(names, len(paths), seed).interleave(
+        tf.data.TFRecordDataset,
+        cycle_length=4,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+
+
+def parser(spec: DataSpec):
+    """Returns a function from `(batch,)` serialized samples to a batch."""
+    import tensorflow as tf
+
+    names = [*spec.modalities, *spec.targets]
+    names += [f"weight/{target}" for target in spec.targets]
+    names += ["present"] if spec.optional else []
+    features = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
+
+    def parse(serialized):
+        raw = tf.io.parse_example(serialized, features)
+        x, y, weights = {}, {}, {}
+        for name, modality in spec.modalities.items():
+            dtype = np.dtype(DTYPES[modality.kind])
+            x[name] = _array(raw[name], dtype, modality.shape)
+            if modality.kind == "audio":
+                x[name] = tf.cast(x[name], tf.float32) / 32768
+        if spec.optional:
+            shape = (len(spec.optional),)
+            x["present"] = _array(raw["present"], np.float32, shape)
+        for name, target in spec.targets.items():
+            dtype = np.int32 if target.kind == "category" else np.float32
+            several = target.kind == "categories"
+            shape = (len(target.classes),) if several else ()
+            y[name] = _array(raw[name], dtype, shape)
+            weights[name] = _array(raw[f"weight/{name}"], np.float32, ())
+        return x, y, weights
+
+    return parse
+
+
+def _array(raw, dtype, shape: tuple[int, ...]):
+    """Turns `(batch,)` byte strings into `(batch, *shape)`."""
+    import tensorflow as tf
+
+    flat = tf.io.decode_raw(raw, tf.as_dtype(dtype))
+    return tf.reshape(flat, (-1, *shape))
+
+
+def shuffled(strings, buffer: int, seed: int):
+    """Shuffles a dataset of strings, in another order each epoch.
+
+    `Dataset.shuffle` mixes TensorFlow's global seed in, so that the order
+    would depend on what else the process has done; this is the same operator
+    without it.
+    """
+    import tensorflow as tf
+
+    shuffled = tf.raw_ops.ShuffleDatasetV3(
+        input_dataset=tf.data.experimental.to_variant(strings),
+        buffer_size=buffer,
+        seed=seed,
+        seed2=1,
+        seed_generator=tf.raw_ops.DummySeedGenerator(),
+        output_types=[tf.string],
+        output_shapes=[[]],
+        reshuffle_each_iteration=True,
+    )
+    return tf.data.experimental.from_variant(
+        shuffled, tf.TensorSpec([], tf.string)
+    )
+
+
+def batch_seeds(seed: int):
+    """Returns endless int64 seeds, others each epoch; see `shuffled`."""
+    import tensorflow as tf
+
+    drawn = tf.raw_ops.RandomDatasetV2(
+        seed=seed,
+        seed2=2,
+        seed_generator=tf.raw_ops.DummySeedGenerator(),
+        output_types=[tf.int64],
+        output_shapes=[[]],
+        rerandomize_each_iteration=True,
+    )
+    return tf.data.experimental.from_variant(drawn, tf.TensorSpec([], tf.int64))
+
+
+def options():
+    """Returns the options every split has."""
+    import tensorflow as tf
+
+    found = tf.data.Options()
+    found.deterministic = True
+    # Samples, not files, are shared out among several workers: a small split
+    # is one file.
+    found.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    return found

@@ -1,0 +1,141 @@
+"""What is decided before a file is opened: labels, splits, shards."""
+
+import collections
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mmkeras.data.reasons import Reason
+from mmkeras.data.shards import samples_per_shard
+from mmkeras.data.split import SPLITS, assign_splits
+from mmkeras.data.targets import read_targets
+from mmkeras.spec import DataSpec
+
+
+@dataclass
+class Plan:
+    """What is known of every sample.
+
+    Args:
+        table: The manifest.
+        split: `(rows,)` of "train", "validation", "test", or "" if left out.
+        values: Target values by name, first axis rows.
+        weights: `(rows,)` a target; 0 where the label is missing.
+        bad: Samples left out: (row, modality or target, reason, detail).
+        faulty: Samples that lost an optional modality, in the same form.
+    """
+
+    table: pd.DataFrame
+    split: np.ndarray
+    values: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]
+    bad: list[tuple]
+    faulty: list[tuple]
+
+    def leave_out(self, shard: dict) -> None:
+        """Notes what was found while the shard was built."""
+        self.bad += map(tuple, shard["bad"])
+        self.faulty += map(tuple, shard["faulty"])
+        self.split[[row for row, *_ in shard["bad"]]] = ""
+
+
+def make_plan(spec: DataSpec, table: pd.DataFrame) -> Plan:
+    """Reads the labels and draws the splits.
+
+    Args:
+        spec: The spec.
+        table: The manifest.
+
+    Raises:
+        ValueError: If more labels are wrong than the spec allows, or a split
+            would be empty.
+    """
+    values, weights, bad = read_targets(spec, table)
+    if spec.split.method == "column":
+        for row, cell in enumerate(table[spec.split.column]):
+            if cell not in SPLITS:
+                fault = (str(Reason.UNKNOWN_SPLIT), repr(cell)[:80])
+                bad.append((row, "split", *fault))
+    split = np.full(len(table), "", object)
+    plan = Plan(table, split, values, weights, bad, [])
+    check_limit(spec, plan)
+    good = np.setdiff1d(np.arange(len(table)), [row for row, *_ in bad])
+    labels = None
+    if spec.split.stratify:
+        name = spec.split.stratify
+        labels = np.where(weights[name] > 0, values[name], -1)[good]
+    if len(good):
+        split[good] = assign_splits(spec, table.iloc[good], labels)
+    return plan
+
+
+def shard_jobs(spec: DataSpec, plan: Plan) -> list[dict]:
+    """Returns the arguments of `build_shard` for each shard, in order."""
+    size, jobs = samples_per_shard(spec), []
+    columns = {modality.column for modality in spec.modalities.values()}
+    for modality in spec.modalities.values():
+        columns.update(getattr(modality, "columns", ()))
+    # Lists, since a cell of a table costs a hundred times as much.
+    cells = {c: plan.table[c].tolist() for c in sorted(columns - {None})}
+    ids = plan.table["sample/id"].tolist()
+    for split in SPLITS:
+        rows = np.flatnonzero(plan.split == split).tolist()
+        for number, first in enumerate(range(0, len(rows), size)):
+            samples = [
+                {
+                    "index": row,
+                    "id": ids[row],
+                    "cells": {c: column[row] for c, column in cells.items()},
+                    "targets": _at(plan.values, row),
+                    "weights": _at(plan.weights, row),
+                }
+                for row in rows[first : first + size]
+            ]
+            jobs.append(
+                {
+                    "name": f"{split}-{number:05d}.tfrecord",
+                    "training": split == "train",
+                    "rows": samples,
+                }
+            )
+    return jobs
+
+
+def check_limit(spec: DataSpec, plan: Plan) -> None:
+    """Raises ValueError if too many samples have a fault."""
+    found = plan.bad + plan.faulty
+    broken = len({row for row, *_ in found})
+    limit = spec.data.max_bad_fraction
+    if broken > limit * len(plan.table):
+        reasons = ", ".join(f"{n} {r}" for r, n in count(found).items())
+        row, part, _, detail = min(found)
+        raise ValueError(
+            f"At most `data.max_bad_fraction` = {limit:g} of the samples may "
+            f"be broken. Received: {broken} of {len(plan.table)} ({reasons}); "
+            f"the first is sample {plan.table['sample/id'].iloc[row]!r}, "
+            f"`{part}`: {detail}"
+        )
+
+
+def check_left(plan: Plan) -> None:
+    """Raises ValueError if no sample is left to train or to test."""
+    for split in ("train", "test"):
+        if not (plan.split == split).any():
+            raise ValueError(
+                f"`split` must leave samples for '{split}'. Received: all of "
+                f"them broken ({count(plan.bad)})"
+            )
+
+
+def count(faults: Iterable[tuple]) -> dict[str, int]:
+    """Returns how many samples each reason cost, by their first fault."""
+    reasons = {}
+    for row, _, reason, _ in faults:
+        reasons.setdefault(row, reason)
+    return dict(sorted(collections.Counter(reasons.values()).items()))
+
+
+def _at(arrays: dict[str, np.ndarray], row: int) -> dict:
+    return {name: array[row].tolist() for name, array in arrays.items()}

@@ -1,0 +1,87 @@
+"""Why a sample is left out: the reason codes and the quarantine file."""
+
+import csv
+import enum
+import io
+from pathlib import Path
+
+from mmkeras.artefact import write_text
+
+HEADER = ("id", "modality", "reason", "detail")
+
+
+class Reason(enum.StrEnum):
+    """What is wrong with one modality, target or path of one sample."""
+
+    MISSING = "missing"  # a required modality has no value
+    PATH_INVALID = "path_invalid"  # NUL byte, URL, absolute path, too long
+    PATH_OUTSIDE = "path_outside"  # `..` or a link that leaves the data root
+    NOT_FOUND = "not_found"
+    NOT_A_FILE = "not_a_file"  # folder, FIFO, socket, device
+    UNREADABLE = "unreadable"  # permission or disk error
+    TOO_LARGE = "too_large"  # bytes, pixels or audio values above the cap
+    EMPTY = "empty"  # no bytes, no sound, no token
+    WRONG_FORMAT = "wrong_format"  # GIF, ADPCM, a JPEG named .png
+    ANIMATED = "animated"
+    WRONG_SIZE = "wrong_size"  # with `resize = "refuse"`
+    BAD_HEADER = "bad_header"  # rate, channels or size impossible
+    TRUNCATED = "truncated"  # fewer data than the header declares
+    CORRUPT = "corrupt"  # the decoder gave up
+    NOT_FINITE = "not_finite"  # NaN or infinity
+    BAD_UTF8 = "bad_utf8"
+    NOT_A_NUMBER = "not_a_number"
+    ROW_OUT_OF_RANGE = "row_out_of_range"  # no such row in the .npy file
+    UNKNOWN_CLASS = "unknown_class"
+    UNKNOWN_SPLIT = "unknown_split"
+
+
+class BadSample(ValueError):
+    """One modality or target of one sample cannot be used.
+
+    Args:
+        reason: Its code.
+        detail: What was found, for a person.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+
+
+def check_suffix(name: str, formats: dict[str, str]) -> str:
+    """Returns the format that the name of a file promises."""
+    suffix = Path(name).suffix.lower()
+    if suffix not in formats:
+        raise BadSample(
+            Reason.WRONG_FORMAT,
+            f"{name!r} must end in {', '.join(sorted(formats))}",
+        )
+    return formats[suffix]
+
+
+def cell(value: str) -> str:
+    """Returns `value` such that no spreadsheet or terminal acts on it.
+
+    Example:
+
+    >>> cell("=cmd()")
+    "'=cmd()"
+    """
+    text = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in value
+    )
+    risky = value[:1] in ("=", "+", "-", "@") or (
+        value[:1] != "" and not value[0].isprintable()
+    )
+    return f"'{text}" if risky else text
+
+
+def write_quarantine(path, rows: list[tuple[str, str, str, str]]) -> None:
+    """Writes rows of (id, modality, reason, detail) as CSV, atomically."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows([cell(value) for value in row] for row in rows)
+    write_text(path, buffer.getvalue())

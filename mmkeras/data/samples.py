@@ -1,0 +1,193 @@
+"""One row of the manifest to one array a modality."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mmkeras.data.decode import check_text, decode_text
+from mmkeras.data.images import decode_image
+from mmkeras.data.paths import open_inside, read_inside
+from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data.sounds import decode_waveform, to_int16
+from mmkeras.spec import Audio, DataSpec, Image, Text, Vector
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is the same for all samples of one `prepare`.
+
+    Args:
+        spec: The spec.
+        root: Folder of the data.
+        folder: Folder that is written.
+        seed: Seed of the noise.
+        tokenizers: A `tokenizers.Tokenizer` for each text modality.
+    """
+
+    spec: DataSpec
+    root: str
+    folder: Path
+    seed: int
+    tokenizers: dict = field(default_factory=dict)
+
+
+def read_modality(context: Context, name: str, row: dict) -> np.ndarray:
+    """Returns one modality of one row, as its shard holds it.
+
+    Args:
+        context: The spec and the data root.
+        name: The modality.
+        row: "id" and "cells" (column: text).
+
+    Returns:
+        image `(height, width, channels)` uint8, audio `(samples,)` int16, text
+        `(max_tokens,)` int32, vector `(size,)` float32.
+
+    Raises:
+        BadSample: If it is missing or broken.
+    """
+    modality = context.spec.modalities[name]
+    return READERS[modality.kind](context, name, modality, row)
+
+
+def read_text(root: str, modality: Text, cell: str) -> str:
+    """Returns the text of a cell, or of the file the cell names."""
+    if not cell.strip():
+        raise BadSample(Reason.MISSING)
+    if modality.file:
+        return decode_text(modality, read_inside(root, cell), cell)
+    return check_text(cell)
+
+
+def files_of(spec: DataSpec, row: dict) -> list[str]:
+    """Returns the paths that a row names."""
+    columns = [
+        modality.column
+        for modality in spec.modalities.values()
+        if modality.kind in ("image", "audio")
+        or (modality.kind == "text" and modality.file)
+    ]
+    return [row["cells"][column] for column in columns]
+
+
+def open_rows(root: str, modality: Vector):
+    """Opens a vector modality's `.npy` file after checking its header.
+
+    Returns:
+        The open file, the offset of its first row, its dtype, its rows.
+
+    Raises:
+        ValueError: If it is not a `(rows, size)` array of plain numbers.
+    """
+    file = open_inside(root, modality.file, 64 * 2**30)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, by_columns, dtype = read(file)
+        start = file.tell()
+        size = file.seek(0, 2) - start
+        if (
+            dtype.kind not in "fiu"
+            or by_columns
+            or len(shape) != 2
+            or shape[1] != modality.size
+            or size != shape[0] * shape[1] * dtype.itemsize
+        ):
+            raise ValueError(
+                f"shape {shape}, dtype {dtype}, {size:,} bytes of data"
+            )
+    except (ValueError, KeyError, EOFError) as error:
+        file.close()
+        raise ValueError(
+            f"`{modality.file}` must be an .npy file of shape (rows, "
+            f"{modality.size}), numbers, in C order. Received: {error}"
+        ) from None
+    return file, start, dtype, shape[0]
+
+
+def _image(context: Context, name: str, modality: Image, row: dict):
+    raw, path = _file(context, modality, row)
+    value = decode_image(modality, raw, path)
+    if modality.noise_std:
+        noise = _generator(context, name, row).normal(size=value.shape)
+        noisy = value + 255 * modality.noise_std * noise
+        value = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return value
+
+
+def _audio(context: Context, name: str, modality: Audio, row: dict):
+    raw, path = _file(context, modality, row)
+    sound, recorded = decode_waveform(modality, raw, path)
+    if modality.noise_snr_db is not None:
+        power = np.mean(np.square(sound[:recorded], dtype=np.float64))
+        power *= 10 ** (-modality.noise_snr_db / 10)
+        noise = _generator(context, name, row).normal(size=sound.shape)
+        sound = sound + np.sqrt(power) * noise
+        # Clipping would change the ratio that the spec states.
+        sound = sound / max(1.0, np.abs(sound).max())
+    return to_int16(sound)
+
+
+def _text(context: Context, name: str, modality: Text, row: dict):
+    text = read_text(context.root, modality, row["cells"][modality.column])
+    ids = np.array(context.tokenizers[name].encode(text).ids, np.int32)
+    if not ids.any():
+        raise BadSample(Reason.EMPTY, "no token")
+    return ids
+
+
+def _vector(context: Context, name: str, modality: Vector, row: dict):
+    if modality.file:
+        value = _row_of_file(context, modality, row)
+    else:
+        cells = [row["cells"][column].strip() for column in modality.columns]
+        if not any(cells):
+            raise BadSample(Reason.MISSING)
+        try:
+            value = np.array([float(cell) for cell in cells])
+        except ValueError as error:
+            raise BadSample(Reason.NOT_A_NUMBER, str(error)[:80]) from None
+    with np.errstate(over="ignore"):
+        value = value.astype(np.float32)
+    if not np.isfinite(value).all():
+        raise BadSample(Reason.NOT_FINITE)
+    return value
+
+
+def _row_of_file(context: Context, modality: Vector, row: dict) -> np.ndarray:
+    cell = row["cells"][modality.column].strip()
+    if not cell:
+        raise BadSample(Reason.MISSING)
+    file, start, dtype, rows = open_rows(context.root, modality)
+    with file:
+        if not cell.isdecimal() or int(cell) >= rows:
+            raise BadSample(
+                Reason.ROW_OUT_OF_RANGE, f"{cell[:40]!r} of {rows} rows"
+            )
+        size = modality.size * dtype.itemsize
+        file.seek(start + int(cell) * size)
+        return np.frombuffer(file.read(size), dtype)
+
+
+def _file(context: Context, modality, row: dict) -> tuple[bytes, str]:
+    path = row["cells"][modality.column]
+    if not path.strip():
+        raise BadSample(Reason.MISSING)
+    return read_inside(context.root, path), path
+
+
+def _generator(context: Context, name: str, row: dict) -> np.random.Generator:
+    """Seeded by the sample, so that no order and no neighbour matters."""
+    text = f"{context.seed}/{name}/{row['id']}".encode()
+    digest = hashlib.sha256(text).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+
+READERS = {
+    "image": _image, "audio": _audio, "text": _text, "vector": _vector
+}  # fmt: skip

@@ -1,0 +1,115 @@
+"""WAV and FLAC to `(samples,)` int16."""
+
+import io
+import struct
+
+import numpy as np
+
+from mmkeras.data.reasons import BadSample, Reason, check_suffix
+from mmkeras.spec import Audio
+
+MAX_VALUES = 64_000_000
+MAX_CHANNELS = 16
+RATES_HZ = (1_000, 384_000)
+FORMATS = {".wav": "WAV", ".wave": "WAV", ".flac": "FLAC"}
+CODES = ("PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+
+
+def decode_audio(modality: Audio, raw: bytes, name: str) -> np.ndarray:
+    """Decodes a WAV or FLAC to `(samples,)` int16; x = int16 / 32768.
+
+    In this order: mean of the channels; resampling (soxr, high quality); cut
+    at the end, or on both sides with `crop = "center"`; silence at the end;
+    rounding to 16 bit, with values outside [-1, 1) clipped.
+
+    Args:
+        modality: The wanted rate and length.
+        raw: The file's bytes.
+        name: Its name; the suffix must fit the format.
+    """
+    return to_int16(decode_waveform(modality, raw, name)[0])
+
+
+def decode_waveform(
+    modality: Audio, raw: bytes, name: str
+) -> tuple[np.ndarray, int]:
+    """Returns the float32 `(samples,)` and how many of them are recorded."""
+    import soxr
+
+    sound, rate = _read_sound(raw, name)
+    sound = sound.mean(axis=1, dtype=np.float32)
+    if rate != modality.sample_rate_hz:
+        sound = soxr.resample(sound, rate, modality.sample_rate_hz)
+    (size,) = modality.shape
+    if modality.crop == "center":
+        sound = sound[max(0, (len(sound) - size) // 2) :]
+    sound = sound[:size]
+    return np.pad(sound, (0, size - len(sound))), len(sound)
+
+
+def to_int16(sound: np.ndarray) -> np.ndarray:
+    """Rounds float samples in [-1, 1] to 16 bit; others are clipped."""
+    return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
+
+
+def _read_sound(raw: bytes, name: str) -> tuple[np.ndarray, int]:
+    """Returns `(frames, channels)` float32 and the rate, header first."""
+    import soundfile
+
+    wanted = check_suffix(name, FORMATS)
+    try:
+        with soundfile.SoundFile(io.BytesIO(raw)) as file:
+            _check_header(file, wanted, raw, name)
+            sound = file.read(dtype="float32", always_2d=True)
+            frames, rate = file.frames, file.samplerate
+    except soundfile.LibsndfileError as error:
+        known = raw[:4] in (b"RIFF", b"fLaC")
+        reason = Reason.CORRUPT if known else Reason.WRONG_FORMAT
+        detail = f"{name!r}: {error.error_string}"
+        raise BadSample(reason, detail) from None
+    if len(sound) != frames:
+        raise BadSample(
+            Reason.TRUNCATED, f"{name!r}: {len(sound)} of {frames} frames"
+        )
+    if not np.isfinite(sound).all():
+        raise BadSample(Reason.NOT_FINITE, f"{name!r}")
+    return sound, rate
+
+
+def _check_header(file, wanted: str, raw: bytes, name: str) -> None:
+    kind = "WAV" if file.format == "WAVEX" else file.format
+    if kind != wanted or file.subtype not in CODES:
+        raise BadSample(
+            Reason.WRONG_FORMAT, f"{name!r} is {file.format} {file.subtype}"
+        )
+    if not RATES_HZ[0] <= file.samplerate <= RATES_HZ[1]:
+        raise BadSample(Reason.BAD_HEADER, f"{name!r}: {file.samplerate} Hz")
+    if not 1 <= file.channels <= MAX_CHANNELS:
+        raise BadSample(
+            Reason.BAD_HEADER, f"{name!r}: {file.channels} channels"
+        )
+    if wanted == "WAV":
+        _check_wav_length(raw, name)
+    if file.frames <= 0:
+        raise BadSample(Reason.EMPTY, f"{name!r}: {file.frames} frames")
+    if file.frames * file.channels > MAX_VALUES:
+        raise BadSample(
+            Reason.TOO_LARGE,
+            f"{name!r}: {file.frames:,} frames of {file.channels} channels, "
+            f"at most {MAX_VALUES:,} values",
+        )
+
+
+def _check_wav_length(raw: bytes, name: str) -> None:
+    # libsndfile believes the file's size where the header promises more.
+    place = 12
+    while place + 8 <= len(raw):
+        chunk, size = struct.unpack_from("<4sI", raw, place)
+        if chunk == b"data":
+            if size > len(raw) - place - 8:
+                raise BadSample(
+                    Reason.TRUNCATED,
+                    f"{name!r}: {len(raw) - place - 8:,} of {size:,} bytes",
+                )
+            return
+        place += 8 + size + size % 2

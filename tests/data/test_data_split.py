@@ -1,0 +1,85 @@
+"""Splits: shares, strata and groups hold for every draw."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from data.data_toys import make_spec
+
+from mmkeras.data.split import SPLITS, assign_splits
+
+
+def table(rows: int, groups: int = 1) -> pd.DataFrame:
+    random = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "group": [f"g{g}" for g in random.integers(0, groups, rows)],
+            "side": [SPLITS[i % 3] for i in range(rows)],
+        }
+    )
+
+
+def spec(stratify=None, **split):
+    changes = {f"split__{key}": value for key, value in split.items()}
+    return make_spec(split__stratify=stratify, **changes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("rows", [10, 101, 1000])
+def test_fractions_are_met_to_the_sample(rows, seed):
+    found = assign_splits(spec(seed=seed), table(rows))
+    for name, share in zip(SPLITS, (0.6, 0.2, 0.2), strict=True):
+        assert abs((found == name).sum() - share * rows) <= 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_class_keeps_its_share(seed):
+    labels = np.repeat([0, 1, 2, -1], [500, 90, 4, 6])
+    found = assign_splits(spec(stratify="color", seed=seed), table(600), labels)
+    for label in (0, 1, 2, -1):
+        part = found[labels == label]
+        for name, share in zip(SPLITS, (0.6, 0.2, 0.2), strict=True):
+            assert abs((part == name).sum() - share * len(part)) <= 1.01
+
+
+def test_many_rare_classes_still_fill_every_split():
+    labels = np.repeat(np.arange(100), 3)
+    found = assign_splits(spec(stratify="color"), table(300), labels)
+    for name, share in zip(SPLITS, (0.6, 0.2, 0.2), strict=True):
+        assert abs((found == name).mean() - share) < 0.08
+
+
+@pytest.mark.parametrize("stratify", [None, "color"])
+@pytest.mark.parametrize("groups", [3, 10, 40])
+def test_no_group_is_on_two_sides(groups, stratify):
+    rows = table(600, groups)
+    labels = np.arange(600) % 3 if stratify else None
+    found = assign_splits(spec(group="group", stratify=stratify), rows, labels)
+    sides = pd.Series(found).groupby(rows["group"]).nunique()
+    assert (sides == 1).all()
+    assert set(found) == set(SPLITS)
+    if groups == 40:
+        for name, share in zip(SPLITS, (0.6, 0.2, 0.2), strict=True):
+            assert abs((found == name).mean() - share) < 0.05
+
+
+def test_a_column_decides_alone():
+    rows = table(9)
+    found = assign_splits(spec(method="column", column="side"), rows)
+    assert found.tolist() == rows["side"].tolist()
+
+
+def test_the_seed_decides_and_nothing_else():
+    first, again, other = (
+        assign_splits(spec(seed=seed), table(200)) for seed in (0, 0, 1)
+    )
+    assert (first == again).all() and (first != other).any()
+
+
+def test_no_validation_is_asked_for_and_none_comes():
+    found = assign_splits(spec(train=0.8, validation=0.0), table(50))
+    assert set(found) == {"train", "test"}
+
+
+def test_too_few_groups_are_one_message():
+    with pytest.raises(ValueError, match="'test'.*in 2 groups of `group`"):
+        assign_splits(spec(group="group"), table(50, groups=2))

@@ -1,0 +1,116 @@
+"""Fault 8: a shard that is not what was written is found before step one."""
+
+import shutil
+
+import pytest
+from data.data_toys import make_spec, write_set
+
+from mmkeras.data import load_data, plan, prepare
+from mmkeras.data.records import intact_records, write_records
+
+
+def prepared(folder, samples=30):
+    write_set(folder / "root", samples)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "samples_per_shard", lambda spec: 6)
+        prepare(make_spec(folder / "root"), folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("other"), samples=36)
+
+
+@pytest.fixture
+def folder(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "copy")
+
+
+def empty(path, other):
+    path.write_bytes(b"")
+
+
+def cut_at_a_record(path, other):
+    payloads, damaged = intact_records(path)
+    assert not damaged
+    write_records(path, payloads[:4])
+
+
+def duplicate(path, other):
+    shutil.copy(path.with_name("train-00000.tfrecord"), path)
+
+
+def replace(path, other):
+    shutil.copy(other / path.name, path)
+
+
+def reorder(path, other):
+    payloads, _ = intact_records(path)
+    write_records(path, payloads[::-1])
+
+
+def link(path, other):
+    shutil.move(path, path.with_suffix(".moved"))
+    path.symlink_to(path.with_suffix(".moved"))
+
+
+DAMAGE = [
+    (lambda path, other: path.unlink(), "no file, 0 samples"),
+    (empty, "0 intact samples"),
+    (cut_at_a_record, "4 intact samples"),
+    (duplicate, "6 intact samples, a copy of train-00000.tfrecord"),
+    (replace, "6 intact samples .*another data set's"),
+    (reorder, "6 intact samples .*another data set's"),
+    (link, "a link"),
+]
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize("damage, found", DAMAGE)
+def test_the_shard_and_both_counts_are_named(
+    folder, other, damage, found, on_error
+):
+    damage(folder / "train-00001.tfrecord", other)
+    expected = rf"train-00001.tfrecord` must hold the 6 samples .*{found}"
+    with pytest.raises(ValueError, match=expected):
+        load_data(folder, on_error=on_error)
+
+
+def test_a_shard_too_many_is_named(folder):
+    shutil.copy(folder / "test-00000.tfrecord", folder / "test-00009.tfrecord")
+    with pytest.raises(ValueError, match="test-00009.tfrecord .6 shards, 5"):
+        load_data(folder)
+
+
+@pytest.mark.parametrize("name", ["tokenizer_text.json", "quarantine.csv"])
+def test_the_other_files_are_held_as_well(folder, name):
+    (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+    with pytest.raises(ValueError, match=name):
+        load_data(folder)
+
+
+def test_a_changed_spec_in_the_manifest_is_found(folder):
+    path = folder / "manifest.json"
+    text = path.read_text()
+    assert '"height": 8' in text
+    path.write_text(text.replace('"height": 8', '"height": 4'))
+    with pytest.raises(ValueError, match="must hold the spec"):
+        load_data(folder)
+
+
+def test_a_manifest_without_its_parts_is_refused(folder):
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"splits"', '"split"'))
+    with pytest.raises(ValueError, match="one without 'splits'"):
+        load_data(folder)
+
+
+def test_a_whole_folder_loads(folder):
+    data = load_data(folder)
+    assert data.counts == {"train": 18, "validation": 6, "test": 6}

@@ -1,0 +1,148 @@
+"""Fault 10: prepare killed at any moment, and run again."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from data.data_toys import make_spec, write_set
+
+SCRIPT = """
+import json, os, signal, sys
+from pathlib import Path
+from mmkeras.data import folder, ingest, plan, shards
+from mmkeras.spec import DataSpec
+
+root, out, moment, number = sys.argv[1:]
+spec = DataSpec.from_dict(json.loads(Path(root, "spec.json").read_text()))
+plan.samples_per_shard = lambda spec: 4
+calls = {"write": 0, "move": 0, "manifest": 0}
+
+
+def dying(name, function, before):
+    def run(*arguments, **keywords):
+        calls[name] += 1
+        if calls[name] == int(number) and moment == name:
+            before(*arguments)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **keywords)
+    return run
+
+
+def half_a_file(path, payloads):
+    Path(path).write_bytes(b"".join(payloads)[:1000])
+
+
+shards.write_records = dying("write", shards.write_records, half_a_file)
+folder.write_manifest = dying("manifest", folder.write_manifest, lambda *_: 0)
+replace = dying("move", os.replace, lambda *_: 0)
+folder.os = type("os", (), {"replace": replace})
+ingest.prepare(spec, out, root=root, workers=1)
+sys.stdout.write(json.dumps(calls))
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed") / "root"
+    write_set(folder)
+    (folder / "spec.json").write_text(json.dumps(make_spec().to_dict()))
+    (folder / "script.py").write_text(SCRIPT)
+    return folder
+
+
+def run(root, out, moment="never", number=0) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, root / "script.py", root, out, moment, str(number)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def content(out: Path) -> dict[str, bytes]:
+    """The files of a finished folder, but for the command line."""
+    files = {p.name: p.read_bytes() for p in sorted(out.iterdir())}
+    manifest = json.loads(files["manifest.json"])
+    del manifest["command"]
+    files["manifest.json"] = json.dumps(manifest).encode()
+    return files
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(root):
+    done = run(root, root.parent / "whole")
+    assert done.returncode == 0, done.stderr
+    return content(root.parent / "whole"), json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "moment, number, finished",
+    [
+        ("write", 1, 0),
+        ("write", 2, 1),
+        ("write", 5, 4),
+        ("move", 1, 9),
+        ("move", 4, 9),
+        ("manifest", 1, 9),
+    ],
+)
+def test_it_goes_on_where_it_was_killed(
+    root, uninterrupted, tmp_path, moment, number, finished
+):
+    out = tmp_path / "out"
+    killed = run(root, out, moment, number)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (out / "manifest.json").exists()
+    for path in out.glob("*.tfrecord"):
+        # What has its final name is whole, even without a manifest.
+        assert path.read_bytes() == uninterrupted[0][path.name]
+
+    again = run(root, out)
+    assert again.returncode == 0, again.stderr
+    assert content(out) == uninterrupted[0]
+    shards = uninterrupted[1]["write"]
+    assert json.loads(again.stdout)["write"] == shards - finished
+
+
+def test_a_file_changed_in_between_is_read_again(root, tmp_path):
+    source = shutil.copytree(root, tmp_path / "root")
+    assert run(source, tmp_path / "out", "manifest", 1).returncode == -9
+    shutil.copy(source / "1.png", source / "0.png")
+    again = run(source, tmp_path / "out")
+    assert json.loads(again.stdout)["write"] == 1
+
+
+def test_no_worker_outlives_a_killed_prepare(root, tmp_path):
+    write_set(tmp_path / "root", 400)
+    code = (
+        "import sys, json; from mmkeras.data import ingest, plan, prepare\n"
+        "from mmkeras.spec import DataSpec\n"
+        "plan.samples_per_shard = lambda spec: 4\n"
+        "spec = DataSpec.from_dict(json.load(open(sys.argv[2])))\n"
+        "prepare(spec, sys.argv[3], root=sys.argv[1], workers=2)"
+    )
+    out = tmp_path / "out"
+    spec = root / "spec.json"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "root", spec, out]
+    )
+    while not list(out.glob(".partial/*.tfrecord.json")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)],
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    process.kill()
+    process.wait()
+    assert not (out / "manifest.json").exists()
+    assert children
+    deadline = time.monotonic() + 10
+    while any(Path("/proc", child).exists() for child in children):
+        assert time.monotonic() < deadline, "a worker goes on"
+        time.sleep(0.05)
