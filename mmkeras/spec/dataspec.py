@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mmkeras.spec.modalities import ModalitySpec
 from mmkeras.spec.tables import DataFiles, Split, Table
-from mmkeras.spec.targets import Category, TargetSpec
+from mmkeras.spec.targets import TargetSpec
 from mmkeras.spec.toml import explain, read_toml
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -61,9 +61,9 @@ class DataSpec(Table):
                 f"Received: {sorted(both)}"
             )
         stratify = self.split.stratify
-        if stratify is not None and not isinstance(
-            self.targets.get(stratify), Category
-        ):
+        # A target of kind "categories" is a Category too, hence the kind.
+        kind = getattr(self.targets.get(stratify), "kind", None)
+        if stratify is not None and kind != "category":
             raise ValueError(
                 "`split.stratify` must name a target of kind 'category'. "
                 f"Received: {stratify!r}; targets: {sorted(self.targets)}"
@@ -104,7 +104,9 @@ class DataSpec(Table):
             name: {**parts["modalities"][name], "optional": False}
             for name in sorted(names)
         }
-        return self.from_dict(parts)
+        spec = self.from_dict(parts)
+        spec._folder = self._folder
+        return spec
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values; `from_dict` reads them."""

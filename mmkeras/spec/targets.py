@@ -29,7 +29,10 @@ class Category(Table):
     @classmethod
     def _unique(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(classes)) < len(classes):
-            raise ValueError("`classes` must all differ")
+            twice = next(c for c in classes if classes.count(c) > 1)
+            raise ValueError(
+                f"`classes` must all differ. Received: {twice[:80]!r} twice"
+            )
         return classes
 
 

@@ -1,6 +1,8 @@
 """Reading TOML, and saying plainly what is wrong with it."""
 
 import difflib
+import re
+import reprlib
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,24 @@ from mmkeras.spec.modalities import MODALITIES
 from mmkeras.spec.tables import DataFiles, Split
 from mmkeras.spec.targets import TARGETS
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 256_000
+# tomllib takes minutes for a key of a hundred thousand parts. So many dots a
+# line are accepted, and so much is the sum of their squares.
+MAX_DOTS, MAX_WORK = 40, 200_000
+QUOTED = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
+KINDS = {"modalities": MODALITIES, "targets": TARGETS}
+# What TOML calls pydantic's words.
+WORDS = {
+    "dictionary or object to extract fields from": "table",
+    "dictionary": "table",
+    "tuple": "array",
+    " after validation": "",
+}
 TOP_KEYS = ("name", "description", "data", "split", "modalities", "targets")
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Reads a TOML file of at most 1 MB; errors name the file."""
+    """Reads a TOML file of at most 256 kB; errors name the file."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"`{path}` must be a TOML file. Received: no file")
@@ -27,16 +41,28 @@ def read_toml(path: str | Path) -> dict[str, Any]:
             f"Received: {size:,} bytes"
         )
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"`{path}` must be valid TOML. Received: {error}"
-        ) from None
+        text = path.read_text(encoding="utf-8-sig")
+        dots = [line.count(".") for line in QUOTED.sub("", text).split("\n")]
+        if max(dots) > MAX_DOTS or sum(d * d for d in dots) > MAX_WORK:
+            raise RecursionError
+        return tomllib.loads(text)
     except RecursionError:
-        raise ValueError(
-            f"`{path}` must be valid TOML. Received: tables or lists nested "
-            "too deeply"
-        ) from None
+        found = "tables or lists nested too deeply"
+    except tomllib.TOMLDecodeError as error:
+        found = f"{error}{_line_of(text, str(error))}"
+    # A number of thousands of digits is a plain ValueError.
+    except ValueError as error:
+        found = str(error)
+    raise ValueError(f"`{path}` must be valid TOML. Received: {found[:400]}")
+
+
+def _line_of(text: str, message: str) -> str:
+    """Returns the line a TOML error speaks of, since that holds the key."""
+    found = re.search(r"at line (\d+)", message)
+    if not found:
+        return ""
+    line = text.split("\n")[int(found[1]) - 1].strip()
+    return f": {line[:80]!r}"
 
 
 def nearest(word: str, choices: list[str]) -> str:
@@ -48,37 +74,61 @@ def nearest(word: str, choices: list[str]) -> str:
 
 def explain(error: pydantic.ValidationError, source: str) -> str:
     """Turns pydantic's findings into one line each: file, key, value, help."""
-    lines = []
-    for item in error.errors(include_url=False)[:10]:
-        # The discriminator adds its tag to the path; a user never wrote it.
-        location = [str(part) for part in item["loc"]]
-        if len(location) > 2 and location[0] in ("modalities", "targets"):
-            location.pop(2)
-        key = ".".join(location) or "the spec"
-        received = repr(item.get("input"))[:80]
-        if item["type"] == "extra_forbidden":
-            choices = _keys_at(item["loc"])
-            lines.append(
-                f"{source}: `{key}` is not a known key."
-                + nearest(location[-1], choices)
-            )
-        elif item["type"] == "missing":
-            lines.append(f"{source}: `{key}` must be given.")
-        elif item["type"] == "value_error":
-            message = item["msg"].removeprefix("Value error, ")
-            lines.append(f"{source}: in `{key}`: {message}")
-        else:
-            message = item["msg"][0].lower() + item["msg"][1:]
-            lines.append(f"{source}: `{key}`: {message}. Received: {received}")
+    lines = [
+        f"{source}: {_explain_one(item)}"[:1000]
+        for item in error.errors(include_url=False)[:10]
+    ]
     return "\n".join(lines)
+
+
+def _explain_one(item: dict) -> str:
+    # The discriminator adds its tag to the path; a user never wrote it.
+    location = [_printable(part) for part in item["loc"]]
+    if len(location) > 2 and location[0] in ("modalities", "targets"):
+        location.pop(2)
+    key = ".".join(location) or "the spec"
+    message = item["msg"][0].lower() + item["msg"][1:]
+    for word, plain in WORDS.items():
+        message = message.replace(word, plain)
+    if item["type"] == "extra_forbidden":
+        choices = _keys_at(item["loc"])
+        return f"`{key}` is not a known key." + nearest(location[-1], choices)
+    if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        kinds = KINDS[location[0]]
+        found = item["input"].get("kind")
+        return (
+            f"`{key}.kind` must be one of {', '.join(kinds)}. "
+            f"Received: {reprlib.repr(found)}"
+        )
+    if item["type"] == "missing":
+        return f"`{key}` must be given."
+    if item["type"] == "value_error":
+        message = item["msg"].removeprefix("Value error, ")
+        return f"in `{key}`: {message}"
+    return f"`{key}`: {message}. Received: {_received(item['input'])}"
+
+
+def _received(value: object) -> str:
+    # reprlib stops early: a value may be deep, long or a number without end.
+    try:
+        return reprlib.repr(value)
+    except ValueError:
+        return "a number with thousands of digits"
+
+
+def _printable(part: object) -> str:
+    """Returns a key, cut if long, without what would steer a terminal."""
+    return "".join(
+        letter if letter.isprintable() else repr(letter)[1:-1]
+        for letter in str(part)[:60]
+    )
 
 
 def _keys_at(location: tuple) -> list[str]:
     """Returns the keys allowed in the table of a wrong key."""
     tables = {"data": DataFiles, "split": Split}
-    kinds = {"modalities": MODALITIES, "targets": TARGETS}
     if len(location) == 2 and location[0] in tables:
         return list(tables[location[0]].model_fields)
-    if len(location) == 4 and location[0] in kinds:
-        return list(kinds[location[0]][location[2]].model_fields)
+    if len(location) == 4 and location[0] in KINDS:
+        return list(KINDS[location[0]][location[2]].model_fields)
     return list(TOP_KEYS)

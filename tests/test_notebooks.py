@@ -1,0 +1,33 @@
+"""Every notebook runs from its first cell to its last."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs(path, tmp_path):
+    notebook = nbformat.read(path, as_version=4)
+    assert len(notebook.cells) < 30
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": tmp_path}},
+    )
+    client.execute()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    text = [str(output) for cell in code for output in cell.outputs]
+    # A shell command that fails does not fail its cell.
+    assert not [each for each in text if "error:" in each.lower()]
+    assert '"digit"' in text[-1]
+
+
+def test_notebooks_are_committed_without_outputs():
+    for path in NOTEBOOKS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            assert not cell.get("outputs"), f"{path.name} has outputs"
