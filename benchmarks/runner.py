@@ -1,6 +1,6 @@
 """Peak memory and cold start of a bundle's runner.
 
-    python benchmarks/runner.py BUNDLE --python .venv-device/bin/python \\
+    python benchmarks/runner.py --python .venv-device/bin/python BUNDLE \\
         -- --image x.png --audio y.wav
 
 Starts `run.py` as a process of its own several times, as a device would, and
@@ -33,11 +33,12 @@ def main() -> None:
     options.add_argument("bundle", type=Path)
     options.add_argument("--python", default=sys.executable)
     options.add_argument("--turns", type=int, default=11)
-    options.add_argument("arguments", nargs="*", help="for run.py, after --")
+    options.add_argument("arguments", nargs=argparse.REMAINDER)
     options = options.parse_args()
 
     script = str(options.bundle / "run.py")
-    command = [options.python, script, *options.arguments]
+    given = [each for each in options.arguments if each != "--"]
+    command = [options.python, script, *given]
     # The first start reads from the disk what the others find in memory.
     first = measure(command)
     runs = [measure(command) for _ in range(options.turns)]
