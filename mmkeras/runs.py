@@ -125,15 +125,24 @@ def evaluate_run(
     return result
 
 
-def open_data(manifest: dict, folder: Path | None) -> Data:
-    """Loads the data a run was trained on; refuses any other."""
+def open_data(
+    manifest: dict, folder: Path | None = None, augment: bool = True
+) -> Data:
+    """Loads the data a run was trained on; refuses any other.
+
+    Args:
+        manifest: The run's manifest.
+        folder: Where the data are now, if they have moved.
+        augment: Whether `train` is augmented as the recipe says.
+    """
     folder = Path(folder or manifest["data"])
     data = load_data(
         folder,
         batch_size=split_settings(manifest["recipe"])["batch_size"],
         seed=manifest["seed"],
-        augment=manifest["recipe"].get("augment", True),
+        augment=augment and manifest["recipe"].get("augment", True),
     )
+    # With another split, the model may have seen its test samples.
     digest = artefact.sha256_of(folder / artefact.MANIFEST)
     if digest != manifest["data_sha256"]:
         raise ValueError(

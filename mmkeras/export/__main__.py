@@ -40,22 +40,13 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Exports, and prints path, size and the next command."""
     from mmkeras import artefact
-    from mmkeras.data import load_data
     from mmkeras.export import bundle, export
+    from mmkeras.runs import open_data
     from mmkeras.spec import DataSpec
 
     manifest = artefact.read_manifest(options.run, "run")
     formats = options.format.replace("litert", "tflite").split(",")
-    folder = Path(options.data or manifest["data"])
-    data = load_data(folder, augment=False)
-    # With another split, the model may have seen its test samples.
-    digest = artefact.sha256_of(folder / artefact.MANIFEST)
-    if digest != manifest["data_sha256"]:
-        raise ValueError(
-            f"`{folder}` must be the data the run was trained on, whose "
-            f"manifest has sha256 {manifest['data_sha256'][:16]}. "
-            f"Received: {digest[:16]}"
-        )
+    data = open_data(manifest, options.data, augment=False)
     export(
         options.run,
         DataSpec.from_dict(manifest["spec"], str(options.run)),

@@ -175,6 +175,7 @@ def write_run(folder: Path, model) -> Path:
     artefact.write_manifest(
         folder, "run", ["model.keras"], spec=SPEC, data=str(folder / "data"),
         data_sha256=artefact.sha256_of(folder / "data" / artefact.MANIFEST),
+        recipe={}, seed=0, strategy="full",
     )  # fmt: skip
     return folder
 

@@ -12,11 +12,11 @@ from mmkeras.export import exporter
 def toy_data(monkeypatch):
     toy, asked = toy_export(), []
 
-    def load(folder, augment=True):
+    def load(folder, augment=True, **others):
         asked.append((folder, augment))
         return toy.data
 
-    monkeypatch.setattr("mmkeras.data.load_data", load)
+    monkeypatch.setattr("mmkeras.runs.load_data", load)
     monkeypatch.setattr(exporter, "run_child", ready_files)
     return asked
 
