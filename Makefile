@@ -24,8 +24,9 @@ demo: .venv/installed .venv-device/installed
 		--out $(OUT)/run-component
 	$(BIN)/mmkeras evaluate $(OUT)/run-component --no-baselines
 	$(BIN)/mmkeras evaluate $(OUT)/run-full
+	# The test split has 225 samples: a single one is 0.4 points.
 	$(BIN)/python -m mmkeras.export $(OUT)/run-full --quantize int8 \
-		--out $(OUT)/bundle
+		--max-drop 0.02 --out $(OUT)/bundle
 	# A Python that has NumPy and ai-edge-litert only.
 	! .venv-device/bin/python -c 'import tensorflow' 2>/dev/null
 	.venv-device/bin/python $(OUT)/bundle/run.py \

@@ -116,8 +116,10 @@ def main() -> None:
     options.add_argument("--no-baselines", action="store_true")
     options.add_argument("--no-export", action="store_true")
     options = options.parse_args()
+    # Both specs of EmoDB take one recipe, as they take one builder.
+    name = options.name.split("_")[0]
     recipes = ROOT / "data_specs" / "recipes"
-    options.model = options.model or recipes / f"{options.name}.toml"
+    options.model = options.model or recipes / f"{name}.toml"
     options.out.mkdir(parents=True, exist_ok=True)
 
     seeds = [run_seed(options, seed) for seed in range(options.seeds)]

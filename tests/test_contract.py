@@ -31,8 +31,8 @@ def text(**arguments):
 TOWERS = {
     "image-cnn": lambda: image(filters=4, depth=2),
     "image-resnet18": lambda: image(variant="resnet18"),
-    "audio-cnn": lambda: audio(filters=(4, 8)),
-    "audio-gru": lambda: audio(variant="gru"),
+    "audio-cnn": lambda: audio(width=8, depth=2),
+    "audio-gru": lambda: audio(variant="gru", width=8),
     "text-transformer": lambda: text(),
     "text-transformer-phrases": lambda: text(phrase=3, stride=2),
     "text-gru": lambda: text(variant="gru"),
