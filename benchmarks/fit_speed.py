@@ -20,6 +20,7 @@ def main() -> None:
     options.add_argument("data", help="folder of `mmkeras prepare`")
     options.add_argument("--model", required=True, help="TOML recipe")
     options.add_argument("--turns", type=int, default=7)
+    options.add_argument("--no-augment", action="store_true")
     options = options.parse_args()
 
     import tensorflow as tf
@@ -32,7 +33,7 @@ def main() -> None:
     data = mmkeras.load_data(
         options.data,
         batch_size=recipe["training"]["batch_size"],
-        augment=recipe.get("augment", True),
+        augment=not options.no_augment and recipe.get("augment", True),
     )
     model, heads = mmkeras.build_from_recipe(data.spec, data.statistics, recipe)
     model.compile(

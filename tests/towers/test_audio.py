@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmkeras.towers import audio_tower
-from mmkeras.towers.audio import LogMel, SpecAugment, mel_filterbank
+from mmkeras.towers.logmel import LogMel, SpecAugment, mel_filterbank
 
 TOY = dict(samples=2000, sample_rate_hz=8000, mel_bands=16, units=5, width=4)
 
