@@ -32,6 +32,9 @@ class Fusion(keras.layers.Layer):
     ...         return keras.ops.mean(keras.ops.stack(vectors), axis=0)
     """
 
+    # Whether `fuse` looks at tokens; one that does cannot be streamed.
+    reads_tokens = True
+
     def __init__(self, units=64, **kwargs):
         if units <= 0:
             raise ValueError(

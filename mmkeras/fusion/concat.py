@@ -29,6 +29,8 @@ class Concat(Fusion):
     >>> fused = Concat(32)({"a": tower_a(x), "b": tower_b(y)})
     """
 
+    reads_tokens = False
+
     def __init__(self, units=64, activation="relu", dropout=0.0, **kwargs):
         check_rate("dropout", dropout)
         super().__init__(units, **kwargs)

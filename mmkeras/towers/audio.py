@@ -27,6 +27,7 @@ def audio_tower(
     dropout: float = 0.3,
     time_fraction: float = 0.15,
     mel_fraction: float = 0.12,
+    bidirectional: bool = True,
 ) -> keras.Model:
     """Builds a tower that reads one stretch of sound.
 
@@ -41,7 +42,7 @@ def audio_tower(
         variant: `"cnn"` (stages of convolutions with batch normalisation and
             ReLU; each halves the frames of the one before, the second half of
             them is twice as wide) or `"gru"` (one such stage, halved frames,
-            a GRU in both directions).
+            a GRU).
         units: Width of the vector and of the tokens.
         mel_bands: Bands of the spectrogram.
         frame_ms: Milliseconds of a frame.
@@ -56,6 +57,9 @@ def audio_tower(
         time_fraction: Longest stretch of time that training hides, as a share
             of all frames; two for each sample.
         mel_fraction: The same for the bands.
+        bidirectional: Whether the GRU reads in both directions. If not, the
+            whole tower looks back only: frames end where their hop ends and
+            convolutions are causal, so that it can be streamed.
 
     Returns:
         Model from float32 `(batch, samples)` in [-1, 1] to
@@ -82,8 +86,9 @@ def audio_tower(
     high_hz = high_hz or min(8000.0, sample_rate_hz / 2)
     sound = keras.Input((samples,), dtype="float32", name=name)
 
+    causal = variant == "gru" and not bidirectional
     bands = sample_rate_hz, frame, hop, mel_bands, low_hz, high_hz
-    x = LogMel(*bands, name=f"{name}_logmel")(sound)
+    x = LogMel(*bands, causal=causal, name=f"{name}_logmel")(sound)
     # Keras' momentum of 0.99 lags behind a training of a minute.
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bands")(x)
     hide = SpecAugment(time_fraction, mel_fraction, name=f"{name}_spec_augment")
@@ -91,11 +96,14 @@ def audio_tower(
     for i in range(depth if variant == "cnn" else 1):
         filters = 2 * width if depth <= 2 * i else width
         x = _halve(x, f"{name}_pool_{i}") if i else x
-        x = _stage(x, filters, repeats, 3 if i else 5, f"{name}_{i}")
+        x = _stage(x, filters, repeats, 3 if i else 5, causal, f"{name}_{i}")
     if variant == "gru":
-        gru = layers.GRU(width, return_sequences=True)
-        x = _halve(x, f"{name}_pool")
-        x = layers.Bidirectional(gru, name=f"{name}_gru")(x)
+        x = _halve(x, f"{name}_pool", causal)
+        if bidirectional:
+            gru = layers.GRU(width, return_sequences=True)
+            x = layers.Bidirectional(gru, name=f"{name}_gru")(x)
+        else:
+            x = layers.GRU(width, return_sequences=True, name=f"{name}_gru")(x)
 
     x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
     tokens = layers.Dense(units, name=f"{name}_tokens")(x)
@@ -107,16 +115,17 @@ def audio_tower(
     return keras.Model(sound, outputs, name=f"{name}_tower")
 
 
-def _halve(x, name):
-    return layers.AveragePooling1D(2, padding="same", name=name)(x)
+def _halve(x, name, causal=False):
+    padding = "valid" if causal else "same"
+    return layers.AveragePooling1D(2, padding=padding, name=name)(x)
 
 
-def _stage(x, filters, repeats, kernel, name):
+def _stage(x, filters, repeats, kernel, causal, name):
     for i in range(repeats):
         x = layers.Conv1D(
             filters,
             3 if i else kernel,
-            padding="same",
+            padding="causal" if causal else "same",
             use_bias=False,
             name=f"{name}_conv_{i}",
         )(x)

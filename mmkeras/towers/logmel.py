@@ -26,6 +26,9 @@ class LogMel(layers.Layer):
         transform: `"fft"`, or `"matmul"`: the same numbers from large constant
             matrices, for formats without an FFT. The attribute may be set
             later, for an export; a saved layer keeps what it was made with.
+        causal: bool, whether each frame ends where its hop ends: silence is
+            put before the first sample, and there are
+            `samples // hop_length` frames. A stream needs it.
 
     Call arguments: samples, float32 `(batch, samples)` in [-1, 1].
 
@@ -47,6 +50,7 @@ class LogMel(layers.Layer):
         high_hz=None,
         floor=1e-6,
         transform="fft",
+        causal=False,
         **kwargs,
     ):
         check_choice("transform", transform, ("fft", "matmul"))
@@ -60,6 +64,7 @@ class LogMel(layers.Layer):
         self.high_hz = high_hz or sample_rate_hz / 2
         self.floor = floor
         self.transform = transform
+        self.causal = causal
         self.fft_length = 2 ** (frame_length - 1).bit_length()
         bank = mel_filterbank(
             sample_rate_hz, self.fft_length, mel_bands, low_hz, self.high_hz
@@ -70,6 +75,9 @@ class LogMel(layers.Layer):
         self._window = (0.5 - 0.5 * np.cos(turn)).astype("float32")
 
     def call(self, samples):
+        if self.causal:
+            past = self.frame_length - self.hop_length
+            samples = ops.pad(samples, ((0, 0), (past, 0)))
         frames = self._window * ops.extract_sequences(
             samples, self.frame_length, self.hop_length
         )
@@ -87,7 +95,8 @@ class LogMel(layers.Layer):
 
     def compute_output_shape(self, samples_shape):
         batch, samples = samples_shape
-        frames = 1 + (samples - self.frame_length) // self.hop_length
+        past = self.frame_length - self.hop_length if self.causal else 0
+        frames = 1 + (samples + past - self.frame_length) // self.hop_length
         return (batch, frames, self.mel_bands)
 
 

@@ -1,0 +1,236 @@
+"""One step at a time: a recurrent model with its state as input and output.
+
+A device that listens or reads on and on should not compute a whole second
+again for each new hundredth. `step_model` rebuilds a model so that it takes
+one step of one modality and the state, and returns the answer so far and the
+next state. What needs to see the whole sequence is refused by name.
+"""
+
+import keras
+from keras import layers, ops
+
+PREFIX = "state_"
+# What looks at each step alone.
+POINTWISE = {
+    "Activation", "Add", "BatchNormalization", "Cast", "Dense", "Dropout",
+    "Embedding", "GetItem", "HidePadding", "LayerNormalization", "Multiply",
+    "NotEqual", "OnesLike", "ReLU", "Rescaling", "SpatialDropout1D",
+    "SpecAugment",
+}  # fmt: skip
+POOLS = (layers.AveragePooling1D, layers.MaxPooling1D)
+RECURRENT = (layers.GRU, layers.LSTM)
+
+
+def streamed_towers(model: keras.Model) -> dict[str, str | None]:
+    """Returns each recurrent tower, and why it cannot be streamed, or None.
+
+    Args:
+        model: Model whose towers are called `<modality>_tower`.
+    """
+    found = {}
+    for name in [tensor.name for tensor in model.inputs]:
+        tower = {x.name: x for x in model.layers}.get(f"{name}_tower")
+        if tower is None or not _recurrent(tower):
+            continue
+        try:
+            step_model(model, name)
+            found[name] = None
+        except ValueError as error:
+            found[name] = str(error)
+    return found
+
+
+def step_model(model: keras.Model, modality: str) -> keras.Model:
+    """Builds the model that takes one step of `modality` at a time.
+
+    Started with zeros, and fed every step in turn, its last answer is that
+    of the whole sequence.
+
+    Args:
+        model: Model with dict inputs and outputs, and a recurrent tower that
+            looks back only: GRU or LSTM in one direction, causal
+            convolutions, pooling, averages.
+        modality: Name of the input to stream: `(batch, samples)` of sound, or
+            `(batch, tokens)`.
+
+    Returns:
+        Model from `{modality: (batch, step), <other inputs>,
+        "state_<layer>": (batch, ...)}` to the model's outputs and the next
+        `state_<layer>`; `step` is the samples or tokens of one recurrent
+        step.
+
+    Raises:
+        ValueError: If a layer has to see more than the past; it is named.
+    """
+    replay = _Replay()
+    inputs = {
+        tensor.name: keras.Input(
+            tensor.shape[1:], dtype=tensor.dtype, name=tensor.name
+        )
+        for tensor in model.inputs
+    }
+    if modality not in inputs:
+        raise ValueError(
+            "`modality` must be an input of the model. Received: "
+            f"{modality!r}. Choices: {', '.join(sorted(inputs))}"
+        )
+    step = step_length(model.get_layer(f"{modality}_tower"))
+    inputs[modality] = keras.Input(
+        (step,), dtype=inputs[modality].dtype, name=modality
+    )
+    replay.timed.add(id(inputs[modality]))
+    order = [inputs[tensor.name] for tensor in model.inputs]
+    outputs = replay.run(model, order)
+    return keras.Model(
+        {**inputs, **replay.states}, {**outputs, **replay.following}
+    )
+
+
+def step_length(tower: keras.Model) -> int:
+    """Returns the samples or tokens that one recurrent step takes."""
+    length = 1
+    for layer in tower.layers:
+        if isinstance(layer, RECURRENT):
+            break
+        if isinstance(layer, POOLS):
+            length *= layer.strides[0]
+        length *= getattr(layer, "hop_length", 1)
+    return length
+
+
+def _recurrent(tower: keras.Model) -> bool:
+    kinds = (*RECURRENT, layers.Bidirectional)
+    return any(isinstance(layer, kinds) for layer in tower.layers)
+
+
+class _Replay:
+    """Calls the layers of a model again, on one step instead of all."""
+
+    def __init__(self):
+        self.timed = set()  # ids of tensors with a time axis
+        self.kept = []  # an id is of use only while its tensor lives
+        self.states, self.following = {}, {}
+
+    def run(self, model, inputs):
+        return model._run_through_graph(inputs, call_fn=self.call)
+
+    def call(self, layer, *args, **kwargs):
+        tensors = keras.tree.flatten((args, kwargs))
+        if not any(id(tensor) in self.timed for tensor in tensors):
+            return layer(*args, **kwargs)
+        if isinstance(layer, keras.Model):
+            outputs = self.run(layer, tensors)
+        else:
+            outputs, timed = self._step(layer, args, kwargs)
+            if timed:
+                self._mark(outputs)
+        return outputs
+
+    def _mark(self, outputs):
+        for tensor in keras.tree.flatten(outputs):
+            self.timed.add(id(tensor))
+            self.kept.append(tensor)
+
+    def _step(self, layer, args, kwargs):
+        """Returns the outputs for one step, and whether they have time."""
+        name = type(layer).__name__
+        if name in POINTWISE:
+            return layer(*args, **kwargs), True
+        if isinstance(layer, POOLS) and layer.strides == layer.pool_size:
+            return layer(*args, **kwargs), True
+        if isinstance(layer, RECURRENT) and _forward(layer):
+            return self._recur(layer, args[0]), True
+        if isinstance(layer, layers.Conv1D) and layer.padding == "causal":
+            return self._convolve(layer, args[0]), True
+        if getattr(layer, "causal", False):
+            return self._frame(layer, args[0]), True
+        if isinstance(layer, layers.GlobalAveragePooling1D):
+            ones = ops.ones_like(args[0][:, :, 0])
+            return self._mean(layer, args[0], ones), False
+        if name == "MaskedMean":
+            return self._mean(layer, *args), False
+        if getattr(layer, "reads_tokens", True) is False:
+            return layer(*args, **kwargs), False
+        raise ValueError(
+            "Every layer of a streamed tower must look back only. Received: "
+            f"`{layer.name}` ({name}). What streams: a GRU or LSTM in one "
+            "direction that returns sequences, Conv1D with padding='causal', "
+            "pooling, layers that take each step alone, and a fusion of "
+            "vectors"
+        )
+
+    def _state(self, name, shape):
+        name = f"{PREFIX}{name}"
+        self.states[name] = keras.Input(shape, dtype="float32", name=name)
+        return self.states[name]
+
+    def _next(self, name, value):
+        # A layer of its own: an output may not be an input as it came.
+        keep = layers.Identity(name=f"next_{name}")
+        self.following[f"{PREFIX}{name}"] = keep(value)
+
+    def _recur(self, layer, x):
+        names = [f"{layer.name}_h", f"{layer.name}_c"]
+        names = names[: 2 if isinstance(layer, layers.LSTM) else 1]
+        states = [self._state(name, (layer.units,)) for name in names]
+        y, states = _Steps(layer)(x, states)
+        for name, state in zip(names, states):
+            self._next(name, state)
+        return y
+
+    def _convolve(self, layer, x):
+        past = (layer.kernel_size[0] - 1) * layer.dilation_rate[0]
+        x = self._with_past(layer.name, x, past)
+        # The padding is the state now, so nothing more is to be padded.
+        y = ops.conv(
+            x,
+            layer.kernel,
+            strides=layer.strides[0],
+            padding="valid",
+            dilation_rate=layer.dilation_rate[0],
+        )
+        y = y + layer.bias if layer.use_bias else y
+        return layer.activation(y)
+
+    def _frame(self, layer, x):
+        past = layer.frame_length - layer.hop_length
+        # The state is what the layer would have put before the samples.
+        twin = {**layer.get_config(), "causal": False}
+        frames = type(layer).from_config(twin)
+        return frames(self._with_past(layer.name, x, past))
+
+    def _with_past(self, name, x, count):
+        if count == 0:
+            return x
+        past = self._state(name, (count, *x.shape[2:]))
+        x = ops.concatenate([past, x], axis=1)
+        self._next(name, x[:, -count:])
+        return x
+
+    def _mean(self, layer, x, mask):
+        total = self._state(f"{layer.name}_sum", (x.shape[-1],))
+        count = self._state(f"{layer.name}_count", (1,))
+        total = total + ops.sum(x * ops.expand_dims(mask, -1), axis=1)
+        count = count + ops.sum(mask, axis=1, keepdims=True)
+        self._next(f"{layer.name}_sum", total)
+        self._next(f"{layer.name}_count", count)
+        return total / ops.maximum(count, 1)
+
+
+class _Steps(layers.Layer):
+    """Runs a recurrent layer's cell, without a loop in the graph."""
+
+    def __init__(self, layer):
+        super().__init__(name=f"{layer.name}_steps")
+        self.cell = layer.cell
+
+    def call(self, x, states):
+        found = []
+        for i in range(x.shape[1]):
+            y, states = self.cell(x[:, i], states)
+            found.append(y)
+        return ops.stack(found, axis=1), states
+
+
+def _forward(layer) -> bool:
+    return layer.return_sequences and not layer.go_backwards
