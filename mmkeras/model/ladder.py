@@ -1,0 +1,70 @@
+"""Smaller models of the same recipe: the students that a search tries."""
+
+import inspect
+from collections.abc import Mapping
+
+from mmkeras.model.recipe import FUSIONS, TOWERS
+from mmkeras.spec import DataSpec
+
+# Arguments that say how wide a part is.
+WIDTHS = ("units", "filters", "width")
+# Arguments that must divide the units.
+HEADS = ("heads", "num_heads")
+SCALES = (0.75, 0.5, 0.375, 0.25, 0.125)
+
+
+def smaller(recipe: Mapping, spec: DataSpec, scale: float) -> dict:
+    """Returns the recipe with every width times `scale`.
+
+    Widths are multiples of 8, and at least 8, so that 8-bit kernels have no
+    remainder. A ResNet becomes a plain `"cnn"`.
+
+    Args:
+        recipe: Tables of the recipe.
+        spec: The data spec, which says of what kind each tower is.
+        scale: Share of the width, between 0 and 1.
+
+    Example:
+
+    >>> smaller({"fusion": {"units": 64}}, spec, 0.5)["fusion"]["units"]
+    32
+    """
+    if not 0 < scale < 1:
+        raise ValueError(f"`scale` must lie between 0 and 1. Received: {scale}")
+    towers = {
+        name: _narrow(
+            TOWERS[modality.kind],
+            _plain(recipe.get("towers", {}).get(name, {})),
+            scale,
+        )
+        for name, modality in spec.modalities.items()
+    }
+    fusion = {"method": "gated", **recipe.get("fusion", {})}
+    fusion = _narrow(FUSIONS[fusion["method"]], fusion, scale)
+    return {**recipe, "towers": towers, "fusion": fusion}
+
+
+def _plain(arguments: Mapping) -> dict:
+    if str(arguments.get("variant", "")).startswith("resnet"):
+        kept = {k: v for k, v in arguments.items() if k != "pretrained"}
+        return {**kept, "variant": "cnn"}
+    return dict(arguments)
+
+
+def _narrow(part, arguments: dict, scale: float) -> dict:
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(part).parameters.items()
+        # The width of an image is no choice of the recipe.
+        if parameter.default is not inspect.Parameter.empty
+    }
+    for name in WIDTHS:
+        if name in defaults:
+            width = arguments.get(name, defaults[name])
+            arguments[name] = max(8, round(width * scale / 8) * 8)
+    for name in HEADS:
+        heads = arguments.get(name, defaults.get(name))
+        while heads and arguments["units"] % heads:
+            heads -= 1
+            arguments[name] = heads
+    return arguments

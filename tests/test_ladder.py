@@ -1,0 +1,56 @@
+"""Students of a recipe: every width scaled, everything else as it was."""
+
+import pytest
+
+from mmkeras.model import SCALES, build_from_recipe, smaller
+from mmkeras.spec import DataSpec
+
+SPEC = DataSpec.from_dict({
+    "name": "toy",
+    "modalities": {
+        "image": {"kind": "image", "column": "image", "height": 16,
+                  "width": 16, "channels": 1},
+        "text": {"kind": "text", "column": "text", "max_tokens": 8,
+                 "vocabulary_size": 50},
+    },
+    "targets": {"digit": {"kind": "category", "column": "digit",
+                          "classes": ["0", "1"]}},
+})  # fmt: skip
+STATISTICS = {"modalities": {"text": {"vocabulary_size": 50}}, "targets": {}}
+RECIPE = {
+    "towers": {"image": {"units": 64, "depth": 2}},
+    "fusion": {"method": "cross_attention", "units": 40},
+    "training": {"batch_size": 8},
+}
+
+
+def test_widths_are_scaled_and_the_rest_is_kept():
+    small = smaller(RECIPE, SPEC, 0.5)
+    assert small["towers"]["image"] == {"units": 32, "depth": 2, "filters": 8}
+    assert small["towers"]["text"] == {"units": 32}
+    assert small["fusion"]["method"] == "cross_attention"
+    assert small["fusion"]["units"] == 16
+    assert small["training"] == {"batch_size": 8}
+    assert RECIPE["towers"]["image"] == {"units": 64, "depth": 2}
+
+
+def test_every_rung_builds_and_is_smaller():
+    sizes = [build_from_recipe(SPEC, STATISTICS, RECIPE)[0].count_params()]
+    for scale in SCALES:
+        small = smaller(RECIPE, SPEC, scale)
+        sizes.append(
+            build_from_recipe(SPEC, STATISTICS, small)[0].count_params()
+        )
+    assert sizes == sorted(set(sizes), reverse=True)
+
+
+def test_a_resnet_becomes_a_plain_cnn():
+    recipe = {"towers": {"image": {"variant": "resnet18", "pretrained": "x"}}}
+    small = smaller(recipe, SPEC, 0.5)["towers"]["image"]
+    assert small == {"variant": "cnn", "units": 32, "filters": 8}
+
+
+@pytest.mark.parametrize("scale", [0, 1, -0.5])
+def test_a_scale_is_a_share(scale):
+    with pytest.raises(ValueError, match="`scale` must lie between"):
+        smaller(RECIPE, SPEC, scale)
