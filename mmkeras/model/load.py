@@ -1,17 +1,33 @@
 """Loading a saved model, with nothing trusted that was not checked."""
 
+import contextlib
+import functools
+import math
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 
 # Loading needs every layer of the package to be registered.
 from mmkeras import artefact, fusion, heads, towers  # noqa: F401
+from mmkeras.model.inspect import (
+    MAX_MODEL_BYTES,
+    inspect_model,
+    printable,
+)
 
-MAX_MODEL_BYTES = 4_000_000_000
+# Numbers a model may make beyond those stored, such as states of a seed.
+SPARE_WEIGHTS = 100_000
+_one_at_a_time = threading.RLock()
 
 
 def load_model(path: str | Path) -> keras.Model:
     """Loads a `.keras` model, with every layer of mmkeras known.
+
+    The file is looked through before Keras parses it: only known layers, no
+    code, no links, no sizes that are declared and not stored. Layers of your
+    own load once they are registered.
 
     Args:
         path: A `.keras` file, or the folder of a run. Where a
@@ -20,11 +36,61 @@ def load_model(path: str | Path) -> keras.Model:
 
     Raises:
         ValueError: If the file is of another type, differs from what its
-            manifest says, or cannot be read as a model.
+            manifest says, holds what a model needs not, or cannot be read as
+            a model.
     """
     path = Path(path)
     if path.is_dir() and (path / artefact.MANIFEST).is_file():
         path = path / "model.keras"
+    _check_type(path)
+    _check_against_manifest(path)
+    stored = inspect_model(path)
+    try:
+        with bounded_weights(stored + SPARE_WEIGHTS):
+            return keras.saving.load_model(path, compile=False)
+    # A config that is wrong can make a layer raise anything.
+    except Exception as error:
+        # Keras wraps the cause in the whole config, once a level.
+        cause = str(error).rpartition("Exception encountered: ")[2]
+        reason = printable((cause.strip().splitlines() or [""])[0])
+        raise ValueError(
+            f"`{path}` must be a model saved by Keras. Received: a file it "
+            f"refuses ({type(error).__name__}: {reason})"
+        ) from error
+
+
+@contextlib.contextmanager
+def bounded_weights(limit: int) -> Iterator[None]:
+    """Lets what is made in this context have `limit` numbers as weights.
+
+    Keras allocates what the config declares before it looks at what is
+    stored, and has no hook before that.
+    """
+    make = keras.Variable.__init__
+    left = limit
+    thread = threading.get_ident()
+
+    @functools.wraps(make)
+    def counted(self, initializer, shape=None, *args, **kwargs):
+        nonlocal left
+        if threading.get_ident() == thread and shape is not None:
+            left -= math.prod(shape)
+            if left < 0:
+                raise ValueError(
+                    f"it declares a weight of shape {tuple(shape)}, and "
+                    "stores less"
+                )
+        make(self, initializer, shape, *args, **kwargs)
+
+    with _one_at_a_time:
+        keras.Variable.__init__ = counted
+        try:
+            yield
+        finally:
+            keras.Variable.__init__ = make
+
+
+def _check_type(path: Path) -> None:
     if path.is_symlink() or not path.is_file() or path.suffix != ".keras":
         what = (
             "a link"
@@ -45,17 +111,6 @@ def load_model(path: str | Path) -> keras.Model:
             f"`{path}` must have at most {MAX_MODEL_BYTES:,} bytes. "
             f"Received: {path.stat().st_size:,}"
         )
-    _check_against_manifest(path)
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        # Keras wraps the cause in the whole config, once a level.
-        cause = str(error).rpartition("Exception encountered: ")[2]
-        reason = cause.strip().splitlines()[0][:300]
-        raise ValueError(
-            f"`{path}` must be a model saved by Keras. Received: a file it "
-            f"refuses ({type(error).__name__}: {reason})"
-        ) from error
 
 
 def _check_against_manifest(path: Path) -> None:

@@ -1,0 +1,207 @@
+"""Runs files of strangers in a process of their own.
+
+A damaged `.tflite` or `.onnx` can end the process that opens it, or keep it
+busy for ever. A bundle's hashes rule that out for files that came with one;
+this is for files that did not.
+"""
+
+import functools
+import io
+import os
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from mmkeras.export.runtimes import Arrays, Runtime, open_file
+
+MAX_MEMORY_BYTES = 8_000_000_000
+MAX_ANSWER_BYTES = 1_000_000_000
+ERROR = "mmkeras error"
+
+
+class Isolated:
+    """Opens `.tflite` and `.onnx` files in a worker process.
+
+    The worker starts with the first file. One that crashes or takes too long
+    is ended, and the next call starts another.
+
+    Args:
+        limit_sec: How long one call may take, in seconds.
+
+    Example:
+
+    >>> with Isolated(limit_sec=30) as isolated:
+    ...     run = isolated.open("downloaded.onnx")
+    ...     answer = run({"image": image})["digit"]
+    """
+
+    def __init__(self, limit_sec: float = 60.0):
+        if not limit_sec > 0:
+            raise ValueError(
+                "`limit_sec` must be above 0 seconds. "
+                f"Received: limit_sec={limit_sec}"
+            )
+        self.limit_sec = limit_sec
+        self._worker: subprocess.Popen | None = None
+
+    def __enter__(self) -> "Isolated":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def open(self, path: str | Path) -> Runtime:
+        """Opens a file, as `open_file` does.
+
+        Raises:
+            ValueError: If the file cannot be opened, crashes its runtime,
+                takes too long, or, as ONNX, reads other files; so does the
+                function that is returned.
+        """
+        path = str(Path(path).resolve())
+        self._ask(path, {})
+        return functools.partial(self._ask, path)
+
+    def close(self) -> None:
+        """Ends the worker."""
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker.wait()
+            self._worker.stdin.close()
+            self._worker.stdout.close()
+            self._worker = None
+
+    def _ask(self, path: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        if self._worker is None:
+            self._worker = _start()
+        late = threading.Event()
+        timer = threading.Timer(self.limit_sec, self._end, [late])
+        timer.start()
+        try:
+            write(self._worker.stdin, {"": np.array(path), **inputs})
+            answer = read(self._worker.stdout)
+        except (OSError, ValueError, EOFError):
+            answer = {ERROR: np.array(self._why(late))}
+            self.close()
+        finally:
+            timer.cancel()
+        if ERROR in answer:
+            raise ValueError(
+                f"`{path}` must be a file that its runtime can open and run. "
+                f"Received: {answer[ERROR]}"
+            )
+        return answer
+
+    def _end(self, late: threading.Event) -> None:
+        late.set()
+        self._worker.kill()
+
+    def _why(self, late: threading.Event) -> str:
+        code = self._worker.wait()
+        if late.is_set():
+            return f"no answer in {self.limit_sec:g} seconds"
+        if code < 0:
+            name = signal.Signals(-code).name
+            return f"the runtime ended with signal {-code} ({name})"
+        return f"the runtime ended with exit code {code}"
+
+
+def _start() -> subprocess.Popen:
+    home = str(Path(__file__).parents[2])
+    paths = [home, os.environ.get("PYTHONPATH", "")]
+    return subprocess.Popen(
+        [sys.executable, "-m", "mmkeras.export.isolated"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+    )
+
+
+def write(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
+    """Sends arrays, after their size in bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    file.write(struct.pack("<Q", buffer.tell()) + buffer.getvalue())
+    file.flush()
+
+
+def read(file: BinaryIO) -> Arrays:
+    """Receives what `write` sent; EOFError where there is no more."""
+    size = file.read(8)
+    if len(size) < 8:
+        raise EOFError
+    size = struct.unpack("<Q", size)[0]
+    if size > MAX_ANSWER_BYTES:
+        raise ValueError(f"an answer of {size:,} bytes")
+    data = io.BytesIO(file.read(size))
+    with np.load(data, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def refuse_other_files(path: str | Path) -> None:
+    """Raises ValueError if an ONNX file keeps tensors in other files.
+
+    Their names may lead anywhere, and a hard link looks like a file of its
+    own.
+    """
+    import onnx
+
+    model = onnx.load(str(path), load_external_data=False)
+    for tensor in _tensors(model):
+        if tensor.external_data or tensor.data_location:
+            raise ValueError(
+                f"the tensor {tensor.name!r} in another file. Its data must "
+                "be in the file itself"
+            )
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Yields every tensor of a protobuf message, at any depth."""
+    if message.DESCRIPTOR.name == "TensorProto":
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_MESSAGE:
+            many = [value] if hasattr(value, "DESCRIPTOR") else value
+            for each in many:
+                yield from _tensors(each)
+
+
+def main() -> None:
+    """Answers requests until the parent closes standard input."""
+    answers = os.fdopen(os.dup(1), "wb")
+    # What a runtime prints must not end up among the answers.
+    os.dup2(2, 1)
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    opened = ("", None)
+    while True:
+        try:
+            inputs = read(sys.stdin.buffer)
+        except EOFError:
+            return
+        path = str(inputs.pop(""))
+        try:
+            if opened[0] != path:
+                opened = ("", None)
+                if path.endswith(".onnx"):
+                    refuse_other_files(path)
+                opened = (path, open_file(path))
+            answer = opened[1](inputs) if inputs else {}
+        # Every runtime has errors of its own.
+        except Exception as error:
+            answer = {ERROR: np.array(str(error)[:500])}
+        write(answers, answer)
+
+
+if __name__ == "__main__":
+    main()
