@@ -13,6 +13,7 @@ ALLOWED = {
     "fusion": {"artefact"},
     "heads": {"artefact"},
     "evaluation": {"artefact"},
+    "compress": {"artefact"},
     "data": {"artefact", "spec"},
     "model": {"artefact", "spec", "towers", "fusion", "heads"},
     "training": {"artefact", "heads"},
@@ -23,6 +24,7 @@ ENTRY_POINTS = {
     "__init__.py",
     "cli.py",
     "runs.py",
+    "shrink.py",
     "export/__main__.py",
     "export/child.py",
 }

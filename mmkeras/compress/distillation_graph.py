@@ -1,0 +1,205 @@
+"""What distillation reads off a model: its inputs, logits and layers."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+
+class Probe:
+    """A model that also tells its logits and the outputs of its layers.
+
+    Args:
+        model: A functional model.
+        paths: Layers to tell: names from the model down, joined by `/`; where
+            a layer gives a dict, its key comes last, as in
+            `"image_tower/vector"` or `"image_tower/image_conv_1"`.
+        optional: Names of the columns of the batch's `present`.
+        role: What the model is called in messages.
+
+    Raises:
+        ValueError: If the model is not functional, or a path is not there.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        paths: Sequence[str] = (),
+        optional: Sequence[str] = (),
+        role: str = "student",
+    ):
+        if not isinstance(getattr(model, "inputs", None), list):
+            raise ValueError(
+                f"`{role}` must be a functional Keras model that is built. "
+                f"Received: {type(model).__name__}"
+            )
+        self.role = role
+        self.takes_dict = isinstance(model.input, Mapping)
+        self.names = [tensor.name for tensor in model.inputs]
+        self.columns = self._columns(model, list(optional))
+        if paths:
+            inputs, outputs, found = unfold(model)
+        else:
+            inputs, outputs, found = model.input, model.output, {}
+        ends = {n: End(t) for n, t in by_name(outputs).items()}
+        self.kinds = {name: end.kind for name, end in ends.items()}
+        self.scales = {name: end.scale for name, end in ends.items()}
+        self.model = keras.Model(
+            inputs,
+            {
+                "outputs": outputs,
+                "logits": {n: e.logits for n, e in ends.items() if e.exact},
+                "layers": {path: self._layer(found, path) for path in paths},
+            },
+        )
+
+    def __call__(self, x: Any, training: bool) -> dict:
+        return self.model(self.inputs(x), training=training)
+
+    def inputs(self, x: Any) -> Any:
+        """Returns what this model takes of a batch."""
+        if not isinstance(x, Mapping) or not self.takes_dict:
+            return x
+        missing = [name for name in self.names if name not in x]
+        if missing:
+            raise ValueError(
+                f"A batch must hold every input of the {self.role}: "
+                f"{self.names}. Received: {sorted(x)}"
+            )
+        chosen = {name: x[name] for name in self.names}
+        if self.columns is not None:
+            chosen["present"] = ops.take(x["present"], self.columns, axis=1)
+        return chosen
+
+    def logits(
+        self,
+        told: dict,
+        kinds: Mapping[str, str],
+        scales: Mapping[str, float],
+    ) -> dict[str, Any]:
+        """Returns `{target: logits}`, or numbers over their scale."""
+        found = {}
+        for name, output in by_name(told["outputs"]).items():
+            output = ops.cast(output, "float32")
+            if kinds[name] == "number":
+                found[name] = output / scales[name]
+            elif name in told["logits"]:
+                found[name] = ops.cast(told["logits"][name], "float32")
+            else:
+                found[name] = from_probabilities(output, kinds[name])
+        return found
+
+    def _columns(self, model: keras.Model, optional: list) -> list | None:
+        if "present" not in self.names or not optional:
+            return None
+        mine = [i for i, n in enumerate(optional) if n in self.names]
+        width = model.inputs[self.names.index("present")].shape[-1]
+        if len(mine) != width:
+            raise ValueError(
+                f"`optional` must name {width} of the {self.role}'s inputs "
+                f"{self.names}, one a column of its `present`. "
+                f"Received: {optional}"
+            )
+        return mine
+
+    def _layer(self, found: dict, path: str) -> Any:
+        if path not in found:
+            near = difflib.get_close_matches(path, found, n=8, cutoff=0)
+            raise ValueError(
+                f"`{self.role}_layer_name` must be the path of a layer that "
+                f"gives one tensor. Received: {path!r}. Nearest: {near}"
+            )
+        return found[path]
+
+
+class End:
+    """How an output is made: kind, scale, and the tensor of its logits.
+
+    Kind and scale are None where the last layer does not show them.
+    """
+
+    def __init__(self, tensor: Any):
+        operation = tensor._keras_history.operation
+        self.kind, self.scale = None, None
+        self.exact, self.logits = False, tensor
+        activation = getattr(operation, "activation", None)
+        name = getattr(activation, "__name__", type(operation).__name__.lower())
+        if name in ("softmax", "sigmoid"):
+            self.kind = name
+            # A Dense with an activation has no tensor of its logits.
+            self.exact = not getattr(operation, "weights", ())
+        elif name == "linear":
+            self.kind = "number"
+        elif isinstance(operation, layers.Rescaling):
+            self.kind, self.scale = "number", float(operation.scale)
+        elif isinstance(operation, keras.Model):
+            inner = End(operation.outputs[tensor._keras_history.tensor_index])
+            self.kind, self.scale = inner.kind, inner.scale
+        if self.exact:
+            node = operation._inbound_nodes[tensor._keras_history.node_index]
+            self.logits = node.input_tensors[0]
+
+
+def by_name(outputs: Any) -> dict[str, Any]:
+    """Returns `{target: tensor}`, whatever the model returns."""
+    if isinstance(outputs, Mapping):
+        return dict(outputs)
+    flat = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return {f"output_{i}": tensor for i, tensor in enumerate(flat)}
+
+
+def from_probabilities(probabilities: Any, kind: str) -> Any:
+    """Returns logits of probabilities, as far as float32 holds them."""
+    tiny = 1e-30
+    logits = ops.log(ops.maximum(probabilities, tiny))
+    if kind == "sigmoid":
+        logits -= ops.log(ops.maximum(1 - probabilities, 1e-7))
+    return logits
+
+
+def average(logits: Sequence[Any], kind: str) -> Any:
+    """Returns the logits of the averaged probabilities, or the mean."""
+    if len(logits) == 1:
+        return logits[0]
+    stacked = ops.stack(logits)
+    if kind == "number":
+        return ops.mean(stacked, axis=0)
+    if kind == "softmax":
+        return ops.logsumexp(ops.log_softmax(stacked), axis=0)
+    yes = ops.logsumexp(ops.log_sigmoid(stacked), axis=0)
+    return yes - ops.logsumexp(ops.log_sigmoid(-stacked), axis=0)
+
+
+def unfold(model: keras.Model) -> tuple[Any, Any, dict[str, Any]]:
+    """Runs a model symbolically, nested models layer by layer.
+
+    Returns:
+        New inputs, the outputs on them, and `{path: tensor}` of every layer.
+    """
+    inputs = keras.tree.map_structure(
+        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name),
+        model.input,
+    )
+    found: dict[str, Any] = {}
+    return inputs, _run(model, inputs, "", found), found
+
+
+def _run(model: keras.Model, inputs: Any, path: str, found: dict) -> Any:
+    def call(layer, *args, **kwargs):
+        here = path + layer.name
+        if isinstance(getattr(layer, "inputs", None), list):
+            result = _run(layer, args[0], f"{here}/", found)
+        else:
+            result = layer(*args, **kwargs)
+        if isinstance(result, Mapping):
+            found.update(
+                {f"{here}/{key}": each for key, each in result.items()}
+            )
+        else:
+            found[here] = result
+        return result
+
+    graph = getattr(model, "_functional", model)
+    return graph._run_through_graph(inputs, call_fn=call)

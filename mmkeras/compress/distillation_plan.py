@@ -1,0 +1,138 @@
+"""Which model takes what of a batch, and which tensors are compared."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from mmkeras.compress.distillation_graph import Probe, average, by_name
+from mmkeras.compress.distillation_losses import Relations
+
+
+class Plan:
+    """Which model takes what of a batch, and which tensors are compared."""
+
+    def __init__(self, teachers, student, losses, optional):
+        names = [layer_names(loss) for loss in losses]
+        pairs = [pair for pair in names if pair is not None]
+        if pairs and len(teachers) > 1:
+            raise ValueError(
+                "`teacher` must be one model where layers are compared. "
+                f"Received: {len(teachers)} models and the layers {pairs}"
+            )
+        taught = list(dict.fromkeys(pair[0] for pair in pairs))
+        learnt = list(dict.fromkeys(pair[1] for pair in pairs))
+        self.teachers = [
+            Probe(each, taught, optional, "teacher") for each in teachers
+        ]
+        self.student = Probe(student, learnt, optional, "student")
+        self.losses = losses
+        self.optional = list(optional)
+        self.told: dict = {}
+        self._check_targets()
+        self.kinds = self._kinds(None in names)
+        self.scales = {
+            name: self.teachers[0].scales[name] or scale or 1.0
+            for name, scale in self.student.scales.items()
+        }
+
+    def _kinds(self, needed):
+        """Returns what each target is, as the models or the losses say."""
+        kinds = {
+            name: self.teachers[0].kinds[name] or kind
+            for name, kind in self.student.kinds.items()
+        }
+        for loss in self.losses:
+            kinds.update(getattr(loss, "kinds", {}))
+        unknown = sorted(name for name, kind in kinds.items() if not kind)
+        if unknown and needed:
+            raise ValueError(
+                "`SoftLabels(kinds={target: kind})` must say what a target is "
+                f"where no last layer shows it. Received: nothing for {unknown}"
+            )
+        return kinds
+
+    def _check_targets(self):
+        wanted = by_name(self.student.model.output["outputs"])
+        for teacher in self.teachers:
+            given = by_name(teacher.model.output["outputs"])
+            for name, tensor in wanted.items():
+                shape = given[name].shape if name in given else "no such target"
+                if shape != tensor.shape:
+                    raise ValueError(
+                        f"`teacher` must answer the student's target "
+                        f"`{name}` of shape {tensor.shape}. Received: {shape}"
+                    )
+
+    def projections(self) -> list:
+        """Returns a Dense layer for each pair of layers of other widths."""
+        return [self._projection(loss) for loss in self.losses]
+
+    def _projection(self, loss):
+        names = layer_names(loss)
+        if names is None or isinstance(loss, Relations):
+            return keras.layers.Identity()
+        taught = self.teachers[0].model.output["layers"][names[0]].shape
+        learnt = self.student.model.output["layers"][names[1]].shape
+        if taught[1:-1] != learnt[1:-1] or len(taught) != len(learnt):
+            raise ValueError(
+                "Layers that are compared must have shapes that differ in the "
+                f"last axis alone. Received: {names[0]!r} of {taught}, "
+                f"{names[1]!r} of {learnt}. `Relations` takes any shapes"
+            )
+        if taught[-1] == learnt[-1]:
+            return keras.layers.Identity()
+        dense = keras.layers.Dense(taught[-1], dtype="float32")
+        dense.build(learnt)
+        return dense
+
+    def seen(self, x):
+        """Returns `(batch,)`, 0 where the student lacks what it cannot know.
+
+        None where every sample counts.
+        """
+        if "present" in self.student.names or not self.optional:
+            return None
+        columns = [
+            i for i, n in enumerate(self.optional) if n in self.student.names
+        ]
+        if not columns:
+            return None
+        return ops.min(ops.take(x["present"], columns, axis=1), axis=1)
+
+    def teacher_logits(self, answers):
+        each = [
+            teacher.logits(answer, self.kinds, self.scales)
+            for teacher, answer in zip(self.teachers, answers)
+        ]
+        return {
+            name: average([logits[name] for logits in each], self.kinds[name])
+            for name in self.student.kinds
+        }
+
+    def student_logits(self, told):
+        return self.student.logits(told, self.kinds, self.scales)
+
+    def layer_pair(self, loss, answers, told, projection):
+        taught, learnt = layer_names(loss)
+        teacher = ops.cast(answers[0]["layers"][taught], "float32")
+        student = ops.cast(told["layers"][learnt], "float32")
+        return [teacher, projection(student)]
+
+
+def layer_names(loss: Any) -> tuple[str, str] | None:
+    """Returns the paths a loss compares, teacher first; None for answers."""
+    names = (
+        getattr(loss, "teacher_layer_name", None),
+        getattr(loss, "student_layer_name", None),
+    )
+    if (names[0] is None) != (names[1] is None):
+        raise ValueError(
+            "A loss must name a layer of the teacher and one of the student, "
+            f"or neither. Received: {names}"
+        )
+    return None if names[0] is None else names
+
+
+def times(x: Any, weight: Any) -> Any:
+    return x * ops.reshape(weight, (-1, *[1] * (len(x.shape) - 1)))
