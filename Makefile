@@ -4,11 +4,12 @@ PYTHON ?= python3
 PIP := -m pip install --quiet --disable-pip-version-check
 BIN := .venv/bin
 OUT := build/demo
+BUNDLE ?= $(OUT)/bundle
 RECIPE := data_specs/recipes/demo.toml
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test demo slow lint clean
+.PHONY: test demo pi web devices slow lint clean
 
 test: .venv/installed .venv-device/installed
 	$(BIN)/python -m pytest
@@ -33,6 +34,24 @@ demo: .venv/installed .venv-device/installed
 		--image $(OUT)/raw/images/0000.png --audio $(OUT)/raw/audio/0000.wav
 	$(BIN)/mmkeras card $(OUT)/bundle
 	@echo "report: $(OUT)/run-full/evaluation/report.html"
+
+# A hundred answers of a bundle, on an emulated Raspberry Pi and here.
+pi: .venv/installed build/pi/installed
+	$(BIN)/python export/pi/compare.py $(BUNDLE) --python build/pi/python
+
+# A bundle as a page for a phone's browser.
+web: .venv/installed
+	$(BIN)/python export/web/build.py $(BUNDLE) build/web
+	$(BIN)/python export/web/serve.py build/web
+
+# What the tests of both need: Chromium, its runtimes, the emulated machine.
+devices: .venv/installed build/pi/installed
+	$(BIN)/python export/web/build.py --fetch
+	command -v chromium || (apt-get -qq update && \
+		apt-get -qq install -y chromium)
+
+build/pi/installed: export/pi/setup.sh .venv/installed
+	bash export/pi/setup.sh build/pi $(BIN)/python
 
 # What takes minutes, and so is left out of `make test`.
 slow: .venv/installed .venv-device/installed

@@ -2,12 +2,14 @@
 
     python run.py --image digit.png --audio digit.wav
     python run.py --samples samples.npz
+    python run.py --microphone --camera
 
 Each modality of the bundle is an option; one that is left out is absent. The
 answer is JSON on standard output. An input that is not what the model was
 trained on (size, rate, channels) is refused: nothing is resized, resampled or
 mixed here. Audio alone is cut, or padded with silence at the end, to the
-model's length, exactly as `mmkeras prepare` does.
+model's length, exactly as `mmkeras prepare` does. The last command, and its
+siblings in `live.py`, answer until they are stopped.
 
 As a module: `Runner("bundle").predict({"image": array})`.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import re
 import struct
@@ -28,6 +31,13 @@ from pathlib import Path
 import numpy as np
 
 MAX_FILE_BYTES = 256_000_000
+KERNELS = ("default", "reference")
+LIVE = {
+    "microphone": "hear the last seconds, again and again",
+    "camera": "see what is there at each answer",
+    "window": "slide over a long recording",
+    "stdin": "read a JSON object by modality from each line",
+}
 PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 # What Unicode calls White_Space; Python's isspace() says more.
 SPACES = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -178,8 +188,11 @@ def predicted(kind: int, line: list, above: list, step: int) -> list[int]:
     return done[step:]
 
 
-def read_audio(path: str, entry: dict) -> np.ndarray:
-    """Reads PCM WAV as float32 in [-1, 1], cut or padded to the length."""
+def read_audio(path: str, entry: dict, start: int | None = None) -> np.ndarray:
+    """Reads PCM WAV as float32 in [-1, 1], cut or padded to the length.
+
+    `start` is the first frame to read; None goes by the model's `crop`.
+    """
     import wave
 
     size, wanted = size_of(path), entry["shape"][0]
@@ -193,8 +206,10 @@ def read_audio(path: str, entry: dict) -> np.ndarray:
             if not frames or frames * width > size:
                 promised = f"{frames * width} bytes, as its header says"
                 refuse(f"`{path}`", f"a recording of {promised}", size)
-            if entry["crop"] == "center":
-                file.setpos(max(0, frames - wanted) // 2)
+            if start is None:
+                centred = entry["crop"] == "center"
+                start = max(0, frames - wanted) // 2 if centred else 0
+            file.setpos(start)
             data = file.readframes(wanted)
     except (wave.Error, EOFError, struct.error) as error:
         refuse(f"`{path}`", "a PCM WAV file", error or "one that is cut")
@@ -286,13 +301,21 @@ class Runner:
     Args:
         folder: The bundle.
         threads: Threads of the interpreter.
+        kernels: "default", or "reference": slow, and alike on every machine.
 
     Example:
 
     >>> answer = Runner("bundle").predict({"image": image})
     """
 
-    def __init__(self, folder: str | Path = ".", threads: int = 1):
+    def __init__(
+        self,
+        folder: str | Path = ".",
+        threads: int = 1,
+        kernels: str = "default",
+    ):
+        if kernels not in KERNELS:
+            refuse("`kernels`", f"one of {KERNELS}", kernels)
         self.folder = Path(folder)
         path = self.folder / "manifest.json"
         if not path.is_file():
@@ -306,7 +329,7 @@ class Runner:
             self.outputs = self.manifest["outputs"]
             self.present = self.manifest["present"]
             self._check_files()
-            self._run = self._load(threads)
+            self._run = self._load(threads, kernels)
         except (KeyError, TypeError, AttributeError, UnicodeError,
                 json.JSONDecodeError) as error:  # fmt: skip
             what = f"{type(error).__name__}: {error}"
@@ -333,14 +356,20 @@ class Runner:
         if labels != classes:
             refuse(f"`{path}`", f"the manifest's classes {classes}", labels)
 
-    def _load(self, threads: int):
-        from ai_edge_litert.interpreter import Interpreter
+    def _load(self, threads: int, kernels: str):
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        kinds = OpResolverType.AUTO, OpResolverType.BUILTIN_REF
 
         model = self.manifest["model"]
         if model["format"] != "tflite":
             refuse("The model's format", "tflite", model["format"])
         path = self.folder / model["file"]
-        interpreter = Interpreter(str(path), num_threads=threads)
+        interpreter = Interpreter(
+            str(path),
+            num_threads=threads,
+            experimental_op_resolver_type=kinds[KERNELS.index(kernels)],
+        )
         run = interpreter.get_signature_runner(model["signature"])
         expected = {name: (entry["dtype"], [1, *entry["shape"]])
                     for name, entry in self.inputs.items()}  # fmt: skip
@@ -371,6 +400,10 @@ class Runner:
             return np.array([float(v) for v in value.split(",")], np.float32)
         except ValueError:
             return refuse(f"`--{name}`", "numbers with commas", value)
+
+    def window(self, name: str, path: str, start: int) -> np.ndarray:
+        """Reads the audio `name` from frame `start` of a recording on."""
+        return read_audio(path, self.inputs[name], start)
 
     def _read_text(self, name: str, text: str) -> np.ndarray:
         entry = self.inputs[name]
@@ -460,19 +493,42 @@ class Runner:
             yield row
 
 
+def add_live(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that make `live.py` answer."""
+    group = parser.add_argument_group("answers without end, a line for each")
+    for name, text in LIVE.items():
+        group.add_argument(f"--{name}", action="store_true", help=text)
+    text = "between two answers; half the sound's length, or 0.5, unless given"
+    group.add_argument("--hop-sec", type=float, help=text)
+    group.add_argument("--count", type=int, help="stop after so many lines")
+
+
+def load(name: str):
+    """Returns a module of the bundle that lies beside this file."""
+    path = Path(__file__).with_name(f"{name}.py")
+    size_of(path)
+    # Not an import: Python's isolated mode does not look beside the script.
+    spec = importlib.util.spec_from_file_location(f"mmkeras_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main(arguments: list[str]) -> int:
     """Answers on the command line; returns the exit code."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--bundle", default=str(Path(__file__).parent))
     early.add_argument("--threads", type=int, default=1)
+    early.add_argument("--kernels", choices=KERNELS, default=KERNELS[0])
     known, rest = early.parse_known_args(arguments)
     try:
-        runner = Runner(known.bundle, known.threads)
+        runner = Runner(known.bundle, known.threads, known.kernels)
         parser = argparse.ArgumentParser(parents=[early], allow_abbrev=False)
         parser.add_argument("--samples", help="an .npz file, for many samples")
         for name, entry in runner.inputs.items():
             optional = "; optional" if entry["optional"] else ""
             parser.add_argument(f"--{name}", help=entry["kind"] + optional)
+        add_live(parser)
         options = [f"--{name}" for name in runner.inputs]
         for at in reversed(range(len(rest) - 1)):
             # argparse takes a value such as -1,2 for an option.
@@ -483,9 +539,15 @@ def main(arguments: list[str]) -> int:
             for row in runner.samples(given["samples"]):
                 print(json.dumps(runner.answer(row), allow_nan=False))
             return 0
+        if any(given[name] for name in LIVE):
+            for line in load("live").answers(runner, given, load):
+                print(json.dumps(line, allow_nan=False), flush=True)
+            return 0
         row = {name: runner.read(name, given[name]) for name in runner.inputs
                if given[name] is not None}  # fmt: skip
         print(json.dumps(runner.answer(row), indent=2, allow_nan=False))
+        return 0
+    except KeyboardInterrupt:
         return 0
     except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -16,7 +16,10 @@ from mmkeras.spec.toml import explain, read_toml
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # Names that already mean something in a batch or on the runner's command line.
-RESERVED = ("present", "help", "bundle", "samples", "threads")
+RESERVED = (
+    "bundle", "camera", "count", "help", "hop_sec", "kernels", "microphone",
+    "present", "samples", "stdin", "threads", "window",
+)  # fmt: skip
 
 
 class DataSpec(Table):

@@ -101,6 +101,29 @@ def test_a_modality_left_out_is_absent(runner_module, bundle):
         np.testing.assert_array_equal(value, expected[name][0])
 
 
+def test_reference_kernels_can_be_asked_for(ask, bundle, tmp_path):
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    x = toy_inputs(20, seed=9)
+    np.savez(tmp_path / "samples.npz", **x)
+    options = "--samples", tmp_path / "samples.npz"
+    lines = ask(*options, "--kernels", "reference").splitlines()
+    assert lines != ask(*options).splitlines()
+    run = Interpreter(
+        str(bundle / "model.tflite"),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+    ).get_signature_runner("serving_default")
+    for i, line in enumerate(lines):
+        expected = run(**{name: x[name][i : i + 1] for name in x})
+        shares = json.loads(line)["digit"]["probabilities"].values()
+        assert np.float32([*shares]).tolist() == expected["digit"][0].tolist()
+
+
+def test_kernels_that_are_not_known_are_refused(runner_module, bundle):
+    with pytest.raises(ValueError, match="`kernels` must be one of.*fast"):
+        runner_module.Runner(bundle, kernels="fast")
+
+
 def test_a_needed_modality_left_out_is_refused(ask):
     message = ask("--table", "1,2,3", code=2)
     assert message.strip().endswith(

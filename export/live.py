@@ -1,0 +1,198 @@
+"""Answers without end: a microphone, a camera, a long recording, lines.
+
+    python run.py --microphone --camera
+    python run.py --audio long.wav --window --hop-sec 0.5
+    python run.py --stdin < requests.jsonl
+
+`run.py` loads this file when it is asked for one of these. Each answer is a
+line of JSON: `time_sec` (where the sound ends, or since the start),
+`latency_ms` (of the model), `answer`, and `absent`, the modalities that were
+not there. Modalities given as options hold for every line.
+
+A line of standard input is an object by modality: a path, a text or an array;
+null is absent. One that is refused is answered with `error`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+HOP_SEC = 0.5
+
+
+def answers(runner, given: dict, load: Callable) -> Iterator[dict]:
+    """Yields the lines that the options ask for.
+
+    Args:
+        runner: A `Runner`.
+        given: The options of `run.py` by name, those of modalities as well.
+        load: Returns a module beside this one by its name.
+    """
+    given, recording = dict(given), None
+    if given["window"]:
+        name = only(runner, "audio", "--window")
+        recording, given[name] = given[name], None
+    fixed = {name: runner.read(name, given[name]) for name in runner.inputs
+             if given[name] is not None}  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        camera = open_camera(runner, given, fixed, load, stack)
+        source = open_source(runner, given, fixed, recording, load, stack)
+        for count, (line, row) in enumerate(source, 1):
+            try:
+                row = {**fixed, **(row() if callable(row) else row), **camera()}
+                line |= answered(runner, row)
+            except (ValueError, TypeError, OSError) as error:
+                if not given["stdin"]:
+                    raise
+                line["error"] = str(error)
+            yield line
+            if count == given["count"]:
+                return
+
+
+def answered(runner, row: dict) -> dict:
+    """Returns what is known of one sample once the model has run."""
+    row = {name: value for name, value in row.items() if value is not None}
+    start = time.perf_counter()
+    answer = runner.answer(row)
+    spent_ms = round((time.perf_counter() - start) * 1000, 3)
+    absent = [name for name in runner.inputs if name not in row]
+    return {"latency_ms": spent_ms, "answer": answer, "absent": absent}
+
+
+def open_source(runner, given, fixed, recording, load, stack) -> Iterator:
+    """Opens what was asked for: it yields a line's beginning and a row."""
+    kinds = ("stdin", "window", "microphone")
+    asked = [kind for kind in kinds if given[kind]]
+    if len(asked) > 1:
+        both = " and ".join(f"--{kind}" for kind in asked)
+        raise ValueError(
+            f"The lines must come from one place. Received: {both}"
+        )
+    hop_sec = given["hop_sec"]
+    if hop_sec is not None and not 0.01 <= hop_sec <= 3600:
+        raise ValueError(
+            f"`--hop-sec` must be 0.01 to 3600 seconds. Received: {hop_sec}"
+        )
+    if given["stdin"]:
+        return requests(runner, sys.stdin)
+    if not asked:
+        return ticks(hop_sec or HOP_SEC)
+    name = only(runner, "audio", f"--{asked[0]}", fixed)
+    entry = runner.inputs[name]
+    hop_sec = hop_sec or entry["shape"][0] / entry["sample_rate_hz"] / 2
+    if given["window"]:
+        return windows(runner, name, recording, hop_sec)
+    stream = stack.enter_context(load("devices").microphone(entry))
+    return listen(stream, name, entry, hop_sec)
+
+
+def open_camera(runner, given, fixed, load, stack) -> Callable[[], dict]:
+    """Returns what takes a picture, or nothing if no camera was asked for."""
+    if not given["camera"]:
+        return dict
+    name = only(runner, "image", "--camera", fixed)
+    camera = load("devices").Camera(runner.inputs[name]["shape"])
+    stack.enter_context(contextlib.closing(camera))
+    return lambda: {name: camera.picture()}
+
+
+def only(runner, kind: str, option: str, fixed=()) -> str:
+    """Returns the one modality of a kind, which nothing else may give."""
+    names = [n for n, e in runner.inputs.items() if e["kind"] == kind]
+    if len(names) != 1:
+        raise ValueError(
+            f"`{option}` needs a bundle with one input of kind {kind}. "
+            f"Received: {names}"
+        )
+    if names[0] in fixed:
+        raise ValueError(
+            f"`{names[0]}` must come from one place. Received: {option} and "
+            f"--{names[0]}"
+        )
+    return names[0]
+
+
+def ticks(hop_sec: float) -> Iterator[tuple[dict, dict]]:
+    """Yields now and every `hop_sec` seconds; what is missed is missed."""
+    start = time.monotonic()
+    while True:
+        yield {"time_sec": round(time.monotonic() - start, 3)}, {}
+        time.sleep(hop_sec - (time.monotonic() - start) % hop_sec)
+
+
+def windows(runner, name: str, path: str, hop_sec: float) -> Iterator[tuple]:
+    """Yields windows of a recording; silence follows the end of the last."""
+    if path is None:
+        raise ValueError(
+            f"`--window` must have a recording to slide over, --{name} "
+            f"FILE.wav. Received: no --{name}"
+        )
+    rate = runner.inputs[name]["sample_rate_hz"]
+    wanted = len(runner.window(name, path, 0))  # refuses what is no such WAV
+    with wave.open(path, "rb") as file:
+        frames = file.getnframes()
+    for start in range(0, frames, max(1, round(hop_sec * rate))):
+        end = min(start + wanted, frames)
+        window = runner.window(name, path, start)
+        yield {"time_sec": round(end / rate, 3)}, {name: window}
+        if end == frames:
+            return
+
+
+def listen(stream, name: str, entry: dict, hop_sec: float) -> Iterator[tuple]:
+    """Yields the newest sound of a stream, once there is enough of it."""
+    wanted, rate = entry["shape"][0], entry["sample_rate_hz"]
+    hop = max(1, round(hop_sec * rate))
+    sound, heard = np.zeros(0, np.int16), 0
+    while True:
+        # A model slower than the hop skips sound; it does not fall behind.
+        frames = max(hop if heard else wanted, stream.read_available)
+        new, lost = stream.read(frames)
+        heard += len(new)
+        sound = np.concatenate([sound, new[:, 0]])[-wanted:]
+        line = {"time_sec": round(heard / rate, 3)}
+        if lost:
+            line["lost_sound"] = True
+        yield line, {name: sound.astype(np.float32) / 32768}
+
+
+def requests(runner, lines) -> Iterator[tuple[dict, Callable[[], dict]]]:
+    """Yields the samples of lines of JSON, to be read when they are used."""
+    start = time.monotonic()
+    for number, text in enumerate(lines, 1):
+        if text.strip():
+            now = round(time.monotonic() - start, 3)
+            line = {"line": number, "time_sec": now}
+            yield line, lambda text=text: parse(runner, text)
+
+
+def parse(runner, text: str) -> dict:
+    """Returns the inputs that one line of JSON holds."""
+    table, row = json.loads(text), {}
+    if not isinstance(table, dict) or set(table) - set(runner.inputs):
+        raise ValueError(
+            f"A line must be an object of {list(runner.inputs)}. "
+            f"Received: {text.strip()[:80]}"
+        )
+    for name, value in table.items():
+        if value is None or isinstance(value, str):
+            row[name] = None if value is None else runner.read(name, value)
+            continue
+        dtype = np.dtype(runner.inputs[name]["dtype"])
+        given = np.array(value, np.float64)
+        with np.errstate(invalid="ignore"):  # NaN is refused further on
+            row[name] = given.astype(dtype)
+        if dtype.kind != "f" and (row[name] != given).any():
+            raise ValueError(
+                f"`{name}` must be whole numbers of {dtype}. "
+                f"Received: {str(value)[:80]}"
+            )
+    return row

@@ -1,0 +1,195 @@
+"""Puts a bundle, its page and the browser's runtime into a folder to serve.
+
+    python export/web/build.py BUNDLE OUT
+    python export/web/serve.py OUT
+
+The runtime comes from the npm registry once, into `--cache`; its archives are
+held to the hashes below. A bundle with a TFLite file runs in LiteRT for web,
+one with only an ONNX file in onnxruntime-web. OUT is a static folder: any web
+server will do, over https, since browsers open cameras nowhere else.
+"""
+
+import argparse
+import base64
+import hashlib
+import io
+import json
+import shutil
+import sys
+import tarfile
+import tempfile
+import urllib.request
+from pathlib import Path
+
+PAGE = Path(__file__).parent / "page"
+REGISTRY = "https://registry.npmjs.org"
+SHA512 = {
+    "@litertjs/core-2.5.3": (
+        "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0"
+        "FLaw48q4tz8IwqgqCIkviYGr9OFDL1kCnN4nzWoyJQ=="
+    ),
+    "@litertjs/wasm-utils-2.5.3": (
+        "4fJiw6tBQnIs+0jH/OQ16nYOiSl8/+zZnn5h2ul8aTKH"
+        "i05sVqZW580Tmk78pC2kT39A9OYBVdFawteZ/sI1kQ=="
+    ),
+    "onnxruntime-web-1.30.0": (
+        "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZ"
+        "ClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+    ),
+}
+# By format of the model: archive, then where its files go; a folder ends in /.
+ORT = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.mjs",
+       "ort-wasm-simd-threaded.wasm")  # fmt: skip
+RUNTIMES = {
+    "tflite": {
+        "@litertjs/core-2.5.3": {
+            "dist/index.js": "litert/index.js",
+            "wasm/": "litert/wasm/",
+        },
+        "@litertjs/wasm-utils-2.5.3": {"dist/index.js": "litert/utils.js"},
+    },
+    "onnx": {
+        "onnxruntime-web-1.30.0": {f"dist/{n}": f"ort/{n}" for n in ORT},
+    },
+}
+
+
+def archive(name: str, cache: Path) -> bytes:
+    """Returns an npm archive, fetched unless it is in the cache."""
+    path = cache / f"{name.replace('/', '-')}.tgz"
+    if here := path.is_file():
+        data = path.read_bytes()
+    else:
+        package, _, version = name.rpartition("-")
+        file = f"{package.rpartition('/')[2]}-{version}.tgz"
+        with urllib.request.urlopen(f"{REGISTRY}/{package}/-/{file}") as reply:
+            data = reply.read()
+    found = base64.b64encode(hashlib.sha512(data).digest()).decode()
+    if found != SHA512[name]:
+        raise ValueError(
+            f"`{path}` must be the archive with sha512 {SHA512[name]}; "
+            f"delete it to fetch it again. Received: {found}"
+        )
+    if not here:
+        cache.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_bytes(data)
+        part.replace(path)
+    return data
+
+
+def unpack(kind: str, cache: Path, out: Path) -> None:
+    """Writes the runtime of one format of model into `out`."""
+    for name, places in RUNTIMES[kind].items():
+        with tarfile.open(fileobj=io.BytesIO(archive(name, cache))) as file:
+            for member in file:
+                inside = member.name.removeprefix("package/")
+                folder = inside[: inside.rfind("/") + 1]
+                if inside in places:
+                    path = out / places[inside]
+                elif folder in places:
+                    path = out / places[folder] / inside[len(folder) :]
+                else:
+                    continue
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(file.extractfile(member).read())
+    if kind == "tflite":
+        # Browsers do not know packages by name.
+        index = out / "litert" / "index.js"
+        text = index.read_text(encoding="utf-8")
+        text = text.replace('"@litertjs/wasm-utils"', '"./utils.js"')
+        index.write_text(text, encoding="utf-8")
+
+
+def read_bundle(bundle: Path) -> dict:
+    """Returns the manifest of a bundle whose files are all as it says."""
+    path = bundle / "manifest.json"
+    if not path.is_file():
+        raise ValueError(
+            f"`{bundle}` must be a bundle. Received: no manifest.json in it"
+        )
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    if manifest.get("kind") != "bundle":
+        kind = manifest.get("kind")
+        raise ValueError(f"`{path}` must be of kind bundle. Received: {kind}")
+    for name, entry in manifest["files"].items():
+        file = bundle / name
+        found = file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest()
+        if Path(name).name != name or found != entry["sha256"]:
+            raise ValueError(
+                f"`{file}` must be the file with sha256 "
+                f"{entry['sha256'][:16]}. Received: {found or 'none'}"
+            )
+    return manifest
+
+
+def build(bundle: Path, out: Path, cache: Path) -> None:
+    """Makes `out` a page, in the place of an older one."""
+    manifest = read_bundle(bundle)
+    if out.exists() and any(out.iterdir()) and not (out / "sw.js").is_file():
+        raise ValueError(
+            f"`OUT` must be new, empty or an older page. Received: {out}"
+        )
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        ready = Path(folder) / "page"
+        shutil.copytree(PAGE, ready)
+        unpack(manifest["model"]["format"], cache, ready)
+        fill(bundle, manifest, ready)
+        if out.exists():
+            shutil.rmtree(out)
+        ready.rename(out)
+
+
+def fill(bundle: Path, manifest: dict, out: Path) -> None:
+    """Adds the bundle, and to the worker what it shall keep at once."""
+    used = ["manifest.json", "labels.json", manifest["model"]["file"]]
+    used += [
+        entry["tokenizer"]
+        for entry in manifest["inputs"].values()
+        if "tokenizer" in entry
+    ]
+    (out / "bundle").mkdir()
+    for name in used:
+        shutil.copyfile(bundle / name, out / "bundle" / name)
+    web = (out / "manifest.webmanifest").read_text(encoding="utf-8")
+    web = web.replace("@NAME@", json.dumps(manifest["name"])[1:-1])
+    (out / "manifest.webmanifest").write_text(web, encoding="utf-8")
+
+    page = {p.name for p in PAGE.iterdir() if not p.name.startswith("runtime")}
+    kept = ["./", *sorted(page - {"sw.js"}), *(f"bundle/{n}" for n in used)]
+    # A changed page or bundle makes a changed worker, which browsers notice.
+    digest = hashlib.sha256()
+    for path in sorted(p for p in out.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(out)}".encode() + path.read_bytes())
+    worker = (out / "sw.js").read_text(encoding="utf-8")
+    worker = worker.replace("@VERSION@", digest.hexdigest()[:16])
+    worker = worker.replace('["@FILES@"]', json.dumps(kept))
+    (out / "sw.js").write_text(worker, encoding="utf-8")
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("bundle", type=Path, nargs="?")
+    options.add_argument("out", type=Path, nargs="?")
+    options.add_argument("--cache", type=Path, default=Path("build/npm"))
+    options.add_argument(
+        "--fetch", action="store_true", help="fill the cache, and no more"
+    )
+    options = options.parse_args()
+    try:
+        if options.fetch:
+            for name in SHA512:
+                archive(name, options.cache)
+            return 0
+        if options.out is None:
+            raise ValueError("`BUNDLE OUT` must be given. Received: less")
+        build(options.bundle, options.out, options.cache)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"python {Path(__file__).parent / 'serve.py'} {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

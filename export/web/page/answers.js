@@ -1,0 +1,66 @@
+// Shows an answer: the best class, every probability as a bar, a number.
+
+const MOST_BARS = 6;
+
+/** Makes an element with a class, a text or children. */
+export function make(tag, name = "", ...children) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  element.append(...children);
+  return element;
+}
+
+const percent = (value) => `${(value * 100).toFixed(value >= 0.9995 ? 0 : 1)} %`;
+
+function bar(label, value, best) {
+  const track = make("span", "track", make("span", "fill"));
+  track.firstChild.style.inlineSize = `${(value * 100).toFixed(2)}%`;
+  const row = make("li", best ? "best" : "");
+  row.append(make("span", "label", label), track);
+  row.append(make("span", "share", percent(value)));
+  return row;
+}
+
+/** Bars of the likeliest classes, in the model's order where all have room. */
+function bars({ probabilities, label, labels }) {
+  let rows = Object.entries(probabilities);
+  const best = new Set(labels ?? [label]);
+  const all = rows.length;
+  if (all > 2 * MOST_BARS)
+    rows = rows.sort(([, a], [, b]) => b - a).slice(0, MOST_BARS);
+  const list = make("ul", "bars");
+  list.append(...rows.map(([name, value]) => bar(name, value, best.has(name))));
+  if (rows.length < all)
+    list.append(make("li", "more", `and ${all - rows.length} less likely`));
+  return list;
+}
+
+function target(name, entry, answer) {
+  const box = make("div", "target", make("h3", "", name));
+  if (entry.kind === "number") {
+    const value = Number(answer.value.toPrecision(4)).toString();
+    box.append(make("p", "big", value, make("small", "", ` ${answer.unit}`)));
+    return box;
+  }
+  const labels = answer.labels ?? [answer.label];
+  const big = make("p", "big", labels.join(", ") || "none");
+  if (answer.label)
+    big.append(make("small", "", ` ${percent(answer.probability)}`));
+  box.append(big, bars(answer));
+  return box;
+}
+
+/** Fills the answer's card. */
+export function showAnswer(card, bundle, answer, spent_ms, given) {
+  const absent = Object.keys(bundle.inputs).filter((n) => !given.includes(n));
+  const head = make("div", "head", make("h2", "", "Answer"));
+  head.append(make("span", "pill", `${spent_ms.toFixed(1)} ms`));
+  const targets = Object.entries(bundle.outputs).map(([name, entry]) =>
+    target(name, entry, answer[name]),
+  );
+  card.replaceChildren(head, ...targets);
+  const used = `from ${given.join(", ") || "nothing"}`;
+  const without = absent.length ? `; without ${absent.join(", ")}` : "";
+  card.append(make("p", "hint", used + without));
+  card.hidden = false;
+}

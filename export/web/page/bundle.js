@@ -1,0 +1,152 @@
+// A bundle, checked as run.py checks it, and answered by a runtime.
+
+import { loadTokenizer } from "./tokenizer.js";
+
+const ARRAYS = { uint8: Uint8Array, float32: Float32Array, int32: Int32Array };
+
+/** Throws an Error with what was expected and received side by side. */
+export function refuse(what, expected, received) {
+  throw new Error(`${what} must be ${expected}. Received: ${received}`);
+}
+
+/** Returns the bytes at an address. */
+async function read(address) {
+  const response = await fetch(address).catch((error) =>
+    refuse(`\`${address}\``, "reachable", error.message),
+  );
+  if (!response.ok) refuse(`\`${address}\``, "there", response.status);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Returns the SHA-256 of bytes in hexadecimal. */
+export async function sha256(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Returns the runtime that a file of this format needs. */
+async function startRuntime(format) {
+  if (format === "tflite") return import("./runtime_litert.js");
+  if (format === "onnx") return import("./runtime_onnx.js");
+  return refuse("The model's format", "tflite or onnx", format);
+}
+
+/** Loads the bundle in a folder; `say` is told what is being done. */
+export async function loadBundle(folder, say = () => {}) {
+  if (!globalThis.crypto?.subtle)
+    refuse("This page", "opened over https, or on localhost", location.origin);
+  const json = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
+  say("Reading the manifest");
+  const manifest = json(await read(`${folder}/manifest.json`));
+  if (manifest.kind !== "bundle")
+    refuse("The manifest", "of kind bundle", manifest.kind);
+
+  const checked = async (name) => {
+    say(`Checking ${name}`);
+    const entry = manifest.files[name] ?? refuse(name, "in the manifest", "no");
+    const bytes = await read(`${folder}/${name}`);
+    const found = await sha256(bytes);
+    if (found !== entry.sha256)
+      refuse(
+        `\`${name}\``,
+        `the file with sha256 ${entry.sha256.slice(0, 16)}`,
+        found.slice(0, 16),
+      );
+    return bytes;
+  };
+  const labels = json(await checked("labels.json"));
+  for (const [name, entry] of Object.entries(manifest.outputs))
+    if (JSON.stringify(labels[name]) !== JSON.stringify(entry.classes))
+      refuse("labels.json", "the manifest's classes", labels[name]);
+
+  const tokenizers = {};
+  for (const [name, entry] of Object.entries(manifest.inputs))
+    if (entry.tokenizer)
+      tokenizers[name] = loadTokenizer(json(await checked(entry.tokenizer)));
+  const model = await checked(manifest.model.file);
+  say("Starting the runtime");
+  const runtime = await startRuntime(manifest.model.format);
+  const run = await runtime.load(model, manifest.model.signature);
+  const bundle = new Bundle(manifest, tokenizers, run);
+  await bundle.warmUp();
+  return bundle;
+}
+
+/** A verified bundle: `predict` and `answer` are those of run.py. */
+export class Bundle {
+  constructor(manifest, tokenizers, run) {
+    Object.assign(this, { manifest, tokenizers, run });
+    this.inputs = manifest.inputs;
+    this.outputs = manifest.outputs;
+  }
+
+  /** Returns the token ids of a text, cut or padded with 0. */
+  tokens(name, text) {
+    const ids = new Int32Array(this.inputs[name].shape[0]);
+    ids.set(this.tokenizers[name](text).slice(0, ids.length));
+    return ids;
+  }
+
+  /** Returns the raw outputs by target, from typed arrays by modality. */
+  async predict(given) {
+    const feed = {};
+    for (const [name, entry] of Object.entries(this.inputs)) {
+      const size = entry.shape.reduce((a, b) => a * b, 1);
+      if (given[name]) this.check(name, given[name], size);
+      else if (!entry.optional)
+        refuse(`\`${name}\``, "given: it is not optional", "nothing");
+      const data = given[name] ?? new ARRAYS[entry.dtype](size);
+      feed[name] = { data, shape: [1, ...entry.shape], dtype: entry.dtype };
+    }
+    const present = this.manifest.present;
+    if (present.length)
+      feed.present = {
+        data: Float32Array.from(present, (name) => (given[name] ? 1 : 0)),
+        shape: [1, present.length],
+        dtype: "float32",
+      };
+    return this.run(feed, Object.keys(this.outputs));
+  }
+
+  /** Answers once for nothing: the first answer is slower than the others. */
+  async warmUp() {
+    const given = {};
+    for (const [name, { dtype, shape }] of Object.entries(this.inputs))
+      given[name] = new ARRAYS[dtype](shape.reduce((a, b) => a * b, 1));
+    await this.predict(given);
+  }
+
+  check(name, value, size) {
+    const { dtype, kind, vocabulary_size } = this.inputs[name];
+    if (!(value instanceof ARRAYS[dtype]) || value.length !== size)
+      refuse(`\`${name}\``, `${size} values of ${dtype}`, value.length);
+    if (kind === "text") {
+      if (value.some((id) => id < 0 || id >= vocabulary_size))
+        refuse(`\`${name}\``, `token ids below ${vocabulary_size}`, "others");
+    } else if (!value.every(Number.isFinite))
+      refuse(`\`${name}\``, "finite", "NaN or infinity");
+  }
+
+  /** Returns the answer for one sample, as run.py prints it. */
+  async answer(given) {
+    const raw = await this.predict(given);
+    const answers = {};
+    for (const [name, entry] of Object.entries(this.outputs)) {
+      const values = [...raw[name]];
+      if (entry.kind === "number") {
+        answers[name] = { value: values[0], unit: entry.unit };
+        continue;
+      }
+      const probabilities = Object.fromEntries(
+        entry.classes.map((label, i) => [label, values[i]]),
+      );
+      const best = values.indexOf(Math.max(...values));
+      answers[name] =
+        entry.kind === "categories"
+          ? { labels: entry.classes.filter((_, i) => values[i] >= 0.5) }
+          : { label: entry.classes[best], probability: values[best] };
+      answers[name].probabilities = probabilities;
+    }
+    return answers;
+  }
+}
