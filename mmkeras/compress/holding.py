@@ -1,0 +1,120 @@
+"""Kernels that keep a property while an optimizer changes them."""
+
+from collections.abc import Callable
+
+import keras
+
+from mmkeras.compress.kernels import kernels
+
+
+class Held:
+    """A constraint that holds a variable and the optimizer's average of it.
+
+    Args:
+        project: Function from a value to one that has the property.
+        before: The variable's own constraint, or None.
+        average: The optimizer's moving average of the variable, or None.
+        fit: What tells one call of `fit` from another.
+    """
+
+    def __init__(
+        self,
+        project: Callable,
+        before: Callable | None,
+        average: keras.Variable | None,
+        fit: object,
+    ):
+        self.project = project
+        self.before = before
+        self.average = average
+        self.fit = fit
+
+    def __call__(self, value):
+        # The optimizer has just mixed the value into the average.
+        if self.average is not None:
+            self.average.assign(self.project(self.average))
+        return self.project(self.before(value) if self.before else value)
+
+
+class Hold(keras.callbacks.Callback):
+    """Base of the callbacks that hold kernels: inside the training step.
+
+    The optimizer itself holds them, as a constraint within the compiled step,
+    so that weights, averages, validation and checkpoints never see anything
+    else, and a step costs little more. A subclass implements `projections`.
+
+    Args:
+        skip: Parts of paths of the kernels left alone.
+    """
+
+    def __init__(self, skip=()):
+        super().__init__()
+        self.skip = skip
+
+    def projections(self):
+        """Returns a function from value to held value for each kernel.
+
+        None leaves a kernel alone. `self.kernels` are the model's.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `projections()`."
+        )
+
+    def on_train_begin(self, logs=None):
+        if keras.backend.backend() == "jax":
+            raise ValueError(
+                f"`{type(self).__name__}` needs a backend whose callbacks can "
+                'change weights. Received: "jax". Choices: tensorflow, torch'
+            )
+        found = kernels(self.model, self.skip)
+        # What is frozen (a tower, a teacher) is not trained, and stays.
+        self.kernels = [k for k in found if k.variable.trainable]
+        optimizer = self.model.optimizer
+        if not optimizer.built:
+            optimizer.build(self.model.trainable_variables)
+        self._averages = averages(optimizer)
+        for kernel, project in zip(
+            self.kernels, self.projections(), strict=True
+        ):
+            if project is not None:
+                self._hold(kernel.variable, project)
+        # A step compiled before would not know.
+        self.model.make_train_function(force=True)
+
+    def on_train_end(self, logs=None):
+        for kernel in self.kernels:
+            release(kernel.variable)
+        self.model.train_function = None
+
+    def average(self, variable):
+        """Returns the optimizer's moving average of a variable, or None."""
+        return self._averages.get(id(variable))
+
+    def _hold(self, variable, project):
+        # All callbacks of a call of `fit` get one and the same dict; another
+        # one is of a call that was interrupted.
+        before = variable.constraint
+        if isinstance(before, Held) and before.fit is not self.params:
+            release(variable)
+            before = variable.constraint
+        average = self.average(variable)
+        variable.constraint = Held(project, before, average, self.params)
+
+
+def release(variable: keras.Variable) -> None:
+    """Takes off all that holds a variable but its own constraint."""
+    while isinstance(variable.constraint, Held):
+        variable.constraint = variable.constraint.before
+
+
+def averages(optimizer: keras.optimizers.Optimizer) -> dict:
+    """Returns the moving averages of an optimizer by the variable's id."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not getattr(optimizer, "use_ema", False):
+        return {}
+    pairs = zip(
+        optimizer._trainable_variables,
+        optimizer._model_variables_moving_average,
+        strict=True,
+    )
+    return {id(variable): average for variable, average in pairs}

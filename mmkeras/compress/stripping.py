@@ -1,0 +1,35 @@
+"""Taking off everything that only training needed."""
+
+import keras
+
+from mmkeras.compress.holding import release
+from mmkeras.compress.kernels import kernels
+
+QAT = "mmkeras.compress.qat"
+
+
+def strip(model: keras.Model) -> keras.Model:
+    """Returns a plain model, without what compression added for training.
+
+    A pruned or clustered model is plain already and comes back as it is, but
+    for what an interrupted `fit` left on its weights. One made by
+    `quantize_aware` comes back as a copy without its fake quantization.
+
+    Args:
+        model: A model that `prune`, `cluster` or `quantize_aware` returned,
+            or any other.
+
+    Example:
+
+    >>> plain = strip(model)
+    >>> plain.save("model.keras")
+    """
+    for kernel in kernels(model):
+        release(kernel.variable)
+    # A step compiled with them would go on holding.
+    model.train_function = None
+    if any(type(e).__module__.startswith(QAT) for e in model._flatten_layers()):
+        from mmkeras.compress.qat import strip_quantization
+
+        return strip_quantization(model)
+    return model
