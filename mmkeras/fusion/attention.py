@@ -95,3 +95,18 @@ class CrossAttention(Fusion):
         weights = ops.softmax(scores + (1 - mask) * MASKED, axis=1)
         answer = ops.sum(values * ops.expand_dims(weights, -1), axis=1)
         return ops.reshape(answer, (-1, self.units))
+
+    def follow_fuse(self, follow, features):
+        # Normalised over all units, which therefore stay; the towers' widths
+        # may change.
+        names = sorted(features)
+        tokens = {n: features[n]["tokens"].shape[1] for n in names}
+        for name in names:
+            own = follow(self.parts[f"{name}_self"], features[name]["vector"])
+            follow(self.parts[f"{name}_query"], own)
+            for role in ("key", "value"):
+                follow(self.parts[f"{name}_{role}"], features[name]["tokens"])
+            seen = sum(tokens[n] for n in names if n != name) or tokens[name]
+            follow.cost(2 * seen, self.units)
+        joined = follow.flow((None, self.units * len(names)))
+        return follow(self.dense, joined)

@@ -87,6 +87,22 @@ class Fusion(keras.layers.Layer):
             f"{type(self).__name__} must implement `fuse(features)`."
         )
 
+    def follow_channels(self, follow, features, present=None):
+        for name, standin in self.standins.items():
+            feature = features[name]
+            weight = follow.weight(standin, 0)
+            follow.tie(feature["vector"], feature["tokens"], weight)
+        return self.follow_fuse(follow, features)
+
+    def follow_fuse(self, follow, features):
+        """What `compress.prune_channels` has to know; see its `Follow`.
+
+        A fusion that does not say keeps the width of its towers.
+        """
+        for name in sorted(features):
+            flows = features[name]["vector"], features[name]["tokens"]
+            follow.leave(f"{type(self).__name__} has no `follow_fuse`", *flows)
+
     def compute_output_shape(self, features_shape, present_shape=None):
         name = sorted(features_shape)[0]
         return (features_shape[name]["vector"][0], self.units)

@@ -46,3 +46,9 @@ class Concat(Fusion):
     def fuse(self, features):
         vectors = [features[name]["vector"] for name in sorted(features)]
         return self.dense(self.drop(ops.concatenate(vectors, axis=-1)))
+
+    def follow_fuse(self, follow, features):
+        vectors = [features[name]["vector"] for name in sorted(features)]
+        out = follow(self.dense, follow.join(vectors))
+        follow.width(self, "units", follow.channels(out))
+        return out

@@ -58,3 +58,12 @@ class Gated(Fusion):
             self.gates[n](together) * self.projections[n](vectors[n])
             for n in sorted(vectors)
         )
+
+    def follow_fuse(self, follow, features):
+        vectors = {n: features[n]["vector"] for n in sorted(features)}
+        together = follow.join(list(vectors.values()))
+        gates = [follow(self.gates[n], together) for n in vectors]
+        values = [follow(self.projections[n], vectors[n]) for n in vectors]
+        out = follow.same(*gates, *values)
+        follow.width(self, "units", follow.channels(out))
+        return out

@@ -93,6 +93,13 @@ class LogMel(layers.Layer):
         power = ops.square(parts[0]) + ops.square(parts[1])
         return ops.log(ops.matmul(power, self._bank) + self.floor)
 
+    def follow_channels(self, follow, samples):
+        shape = self.compute_output_shape(samples.shape)
+        # A fast Fourier transform, then the filterbank.
+        turns = self.fft_length * (self.fft_length.bit_length() - 1)
+        follow.cost(shape[1], turns + self._bank.size)
+        return follow.flow(shape)
+
     def compute_output_shape(self, samples_shape):
         batch, samples = samples_shape
         past = self.frame_length - self.hop_length if self.causal else 0
@@ -194,6 +201,9 @@ class SpecAugment(layers.Layer):
         mel = self._kept(batch, x.shape[2], self.mel_masks, self.mel_fraction)
         kept = ops.expand_dims(time, 2) * ops.expand_dims(mel, 1)
         return x * ops.cast(kept, x.dtype)
+
+    def follow_channels(self, follow, x):
+        return x
 
     def _kept(self, batch, length, masks, fraction):
         def draw(count):
