@@ -13,7 +13,7 @@ def strip(model: keras.Model) -> keras.Model:
 
     A pruned or clustered model is plain already and comes back as it is, but
     for what an interrupted `fit` left on its weights. One made by
-    `quantize_aware` comes back as a copy without its fake quantization.
+    `quantize_aware` comes back as the plain model inside it.
 
     Args:
         model: A model that `prune`, `cluster` or `quantize_aware` returned,
