@@ -6,11 +6,18 @@ runs all of them on every part of the package.
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
+from mmkeras.export.advice import decibels, noise_ratio
+from mmkeras.export.audit import layer_path, narrow_convolutions
 from mmkeras.export.convert import to_tflite
+from mmkeras.export.onnx import to_onnx
 from mmkeras.export.quantize import quantize_tflite
+from mmkeras.export.quantize_full import loop_of, quantize_full
+from mmkeras.export.quantize_onnx import to_int8
 from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export.tasks import refuse_loop
 
 CLASSES = 3
 
@@ -136,31 +143,94 @@ def check_saved_and_loaded_is_equal(model, folder):
     )
 
 
-def check_export(model, folder):
-    """Built-in operators, float within 1e-4, int8 decides the same."""
+def paired_classifier(tower, fusion):
+    """A tower, which may be absent, and a toy one, joined by `fusion`."""
+    name = tower.inputs[0].name
+    inputs = {
+        name: keras.Input(
+            tower.inputs[0].shape[1:], dtype=tower.inputs[0].dtype, name=name
+        ),
+        "other": keras.Input((4, 8), name="other"),
+    }
+    towers = {name: tower, "other": toy_tower("other", units=16)}
+    features = {n: towers[n](inputs[n]) for n in inputs}
+    present = keras.Input((1,), name="present")
+    fused = fusion(features, present={name: present})
+    y = keras.layers.Dense(CLASSES, "softmax", name="label")(fused)
+    return keras.Model({**inputs, "present": present}, {"label": y})
+
+
+def paired_problem(model, count, seed=0):
+    """As `toy_problem`, but the toy modality knows nothing."""
+    x, y = toy_problem(model, count, seed)
+    rng = np.random.default_rng(seed)
+    x["other"] = rng.normal(size=x["other"].shape).astype("float32")
+    return x, y
+
+
+def check_export(model, folder, trained=True):
+    """Every format runs, on plain runtimes; float within 1e-4, int8 decides
+    the same. Full int8 may be refused, by the layer's name and with a remedy.
+    """
     keras.utils.set_random_seed(0)
+    if trained:
+        train(model)
+    x, y = paired_problem(model, 100 if trained else 16, seed=1)
+    wanted = model.predict(x, verbose=0)["label"]
+    # Agreement between two guesses would say nothing.
+    assert not trained or (wanted.argmax(-1) == y["label"]).mean() > 0.9
+    for name, path in make_formats(model, folder):
+        got = run_all(open_file(path), x)["label"]
+        if name.endswith("float32"):
+            np.testing.assert_allclose(got, wanted, atol=1e-4, err_msg=name)
+        elif trained:
+            agreement = (got.argmax(-1) == wanted.argmax(-1)).mean()
+            assert agreement >= 0.99, (name, agreement)
+        else:
+            ratio = decibels(noise_ratio({"y": wanted}, {"y": got}))
+            assert ratio > 20, (name, ratio)
+
+
+def train(model):
+    """Teaches a model the toy problem."""
     model.compile(
         keras.optimizers.Adam(3e-3),
         loss={"label": keras.losses.SparseCategoricalCrossentropy()},
         metrics={"label": ["accuracy"]},
     )
-    x, y = toy_problem(model, 192)
-    model.fit(x, y, epochs=8, batch_size=16, verbose=0)
-    x, y = toy_problem(model, 100, seed=1)
-    wanted = model.predict(x, verbose=0)["label"]
-    # Agreement between two guesses would say nothing.
-    assert (wanted.argmax(-1) == y["label"]).mean() > 0.9
+    x, y = paired_problem(model, 96)
+    model.fit(x, y, epochs=12, batch_size=16, verbose=0)
 
-    to_tflite(model, folder / "float.tflite")
-    got = run_all(open_file(folder / "float.tflite"), x)["label"]
-    np.testing.assert_allclose(got, wanted, atol=1e-4)
 
-    calibration, _ = toy_problem(model, 32, seed=2)
-    quantize_tflite(
-        folder / "float.tflite", folder / "int8.tflite", calibration
-    )
-    got = run_all(open_file(folder / "int8.tflite"), x)["label"]
-    assert (got.argmax(-1) == wanted.argmax(-1)).mean() >= 0.99
+def make_formats(model, folder):
+    """Yields name and path of the model in every format there is."""
+    source = folder / "float.tflite"
+    to_tflite(model, source)
+    yield "tflite float32", source
+    for mode in ("float16", "dynamic"):
+        to_tflite(model, folder / f"{mode}.tflite", mode)
+        yield f"tflite {mode}", folder / f"{mode}.tflite"
+
+    samples, _ = paired_problem(model, 32, seed=2)
+    keep = narrow_convolutions(source)
+    for name, bits in (("int8-heavy", 8), ("int16x8", 16)):
+        path = folder / f"{name}.tflite"
+        quantize_tflite(source, path, samples, bits=bits, keep=keep)
+        yield f"tflite {name}", path
+    loop = loop_of(source)
+    if loop is None:
+        quantize_full(source, folder / "full.tflite", samples)
+        yield "tflite int8-full", folder / "full.tflite"
+    else:
+        layer = layer_path(model, loop)
+        with pytest.raises(ValueError, match=f"`{layer}`.*Instead: `unroll"):
+            refuse_loop(layer)
+        assert "gru" in layer or "rnn" in layer or "lstm" in layer
+
+    to_onnx(model, folder / "float.onnx")
+    yield "onnx float32", folder / "float.onnx"
+    to_int8(folder / "float.onnx", folder / "int8.onnx", samples)
+    yield "onnx int8", folder / "int8.onnx"
 
 
 def check_absent_has_no_influence(model):

@@ -11,6 +11,7 @@ from contract import (
     check_saved_and_loaded_is_equal,
     classifier,
     fused_classifier,
+    paired_classifier,
 )
 
 from mmkeras import fusion, towers
@@ -47,17 +48,20 @@ FUSIONS = {
     "cross_attention": lambda: fusion.CrossAttention(16),
 }
 # Eleven million weights: minutes to train, even on a toy problem.
-SLOW = {"image-resnet18"}
+UNTRAINED = {"image-resnet18"}
+PAIRS = [(tower, fused) for tower in TOWERS for fused in FUSIONS]
+# Each tower once, each fusion in turn; the rest is for `-m slow`.
+FAST = set(zip(TOWERS, list(FUSIONS) * len(TOWERS)))
 tower_case = pytest.mark.parametrize("tower", TOWERS, indirect=True)
-export_case = pytest.mark.parametrize(
-    "tower",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
-        for name in TOWERS
-    ],
-    indirect=True,
-)
 fusion_case = pytest.mark.parametrize("fused", FUSIONS, indirect=True)
+pair_case = pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(pair, marks=() if pair in FAST else pytest.mark.slow)
+        for pair in PAIRS
+    ],
+    ids="+".join,
+)
 
 
 # Building and training a part once for all its clauses saves minutes.
@@ -82,11 +86,6 @@ def test_a_tower_keeps_the_contract(tower, tmp_path):
     check_saved_and_loaded_is_equal(model, tmp_path)
 
 
-@export_case
-def test_a_tower_is_the_same_model_when_exported(tower, tmp_path):
-    check_export(classifier(tower), tmp_path)
-
-
 @fusion_case
 def test_a_fusion_keeps_the_contract(fused, tmp_path):
     check_batch_of_one_equals_the_batch(fused)
@@ -95,6 +94,14 @@ def test_a_fusion_keeps_the_contract(fused, tmp_path):
     check_absent_has_no_influence(fused)
 
 
-@fusion_case
-def test_a_fusion_is_the_same_model_when_exported(fused, tmp_path):
-    check_export(fused, tmp_path)
+@pytest.mark.filterwarnings("ignore")  # of tf2onnx
+@pair_case
+def test_every_pair_is_the_same_model_in_every_format(names, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = paired_classifier(TOWERS[names[0]](), FUSIONS[names[1]]())
+    check_export(model, tmp_path, trained=names[0] not in UNTRAINED)
+
+
+def test_the_fast_pairs_have_every_tower_and_every_fusion():
+    assert {tower for tower, _ in FAST} == set(TOWERS)
+    assert {fused for _, fused in FAST} == set(FUSIONS)

@@ -59,8 +59,9 @@ def test_imports_only_what_the_table_allows(path):
     assert imported_parts(path) - {part} <= ALLOWED[part]
 
 
-def test_the_runner_imports_nothing_of_mmkeras():
-    runner = PACKAGE.parent / "export" / "run.py"
+@pytest.mark.parametrize("name", ["run", "live", "devices"])
+def test_the_runner_imports_nothing_of_mmkeras(name):
+    runner = PACKAGE.parent / "export" / f"{name}.py"
     assert not imported_parts(runner)
     assert "mmkeras" not in {
         alias.name

@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -18,7 +20,18 @@ def parser() -> argparse.ArgumentParser:
     add = options.add_argument
     add("run", type=Path, help="folder written by `mmkeras train`")
     add("--out", type=Path, required=True, help="folder of the bundle")
-    add("--quantize", default="int8", help="none, float16, dynamic or int8")
+    add(
+        "--quantize",
+        default="int8",
+        help="none, float16, dynamic, int16x8 or int8: the better one of "
+        "int8-heavy (the heavy operators) and int8-full (all), or mixed (all "
+        "heavy ones that do not hurt)",
+    )
+    add(
+        "--float-layers",
+        default="",
+        help="parts of names of layers to keep in float, with commas",
+    )
     add(
         "--format",
         default="tflite",
@@ -56,6 +69,7 @@ def run(options: argparse.Namespace) -> None:
         formats=list(dict.fromkeys(formats)),
         max_drop=options.max_drop,
         test_samples=options.samples,
+        float_layers=[x for x in options.float_layers.split(",") if x],
         force=options.force,
         debug=options.debug,
     )
@@ -68,14 +82,27 @@ def run(options: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; a user's error is one message and exit code 2."""
     options = parser().parse_args(arguments)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         run(options)
+    except KeyboardInterrupt as error:
+        stopped = error.args == (signal.SIGTERM,)
+        print("stopped: no bundle was written; the same command starts anew",
+              file=sys.stderr)  # fmt: skip
+        return 143 if stopped else 130
     except (ValueError, OSError) as error:
         if options.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    # As Ctrl-C does: every folder and process is cleared away on its way out.
+    raise KeyboardInterrupt(signal.Signals(number))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,6 +26,31 @@ def operators(path: str | Path) -> Iterator[tuple[str, str]]:
     "FlexMaxPool3D"; the scope is the name of its first output, which starts
     with the names of the Keras layers.
     """
+    for name, operator, graph in _operators(path):
+        scope = ""
+        if operator.OutputsLength():
+            scope = graph.Tensors(operator.Outputs(0)).Name().decode()
+        yield name, scope
+
+
+def narrow_convolutions(path: str | Path, channels: int = 4) -> list[str]:
+    """Returns the scopes of convolutions over fewer input channels.
+
+    Int8 kernels pad the channels of a pixel to 4 or 8, so that the first
+    convolution of an image tower takes longer in int8 than in float; and what
+    it gets wrong, all others see.
+    """
+    found = []
+    for name, operator, graph in _operators(path):
+        if name == "CONV_2D":
+            filters = graph.Tensors(operator.Inputs(1))
+            if filters.Shape(filters.ShapeLength() - 1) < channels:
+                found.append(graph.Tensors(operator.Outputs(0)).Name().decode())
+    return found
+
+
+def _operators(path: str | Path) -> Iterator[tuple[str, Any, Any]]:
+    """Yields each operator's name, the operator, and the graph it is in."""
     from ai_edge_litert import schema_py_generated as schema
 
     file = schema.Model.GetRootAs(Path(path).read_bytes())
@@ -44,10 +69,7 @@ def operators(path: str | Path) -> Iterator[tuple[str, str]]:
             name = names.get(number, f"number {number}")
             if name == "CUSTOM":
                 name = (code.CustomCode() or b"CUSTOM").decode()
-            scope = ""
-            if operator.OutputsLength():
-                scope = graph.Tensors(operator.Outputs(0)).Name().decode()
-            yield name, scope
+            yield name, operator, graph
 
 
 def count_operators(path: str | Path) -> dict[str, int]:
@@ -91,10 +113,47 @@ def find_layer(model: "keras.Model", scope: str) -> Any:
     """
     found, inside = None, model
     for part in scope.split(";")[0].split("/"):
-        table = {each.name: each for each in getattr(inside, "operations", ())}
-        # The export enters every scope once more, for which TensorFlow adds
-        # a number to its name; so the name without it comes first.
-        step = table.get(re.sub(r"_\d+$", "", part)) or table.get(part)
+        step = _named(getattr(inside, "operations", ()), part)
         if step is not None:
             found = inside = step
     return found
+
+
+def layer_path(model: "keras.Model", scope: str) -> str:
+    """Returns where an operator comes from, such as "fusion/audio_gate".
+
+    Args:
+        model: The model, with towers inside it or not.
+        scope: As `find_layer` takes it. Of an operator that several layers
+            were joined to, the layer with weights is named, not the
+            activation behind it.
+    """
+    paths = [_path(model, part) for part in scope.split(";") if part]
+    paths = [path for path in paths if path]
+    for path in paths:
+        if any("kernel" in w.path or "embed" in w.path
+               for w in getattr(path[-1], "weights", ())):  # fmt: skip
+            return "/".join(layer.name for layer in path)
+    return "/".join(layer.name for layer in paths[0]) if paths else scope
+
+
+def _path(model: "keras.Model", scope: str) -> list:
+    """Returns the layers on the way to an operator, towers left out."""
+    path, inside = [], model
+    for part in scope.split("/"):
+        parts = getattr(inside, "operations", None)
+        if parts is None and hasattr(inside, "_flatten_layers"):
+            parts = inside._flatten_layers(include_self=False, recursive=False)
+        step = _named(parts or (), part)
+        if step is not None:
+            path = [step] if hasattr(inside, "operations") else [*path, step]
+            inside = step
+    return path
+
+
+def _named(operations: Iterable, part: str) -> Any:
+    """Returns the operation that a part of a scope is the name of, or None."""
+    table = {each.name: each for each in operations}
+    # The export enters every scope once more, for which TensorFlow adds
+    # a number to its name; so the name without it comes first.
+    return table.get(re.sub(r"_\d+$", "", part)) or table.get(part)

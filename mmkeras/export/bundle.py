@@ -15,6 +15,8 @@ from mmkeras.export.runtimes import SIGNATURE
 from mmkeras.spec import DataSpec
 
 CARD, LABELS, RUNNER = "card.json", "labels.json", "run.py"
+# The live mode lies in files of its own; one answer needs the first alone.
+RUNNERS = (RUNNER, "live.py", "devices.py")
 DTYPES = {
     "image": "uint8", "audio": "float32", "text": "int32", "vector": "float32"
 }  # fmt: skip
@@ -79,7 +81,8 @@ def fill(
     """Writes every file of the bundle but its manifest into `folder`."""
     sources = {f"model.{name}": path for name, path in shipped.items()}
     if "tflite" in shipped:
-        sources[RUNNER] = runner_source()
+        for name in RUNNERS:
+            sources[name] = runner_source().with_name(name)
     for name in _tokenizers(spec):
         sources[f"tokenizer_{name}.json"] = Path(data.tokenizer_path(name))
     _check_room(folder, sources)

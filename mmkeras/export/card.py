@@ -1,147 +1,95 @@
 """The card: what was measured of a model and of the files made from it."""
 
-import platform
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from mmkeras.export.audit import count_operators
-from mmkeras.export.runtimes import latencies_ms, open_file, run_all
-from mmkeras.export.samples import scenarios
-from mmkeras.export.scores import METRIC, agreement, score
-from mmkeras.spec import DataSpec
+from mmkeras.export.measure import FLOAT_TOLERANCE
 
 
-def make_card(
-    spec: DataSpec, job: dict, test: tuple[dict, dict, dict], max_drop: float
-) -> dict[str, Any]:
-    """Runs every file over the test samples and compares it with Keras.
+def failures(card: dict, names: Collection[str]) -> list[str]:
+    """Returns a sentence for each file and target that lost too much.
+
+    With every modality there, the drop itself counts. With one absent, which
+    fewer samples tell apart, the drop has to be sure: its interval as a whole
+    above the limit.
 
     Args:
-        spec: The data spec.
-        job: The job the child has done.
-        test: Inputs, labels and weights of the test samples.
-        max_drop: Largest drop of a task metric, as a fraction.
+        card: The card.
+        names: The files that have to hold the metrics.
     """
-    x, y, weight = test
-    folder = Path(job["folder"])
-    files = _files(job)
-    runs = {name: open_file(folder / file) for name, file in files.items()}
-    with np.load(folder / "keras.npz", allow_pickle=False) as stored:
-        keras_outputs = dict(stored)
-
-    results = {}
-    for scenario, inputs in scenarios(x, spec.optional):
-        # A float ONNX file is run in batches, which shows that it can be.
-        outputs = {
-            name: run_all(run, inputs, 32 if name == "onnx float32" else 1)
-            for name, run in runs.items()
-        }
-        results[scenario] = {}
-        for target, entry in sorted(spec.targets.items()):
-            found = {name: each[target] for name, each in outputs.items()}
-            found["keras"] = keras_outputs[f"{scenario}/{target}"]
-            results[scenario][target] = _compare(
-                entry.kind, y[target], weight[target], found
-            )
-
-    times = latencies_ms(runs, x)
-    card = {
-        "name": spec.name,
-        "spec_sha256": spec.sha256,
-        "quantize": job["quantize"],
-        "samples": {"test": len(next(iter(x.values())))},
-        "files": {
-            name: {
-                "bytes": (folder / file).stat().st_size,
-                "latency_ms": round(times[name], 4),
-            }
-            for name, file in files.items()
-        },
-        "ratios": {},
-        "scenarios": results,
-        "metric": {n: METRIC[t.kind] for n, t in sorted(spec.targets.items())},
-        "max_drop": max_drop,
-        "threads": 1,
-        "machine": f"{platform.system()} {platform.machine()}",
-    }
-    for name in job["formats"]:
-        _add_ratios(card, name)
-    shipped = [file for file in files.values() if file.endswith("tflite")]
-    if shipped:
-        card["operators"] = count_operators(folder / shipped[-1])
-    card["failures"] = _failures(card)
-    return card
-
-
-def _files(job: dict) -> dict[str, str]:
-    """Returns the files the child made, by the name the card gives them."""
-    files = {}
-    for name in job["formats"]:
-        files[f"{name} float32"] = f"float.{name}"
-        if job["quantize"] != "none":
-            files[f"{name} {job['quantize']}"] = f"{job['quantize']}.{name}"
-    return files
-
-
-def _compare(kind, labels, weight, outputs: dict[str, np.ndarray]) -> dict:
-    """Scores every output of one target, and compares it with Keras'."""
-    keras = outputs.pop("keras")
-    found = {"keras": score(kind, labels, weight, keras)}
-    for name, output in outputs.items():
-        if not np.isfinite(output).all():
-            raise ValueError(
-                "Every output of an exported file must be finite. "
-                f"Received: NaN or infinity from {name}"
-            )
-        found[name] = {
-            **score(kind, labels, weight, output),
-            "agreement": agreement(kind, keras, output),
-            "largest_difference": float(np.abs(output - keras).max()),
-        }
+    found = []
+    for scenario, targets in card["scenarios"].items():
+        for target, scores in targets.items():
+            for name in names:
+                drop = _drop(scores, card["metric"][target], name)
+                if drop is None:
+                    continue
+                low = scores[name].get("drop_interval", [drop])[0]
+                if (drop if scenario == "all" else low) > card["max_drop"]:
+                    found.append(_sentence(card, scenario, target, name, drop))
     return found
 
 
-def _add_ratios(card: dict, name: str) -> None:
-    """Notes how much smaller and quicker the quantized file is."""
-    quantized = card["files"].get(f"{name} {card['quantize']}")
-    if quantized is None:
-        return
-    source = card["files"][f"{name} float32"]
-    card["ratios"][name] = {
-        "bytes": round(quantized["bytes"] / source["bytes"], 4),
-        "speed": round(source["latency_ms"] / quantized["latency_ms"], 3),
-    }
+def _drop(scores: dict, metric: str, name: str) -> float | None:
+    before = scores["keras"].get(metric)
+    return None if before is None else before - scores[name][metric]
 
 
-def _failures(card: dict) -> list[str]:
-    """Returns a sentence for each file and target that lost too much."""
-    failures = []
-    for target, found in card["scenarios"]["all"].items():
-        metric = card["metric"][target]
-        before = found["keras"].get(metric)
-        if before is None:
-            continue
-        for name, after in found.items():
-            drop = before - after[metric]
-            if drop <= card["max_drop"]:
-                continue
-            base = found[f"{name.split()[0]} float32"][metric]
-            failures.append(
-                f"{metric} of `{target}` must not drop by more than "
-                f"{card['max_drop']:g}. Received: Keras {before:.4f}, "
-                f"float32 {base:.4f}, {name} {after[metric]:.4f}: "
-                f"a drop of {drop:.4f}"
-            )
-    return failures
+def _sentence(card, scenario, target, name, drop) -> str:
+    metric, scores = card["metric"][target], card["scenarios"][scenario][target]
+    base = scores[f"{name.split()[0]} float32"][metric]
+    ends = scores[name].get("drop_interval")
+    sure = f", 95 % within {ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
+    return (
+        f"{metric} of `{target}`{'' if scenario == 'all' else ' ' + scenario} "
+        f"must not drop by more than {card['max_drop']:g}. Received: Keras "
+        f"{scores['keras'][metric]:.4f}, float32 {base:.4f}, {name} "
+        f"{scores[name][metric]:.4f}: a drop of {drop:.4f}{sure}"
+    )
+
+
+def largest_drop(card: dict, name: str) -> float:
+    """Returns a file's largest drop, over the targets, nothing absent."""
+    drops = [
+        _drop(scores, card["metric"][target], name)
+        for target, scores in card["scenarios"]["all"].items()
+    ]
+    return max((drop for drop in drops if drop is not None), default=0.0)
+
+
+def departures(card: dict) -> list[tuple[str, str, str, int]]:
+    """Returns file, scenario, target and sample where float left Keras."""
+    return [
+        (name, scenario, target, entry["departs_at"])
+        for scenario, targets in card["scenarios"].items()
+        for target, found in targets.items()
+        for name, entry in found.items()
+        if "departs_at" in entry
+    ]
+
+
+def departure_sentence(card: dict, departure: tuple, layer: dict | None) -> str:
+    """Says which file departs from Keras, by how much, and at which layer."""
+    name, scenario, target, _ = departure
+    gap = card["scenarios"][scenario][target][name]["largest_difference"]
+    where = "no layer inside, only the outputs, could be told apart"
+    if layer is not None:
+        where = (
+            f"the first layer that departs is `{layer['layer']}` "
+            f"({layer['type']}), by {layer['gap']:.2g}"
+        )
+    return (
+        f"{name} must equal Keras within {FLOAT_TOLERANCE:g}. Received: a "
+        f"difference of {gap:.2g} in `{target}`; {where}"
+    )
 
 
 def check_drop(card: dict, path: Path) -> None:
     """Raises ValueError if the card has failures."""
     if card["failures"]:
+        advice = _advice(card)
         raise ValueError(
-            "\n".join(card["failures"])
+            "\n".join([*card["failures"], *advice])
             + f"\nNo bundle was written; what was measured is in {path}. "
             "`--max-drop` moves the limit"
         )
@@ -152,18 +100,79 @@ def table(card: dict) -> str:
     samples = card["samples"]
     lines = [f"measured on {samples['test']} of {samples['of']} test samples"]
     names = ["keras", *card["files"]]
-    lines.append(f"{'':38}" + "".join(f"{name:>16}" for name in names))
+    lines.append(f"{'':38}" + "".join(f"{name:>18}" for name in names))
     for scenario, targets in card["scenarios"].items():
         for target, found in targets.items():
-            metric = card["metric"][target]
-            cells = [found[name].get(metric) for name in names]
-            row = "".join(
-                f"{'-' if cell is None else format(cell, '.4f'):>16}"
-                for cell in cells
-            )
-            lines.append(f"{f'{scenario}: {target} {metric}'[:38]:38}" + row)
+            metric, what = card["metric"][target], f"{scenario}: {target}"
+            lines += _rows(what, metric, found, names, scenario == "all")
     for key, unit in (("bytes", "size in bytes"),
                       ("latency_ms", "median latency in ms")):  # fmt: skip
-        cells = [f"{card['files'][name][key]:>16,}" for name in names[1:]]
-        lines.append(f"{unit:38}{'':16}" + "".join(cells))
-    return "\n".join(lines)
+        cells = [f"{card['files'][name][key]:>18,}" for name in names[1:]]
+        lines.append(f"{unit:38}{'':18}" + "".join(cells))
+    return "\n".join([*lines, *_recipes(card), *_advice(card)])
+
+
+def _rows(what, metric, found, names, all_there) -> list[str]:
+    """Returns a line for the metric, and for what else is known of it."""
+    rows = {metric: [found[name].get(metric) for name in names]}
+    ends = [found[name].get("drop_interval") for name in names]
+    if any(ends):
+        rows["drop, 95 %"] = [
+            end and f"{end[0]:+.4f} {end[1]:+.4f}" for end in ends
+        ]
+    if all_there:
+        for key in ("calibration_error", "agreement"):
+            rows[key.replace("_", " ")] = [found[n].get(key) for n in names]
+        rows["worst class"] = [
+            _worst(found[name].get("worst_class")) for name in names
+        ]
+    lines = []
+    for key, cells in rows.items():
+        if key != metric and not any(cell is not None for cell in cells):
+            continue
+        row = "".join(f"{_cell(cell):>18}" for cell in cells)
+        lines.append(f"{f'{what} {key}'[:38]:38}" + row)
+    return lines
+
+
+def _worst(entry: dict | None) -> str | None:
+    if entry is None or entry["drop"] <= 0:
+        return None
+    return f"{entry['class'][:9]} {-entry['drop']:.3f}"
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else format(value, ".4f")
+
+
+def _recipes(card: dict) -> list[str]:
+    """Returns a line for each int8 recipe, and which one is shipped."""
+    lines = []
+    for name, entry in card.get("recipes", {}).items():
+        if "refused" in entry:
+            said = f"refused: {entry['refused']}"
+        else:
+            said = (
+                f"{entry['bytes']:,} bytes, {entry['latency_ms']} ms, "
+                f"largest drop {entry['drop']:.4f}"
+                + ("" if entry["passes"] else ", too much")
+            )
+        chosen = ", shipped" if name == card.get("recipe") else ""
+        lines.append(f"recipe {name}{chosen}: {said}")
+    if card.get("float_layers"):
+        lines.append("kept in float: " + ", ".join(card["float_layers"]))
+    return lines
+
+
+def _advice(card: dict) -> list[str]:
+    """Returns a line on the layers that int8 hurts most."""
+    advice = card.get("advice", {})
+    if not advice.get("worth_floating"):
+        return []
+    return [
+        "worth keeping in float: "
+        f"{', '.join(advice['worth_floating'])} "
+        f"({advice['gain_db']:+.1f} dB at the outputs)"
+    ]

@@ -1,10 +1,10 @@
-"""The conversions, in a process of their own: a converter can crash.
+"""The conversions, in processes of their own: a converter can crash.
 
     python -m mmkeras.export.child job.json
 
-The job names the model, the samples, what to make and the folder to work in.
-Each step is announced on standard output, so that the parent can say where
-the process ended.
+The job names the task, the model, the samples, what to make and the folder to
+work in. Each step is announced on standard output, so that the parent can say
+where the process ended.
 """
 
 import json
@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-PREFIX = "step: "
+from mmkeras import artefact
+from mmkeras.export import tasks
+from mmkeras.export.tasks import NAMES, float_scopes, load, refuse_loop, step
+
 ERROR = "error.txt"
-
-
-def step(name: str) -> None:
-    """Announces what is done next."""
-    print(f"{PREFIX}{name}", flush=True)
+DEPARTURE = "departure.json"
 
 
 def main(path: str) -> int:
@@ -28,7 +27,7 @@ def main(path: str) -> int:
     job = json.loads(Path(path).read_text(encoding="utf-8"))
     folder = Path(job["folder"])
     try:
-        work(job, folder)
+        TASKS[job.get("task", "convert")](job, folder)
     except (ValueError, OSError) as error:
         if job["debug"]:
             raise
@@ -37,8 +36,8 @@ def main(path: str) -> int:
     return 0
 
 
-def work(job: dict, folder: Path) -> None:
-    """Loads the model, answers the test samples, converts."""
+def convert(job: dict, folder: Path) -> None:
+    """Loads the model, answers the test samples, makes the float files."""
     step("loading the model")
     from mmkeras.model import load_model
 
@@ -48,15 +47,11 @@ def work(job: dict, folder: Path) -> None:
     step("running the model")
     answer(model, job, folder)
 
-    if job["quantize"] == "int8":
-        with np.load(folder / "calibration.npz", allow_pickle=False) as file:
-            samples = dict(file)
-    else:
-        samples = {}
     if "tflite" in job["formats"]:
-        make_tflite(model, job["quantize"], samples, folder)
+        make_tflite(model, job["quantize"], folder)
     if "onnx" in job["formats"]:
-        make_onnx(model, job["quantize"], samples, folder)
+        samples = load(folder / "calibration.npz")
+        make_onnx(model, job["quantize"], samples, folder, float_scopes(job))
 
 
 def check_finite(model, path: str) -> None:
@@ -74,8 +69,7 @@ def answer(model, job: dict, folder: Path) -> None:
     """Writes the outputs of Keras for every scenario."""
     from mmkeras.export.samples import scenarios
 
-    with np.load(folder / "test.npz", allow_pickle=False) as file:
-        x = dict(file)
+    x = load(folder / "test.npz")
     outputs = {}
     for scenario, inputs in scenarios(x, tuple(job["optional"])):
         found = model.predict(inputs, batch_size=32, verbose=0)
@@ -84,26 +78,29 @@ def answer(model, job: dict, folder: Path) -> None:
     np.savez(folder / "keras.npz", **outputs)
 
 
-def make_tflite(model, quantize: str, samples: dict, folder: Path) -> None:
-    """Writes the float file and the quantized one."""
-    from mmkeras.export.audit import check_built_in
+def make_tflite(model, quantize: str, folder: Path) -> None:
+    """Writes the float file, and the one the converter quantizes itself."""
+    from mmkeras.export.audit import find_layer, layer_path, operators
     from mmkeras.export.convert import to_tflite
-    from mmkeras.export.quantize import quantize_tflite
+    from mmkeras.export.quantize_full import loop_of
 
     step("converting to tflite, float32")
     source = folder / "float.tflite"
     to_tflite(model, source)
-    target = folder / f"{quantize}.tflite"
-    if quantize != "none":
+    scopes = {scope for _, scope in operators(source)}
+    names = {scope: layer_path(model, scope) for scope in sorted(scopes)}
+    artefact.write_json(folder / NAMES, names)
+    loop = loop_of(source)
+    if loop and quantize == "int8-full":
+        refuse_loop(names[loop], type(find_layer(model, loop)).__name__)
+    if quantize in ("float16", "dynamic"):
         step(f"converting to tflite, {quantize}")
-    if quantize == "int8":
-        quantize_tflite(source, target, samples)
-        check_built_in(target, model)
-    elif quantize != "none":
-        to_tflite(model, target, quantize)
+        to_tflite(model, folder / f"{quantize}.tflite", quantize)
 
 
-def make_onnx(model, quantize: str, samples: dict, folder: Path) -> None:
+def make_onnx(
+    model, quantize: str, samples: dict, folder: Path, scopes=("logmel",)
+) -> None:
     """Writes the float file and the quantized one."""
     from mmkeras.export import onnx, quantize_onnx
 
@@ -113,13 +110,34 @@ def make_onnx(model, quantize: str, samples: dict, folder: Path) -> None:
     target = folder / f"{quantize}.onnx"
     if quantize != "none":
         step(f"converting to onnx, {quantize}")
-    if quantize == "int8":
-        quantize_onnx.to_int8(source, target, samples)
+    if quantize.startswith(("int8", "mixed")):
+        quantize_onnx.to_int8(source, target, samples, scopes)
     elif quantize == "dynamic":
-        quantize_onnx.to_dynamic(source, target)
+        quantize_onnx.to_dynamic(source, target, scopes)
     elif quantize == "float16":
         quantize_onnx.to_float16(source, target)
 
+
+def depart(job: dict, folder: Path) -> None:
+    """Finds the first layer where a float file departs from Keras."""
+    step("looking for the layer that departs")
+    from mmkeras.export.departure import find_departure
+    from mmkeras.model import load_model
+
+    x = load(folder / "departing.npz")
+    found = find_departure(load_model(job["model"]), folder / job["file"], x)
+    entry = None
+    if found is not None:
+        layer, gap = found
+        entry = {"layer": layer.name, "type": type(layer).__name__, "gap": gap}
+    artefact.write_json(folder / DEPARTURE, entry)
+
+
+TASKS = {
+    "convert": convert,
+    **tasks.TASKS,
+    "depart": depart,
+}
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

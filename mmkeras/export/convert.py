@@ -1,12 +1,16 @@
 """Keras to TFLite: static batch, named signature, built-in operators only."""
 
 import re
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
+import numpy as np
 
 from mmkeras.export.audit import check_built_in, refuse_operator
+from mmkeras.export.culprit import find_culprit
+from mmkeras.export.runtimes import SIGNATURE
 
 UNSUPPORTED = re.compile(
     r"loc\(([^\n]*)'tf\.(\w+)' op is neither a custom op nor a flex op"
@@ -27,11 +31,25 @@ def to_tflite(model: keras.Model, path: str | Path, mode: str = "none") -> None:
             weights, ranges of activations found at run time).
 
     Raises:
-        ValueError: If an operator is not built in; the message names the
-            layer it comes from.
+        ValueError: If an operator is not built in or does not run; the
+            message names the layer it comes from.
     """
-    import tensorflow as tf
     from tensorflow.lite.python.convert_phase import ConverterError
+
+    try:
+        _convert(model, path, mode)
+    except ConverterError as error:
+        refuse_conversion(model, str(error))
+    check_built_in(path, model)
+    try:
+        _run_once(path)
+    except (RuntimeError, ValueError) as error:
+        Path(path).unlink()
+        refuse_run(model, str(error))
+
+
+def _convert(model: keras.Model, path: str | Path, mode: str) -> None:
+    import tensorflow as tf
 
     target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
     options: dict[str, Any] = {"target_spec": target}
@@ -39,18 +57,39 @@ def to_tflite(model: keras.Model, path: str | Path, mode: str = "none") -> None:
         options["optimizations"] = [tf.lite.Optimize.DEFAULT]
     if mode == "float16":
         target["supported_types"] = [tf.float16]
-    try:
-        model.export(
-            str(path),
-            format="litert",
-            input_signature=[static_signature(model)],
-            verbose=False,
-            experimental_enable_resource_variables=False,
-            **options,
-        )
-    except ConverterError as error:
-        refuse_conversion(model, str(error))
-    check_built_in(path, model)
+    model.export(
+        str(path),
+        format="litert",
+        input_signature=[static_signature(model)],
+        verbose=False,
+        experimental_enable_resource_variables=False,
+        **options,
+    )
+
+
+def _run_once(path: str | Path) -> None:
+    """Answers for zeros: some operators fail only when they are run."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(str(path), num_threads=1).get_signature_runner(SIGNATURE)
+    run(**{
+        name: np.zeros(detail["shape"], detail["dtype"])
+        for name, detail in run.get_input_details().items()
+    })  # fmt: skip
+
+
+def _works(model: keras.Model) -> bool:
+    """Whether a part of a model converts and runs."""
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "part.tflite"
+        try:
+            _convert(model, path, "none")
+            _run_once(path)
+        except (ConverterError, RuntimeError, ValueError):
+            return False
+    return True
 
 
 def static_signature(model: keras.Model) -> dict[str, keras.InputSpec]:
@@ -70,7 +109,7 @@ def static_signature(model: keras.Model) -> dict[str, keras.InputSpec]:
     }
 
 
-def refuse_conversion(model: keras.Model, message: str) -> None:
+def refuse_conversion(model: keras.Model, message: str) -> NoReturn:
     """Raises ValueError that names operator and layer of a failure."""
     found = UNSUPPORTED.search(message)
     if found:
@@ -78,6 +117,25 @@ def refuse_conversion(model: keras.Model, message: str) -> None:
         refuse_operator(model, SCOPE.findall(found[1]), operator=found[2])
     lines = [line for line in message.splitlines() if line.strip()]
     raise ValueError(
-        "The model must be convertible to TFLite. Received from the "
-        f"converter: {' / '.join(lines[:2])[:600]}"
+        f"The model must be convertible to TFLite. Received{_culprit(model)}"
+        f" from the converter: {' / '.join(lines[:2])[:600]}"
     )
+
+
+def refuse_run(model: keras.Model, message: str) -> NoReturn:
+    """Raises ValueError that names the layer whose operator does not run."""
+    raise ValueError(
+        "Every operator of an exported model must run on plain LiteRT. "
+        f"Received{_culprit(model)} from the runtime: "
+        f"{' '.join(message.split())[:300]}"
+    )
+
+
+def _culprit(model: keras.Model) -> str:
+    """Names the layer without which a model would work, where one is found."""
+    if _works(model):
+        return ""
+    layer = find_culprit(model, _works)
+    if layer is None:
+        return ""
+    return f", for layer `{layer.name}` ({type(layer).__name__}),"

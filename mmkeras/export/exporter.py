@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.export import bundle
-from mmkeras.export.card import check_drop, make_card, table
+from mmkeras.export import bundle, recipes
+from mmkeras.export import card as cards
 from mmkeras.export.process import run_child
 from mmkeras.export.samples import calibration, take
+from mmkeras.export.verify import verify
 from mmkeras.spec import DataSpec
 
-QUANTIZE = ("none", "float16", "dynamic", "int8")
+QUANTIZE = ("none", "float16", "dynamic", *recipes.RECIPES)
 FORMATS = ("tflite", "onnx")
 
 
@@ -27,22 +28,29 @@ def export(
     max_drop: float = 0.01,
     calibration_samples: int = 256,
     test_samples: int = 2000,
+    float_layers: Sequence[str] = (),
     force: bool = False,
     debug: bool = False,
     report: Callable[[str], None] = print,
 ) -> dict:
     """Converts a trained model, verifies it and writes the bundle.
 
+    "int8" makes two TFLite files, one with the heavy operators in int8 and
+    one with all of them, and ships the faster one of those that keep the
+    metrics; if neither does, a third one, whose worst layers stay float.
+
     Args:
         model: Folder of a run, or a `.keras` file.
         spec: The data spec the model was built from.
         data: What `mmkeras.load_data(folder, augment=False)` returns.
         out: Folder of the bundle; an older bundle there is replaced.
-        quantize: "none", "float16", "dynamic" or "int8".
+        quantize: "none", "float16", "dynamic", "int8", or one of its recipes:
+            "int8-heavy", "int8-full", "mixed", "int16x8".
         formats: One or both of "tflite" and "onnx".
         max_drop: Largest drop of a task metric, against Keras, as a fraction.
         calibration_samples: Training samples the int8 ranges are taken from.
         test_samples: Test samples to verify on at most, evenly spread.
+        float_layers: Parts of names of layers that compute in float.
         force: Whether to replace an `out` that is not a bundle.
         debug: Whether to show what the converters say.
         report: Takes each line of the report.
@@ -51,8 +59,9 @@ def export(
         The card: what was measured.
 
     Raises:
-        ValueError: If the model cannot be converted, or a metric dropped by
-            more than `max_drop`; the card then lies in `<out>.failed`.
+        ValueError: If the model cannot be converted, a float file departs
+            from Keras, or a metric dropped by more than `max_drop`; the card
+            then lies in `<out>.failed`.
     """
     _check_options(quantize, formats, max_drop)
     out = Path(out)
@@ -64,6 +73,9 @@ def export(
             "quantize": quantize,
             "formats": list(formats),
             "optional": list(spec.optional),
+            "targets": {name: t.kind for name, t in spec.targets.items()},
+            "max_drop": max_drop,
+            "float_layers": list(float_layers),
             "debug": debug,
         }
         ranges = calibration(data.train, spec, calibration_samples)
@@ -73,14 +85,13 @@ def export(
             np.savez(folder / "calibration.npz", **ranges)
             np.savez(folder / "test.npz", **test[0])
         run_child(job, report)
-
-        report("step: verifying on the test split")
-        card = make_card(spec, job, test, max_drop)
-        card["samples"] |= {
+        card = verify(spec, data, job, test, run_child, report)
+        card["samples"] = {
+            "test": len(next(iter(test[0].values()))),
             "of": int(data.counts["test"]),
             "calibration": len(next(iter(ranges.values()))),
         }
-        report(table(card))
+        report(cards.table(card))
         _write(folder / "bundle", spec, data, job, card, out)
     return card
 
@@ -102,7 +113,7 @@ def _write(
         else:
             bundle.seal(folder, spec, job["formats"], job["quantize"])
         bundle.put(folder, out)
-    check_drop(card, out / bundle.CARD)
+    cards.check_drop(card, out / bundle.CARD)
 
 
 def _check_options(
@@ -117,6 +128,11 @@ def _check_options(
         raise ValueError(
             f"`formats` must be one or more of {', '.join(FORMATS)}. "
             f"Received: {list(formats)}"
+        )
+    if quantize == "int16x8" and "onnx" in formats:
+        raise ValueError(
+            "`formats` must be tflite for `quantize` int16x8, which no ONNX "
+            f"runtime has. Received: {list(formats)}"
         )
     if not 0 <= max_drop <= 1:
         raise ValueError(

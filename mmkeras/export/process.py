@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from mmkeras.export.child import ERROR, PREFIX
+from mmkeras.export.child import ERROR
+from mmkeras.export.tasks import PREFIX
 
 LIMIT_SEC = 3600
 
@@ -83,7 +84,7 @@ def _check_code(code: int, job: dict, step: str, log: str) -> None:
     raise ValueError(
         f"The conversion of `{job['model']}` must end by itself. Received: "
         f"conversion ended with {how} while {step}, quantize "
-        f"'{job['quantize']}'"
+        f"'{job.get('task', job['quantize'])}'"
         + (f". Its last words: {last[0].strip()[:300]}" if last else "")
         + ". `--debug` shows all it says"
     )

@@ -10,6 +10,7 @@ import pytest
 from export.export_toys import toy_inputs, toy_run, write_run
 
 from mmkeras.export import child
+from mmkeras.export.convert import to_tflite
 from mmkeras.export.runtimes import open_file
 
 
@@ -23,8 +24,8 @@ def small_model():
 
 @pytest.mark.parametrize("quantize", ["none", "float16", "dynamic"])
 def test_each_kind_of_file_is_made(tmp_path, capsys, quantize):
-    child.make_tflite(small_model(), quantize, {}, tmp_path)
-    files = sorted(path.name for path in tmp_path.iterdir())
+    child.make_tflite(small_model(), quantize, tmp_path)
+    files = sorted(path.name for path in tmp_path.glob("*.tflite"))
     wanted = {"float.tflite", f"{quantize}.tflite"} - {"none.tflite"}
     assert files == sorted(wanted)
     x = np.random.default_rng(0).normal(size=(1, 32)).astype("float32")
@@ -98,3 +99,19 @@ def test_the_parent_starts_without_keras():
         [sys.executable, "-c", code], capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_layer_that_departs_is_looked_for(tmp_path):
+    model = small_model()
+    to_tflite(model, tmp_path / "float.tflite")
+    x = np.random.default_rng(0).normal(size=(1, 32)).astype("float32")
+    np.savez(tmp_path / "departing.npz", x=x)
+    expected = [None, {"layer": "wide", "type": "Dense"}]
+    for factor, entry in zip((1, 2), expected):
+        kernel = model.get_layer("wide").kernel
+        kernel.assign(kernel * factor)
+        run = write_run(tmp_path / f"run-{factor}", model)
+        job = job_for(tmp_path, run, task="depart", file="float.tflite")
+        assert child.main(job) == 0
+        found = json.loads((tmp_path / child.DEPARTURE).read_text())
+        assert entry is found is None or entry.items() <= found.items()

@@ -2,15 +2,18 @@
 
 import json
 import os
+import shutil
 import stat
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from export.export_toys import ToyData, ready_files, toy_export, toy_run
 
 from mmkeras import artefact
-from mmkeras.export import bundle, card, export, exporter, process
+from mmkeras.export import bundle, export, exporter, measure, process
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def test_the_bundle_holds_what_the_device_needs(done):
     manifest = artefact.read_manifest(done.bundle, "bundle")
     assert set(manifest["files"]) == {
         "model.tflite", "model.onnx", "labels.json", "tokenizer_text.json",
-        "card.json", "run.py",
+        "card.json", "run.py", "live.py", "devices.py",
     }  # fmt: skip
     assert manifest["model"] == {
         "file": "model.tflite",
@@ -60,7 +63,23 @@ def test_the_card_compares_keras_float_and_int8(done):
     sizes = {name: entry["bytes"] for name, entry in card["files"].items()}
     assert sizes["tflite int8"] < 0.4 * sizes["tflite float32"]
     assert sizes["onnx int8"] < 0.5 * sizes["onnx float32"]
-    assert "CONV_2D" in card["operators"] and "WHILE" in card["operators"]
+    int8 = found["digit"]["tflite int8"]
+    low, high = int8["drop_interval"]
+    assert low <= int8["drop"] <= high and int8["drop"] <= 0.05
+    assert 0 <= int8["calibration_error"] <= 1
+    assert int8["worst_class"]["class"] in ("zero", "one", "two", "three")
+
+
+def test_the_card_says_which_recipe_and_why(done):
+    # A loop cannot be int8 as a whole.
+    assert done.card["recipe"] == "int8-heavy"
+    assert done.card["recipes"]["int8-heavy"]["passes"]
+    refused = done.card["recipes"]["int8-full"]["refused"]
+    assert "layer `gru`" in refused and "unroll=True" in refused
+    layers = done.card["layers"]
+    assert layers["conv2d_1"]["own_db"] > 20 and "digit" in layers
+    assert "recipe int8-heavy, shipped: " in done.report
+    assert {"CONV_2D", "WHILE"} <= set(done.card["operators"])
 
 
 def test_the_report_has_a_line_for_each_step_and_scenario(done):
@@ -90,7 +109,7 @@ def run_export(out, **options):
 def test_a_drop_above_the_limit_leaves_the_card_alone(
     without_child, monkeypatch, tmp_path
 ):
-    real = card.score
+    real = measure.score
 
     def worse(kind, labels, weight, output):
         found = real(kind, labels, weight, output)
@@ -99,7 +118,7 @@ def test_a_drop_above_the_limit_leaves_the_card_alone(
         return found
 
     first = {}
-    monkeypatch.setattr(card, "score", worse)
+    monkeypatch.setattr(measure, "score", worse)
     out = tmp_path / "bundle"
     message = (
         r"accuracy of `digit` must not drop by more than 0.05. Received: "
@@ -112,6 +131,30 @@ def test_a_drop_above_the_limit_leaves_the_card_alone(
     assert json.loads((failed / "card.json").read_text())["failures"]
     with pytest.raises(ValueError, match="manifest.json"):
         artefact.read_manifest(failed, "bundle")
+
+
+def test_a_float_file_that_departs_is_no_bundle(done, monkeypatch, tmp_path):
+    def another_float(job, report):
+        folder = Path(job["folder"])
+        if job.get("task") == "depart":
+            with np.load(folder / "departing.npz") as file:
+                assert file["image"].shape == (1, 16, 16, 1)
+            entry = {"layer": "conv2d", "type": "Conv2D", "gap": 0.5}
+            artefact.write_json(folder / "departure.json", entry)
+            return
+        ready_files(job, report)
+        if job.get("task") is None:
+            shutil.copy(done.bundle / "model.tflite", folder / "float.tflite")
+
+    monkeypatch.setattr(exporter, "run_child", another_float)
+    message = (
+        r"tflite float32 must equal Keras within 0.0001. Received: a "
+        r"difference of 0\.\d+ in `digit`; the first layer that departs is "
+        r"`conv2d` \(Conv2D\), by 0.5"
+    )
+    with pytest.raises(ValueError, match=message):
+        run_export(tmp_path / "bundle", quantize="none")
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_an_older_bundle_is_replaced_and_nothing_else(without_child, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from export.export_toys import ToyData, toy_inputs, toy_run
 
 from mmkeras.export import samples
-from mmkeras.export.card import _failures, table
+from mmkeras.export.card import failures, table
 from mmkeras.export.runtimes import latencies_ms, open_file
 from mmkeras.export.scores import agreement, score
 
@@ -134,15 +134,32 @@ def a_card(after, metric="accuracy"):
     }  # fmt: skip
 
 
+FILES = ("tflite float32", "tflite int8")
+
+
 def test_a_drop_within_the_limit_passes():
-    assert _failures(a_card(0.941)) == []
+    assert failures(a_card(0.941), FILES) == []
 
 
 def test_a_drop_above_the_limit_is_spelled_out():
-    assert _failures(a_card(0.912)) == [
+    assert failures(a_card(0.912), FILES) == [
         "accuracy of `digit` must not drop by more than 0.01. Received: "
         "Keras 0.9500, float32 0.9490, tflite int8 0.9120: a drop of 0.0380"
     ]
+    assert failures(a_card(0.912), FILES[:1]) == []
+
+
+@pytest.mark.parametrize("low, fails", [(0.005, False), (0.02, True)])
+def test_with_a_modality_absent_the_drop_has_to_be_sure(low, fails):
+    card = a_card(0.941)
+    worse = a_card(0.9)["scenarios"]["all"]["digit"]
+    worse["tflite int8"]["drop_interval"] = [low, 0.08]
+    card["scenarios"]["without audio"] = {"digit": worse}
+    found = failures(card, FILES)
+    assert bool(found) == fails
+    if fails:
+        assert "`digit` without audio must not drop" in found[0]
+        assert "0.0500, 95 % within 0.0200 to 0.0800" in found[0]
 
 
 def test_a_target_without_labels_is_shown_and_passes():
@@ -150,7 +167,7 @@ def test_a_target_without_labels_is_shown_and_passes():
     card["scenarios"]["all"]["digit"] = {
         name: {} for name in ("keras", "tflite float32", "tflite int8")
     }
-    assert _failures(card) == []
+    assert failures(card, FILES) == []
     card["samples"] = {"test": 3, "of": 3}
     for name in card["files"]:
         card["files"][name] = {"bytes": 1, "latency_ms": 0.1}

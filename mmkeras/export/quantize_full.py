@@ -1,0 +1,64 @@
+"""Static int8 of every operator, as microcontrollers need it."""
+
+import warnings
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.export.audit import operators
+from mmkeras.export.quantize import FLOAT_SCOPES
+from mmkeras.export.runtimes import SIGNATURE
+
+
+def quantize_full(
+    source: str | Path,
+    target: str | Path,
+    samples: Mapping[str, np.ndarray],
+    float_scopes: Collection[str] = FLOAT_SCOPES,
+) -> None:
+    """Quantizes a float file as TensorFlow's converter does.
+
+    Inputs and outputs stay as they are. Calibration ends the process with a
+    segmentation fault on a looping recurrent layer: see `loop_of`.
+
+    Args:
+        source: Float `.tflite` file with a named signature.
+        target: The file to write.
+        samples: Arrays by input name, `(samples, ...)`, to find the ranges of
+            the activations with.
+        float_scopes: Parts of layer names whose operators compute in float.
+    """
+    from tensorflow.lite.python.convert import mlir_quantize
+    from tensorflow.lite.python.optimize import calibrator
+
+    rows = [
+        {name: array[i : i + 1] for name, array in samples.items()}
+        for i in range(len(next(iter(samples.values()))))
+    ]
+    # The converter itself runs these two steps on the float file; called
+    # here, the second one can leave a spectral front end alone.
+    whole = calibrator.add_intermediate_tensors(Path(source).read_bytes())
+    with warnings.catch_warnings():
+        # It starts an interpreter that warns of its own end.
+        warnings.simplefilter("ignore")
+        ranges = calibrator.Calibrator(whole).calibrate(
+            lambda: ((SIGNATURE, row) for row in rows)
+        )
+    left = [
+        name
+        for _, name in operators(source)
+        if any(scope in name for scope in float_scopes)
+    ]
+    quantized = mlir_quantize(ranges, denylisted_nodes=left or None)
+    with artefact.atomic(target) as temporary:
+        temporary.write_bytes(quantized)
+
+
+def loop_of(source: str | Path) -> str | None:
+    """Returns the scope of the first loop in a float file, or None."""
+    for operator, scope in operators(source):
+        if operator == "WHILE":
+            return scope
+    return None

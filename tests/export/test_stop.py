@@ -1,0 +1,53 @@
+"""SIGTERM and Ctrl-C: exit codes, no process and no folder left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+STUCK = """
+import sys
+from mmkeras.export import __main__ as command, bundle, process
+
+def run(options):
+    with bundle.staging(options.out) as folder:
+        job = {"folder": str(folder), "model": "m", "quantize": "none",
+               "debug": False}
+        process.run_child(job, lambda line: print(line, flush=True))
+
+command.run, sys.executable = run, sys.argv[1]
+sys.exit(command.main(["run", "--out", sys.argv[2]]))
+"""
+
+
+@pytest.mark.parametrize(
+    "sent, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_a_stopped_export_leaves_nothing(tmp_path, sent, code):
+    converter = tmp_path / "converter"
+    converter.write_text(
+        f"#!/bin/sh\necho $$ > {tmp_path}/pid\n"
+        "echo step: converting for ever\nexec sleep 60\n"
+    )
+    converter.chmod(0o755)
+    (tmp_path / "out").mkdir()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", STUCK, str(converter),
+         str(tmp_path / "out" / "bundle")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert parent.stdout.readline() == "step: converting for ever\n"
+    parent.send_signal(sent)
+    _, said = parent.communicate(timeout=30)
+    assert parent.returncode == code
+    assert "stopped: no bundle was written; the same command starts" in said
+    assert list((tmp_path / "out").iterdir()) == []
+    child = int((tmp_path / "pid").read_text())
+    end = time.time() + 5
+    while os.path.exists(f"/proc/{child}") and time.time() < end:
+        time.sleep(0.05)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
