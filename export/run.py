@@ -365,12 +365,12 @@ class Runner:
         if model["format"] != "tflite":
             refuse("The model's format", "tflite", model["format"])
         path = self.folder / model["file"]
-        interpreter = Interpreter(
+        self._interpreter = Interpreter(
             str(path),
             num_threads=threads,
             experimental_op_resolver_type=kinds[KERNELS.index(kernels)],
         )
-        run = interpreter.get_signature_runner(model["signature"])
+        run = self._interpreter.get_signature_runner(model["signature"])
         expected = {name: (entry["dtype"], [1, *entry["shape"]])
                     for name, entry in self.inputs.items()}  # fmt: skip
         if self.present:
@@ -424,6 +424,42 @@ class Runner:
             inputs: Arrays by modality, without a batch axis; one that is left
                 out, or None, is absent.
         """
+        found = self._run(**self._feed(inputs))
+        return {name: value[0] for name, value in found.items()}
+
+    def stream(self, name: str, inputs: dict | None = None):
+        """Starts to read the modality `name` one step at a time.
+
+        Args:
+            name: A modality that the manifest lists under `streams`.
+            inputs: The other modalities, as for `predict`.
+
+        Returns:
+            A function from one step, an array of the manifest's `step`
+            samples or tokens, to the raw outputs for all steps so far.
+        """
+        streams = self.manifest.get("streams", {})
+        if name not in streams:
+            refuse("`name`", f"a streamed modality {sorted(streams)}", name)
+        length = streams[name]["step"]
+        entry = self.inputs[name]
+        whole = np.zeros(entry["shape"], entry["dtype"])
+        feed = self._feed({**(inputs or {}), name: whole})
+        run = self._interpreter.get_signature_runner(streams[name]["signature"])
+        state = {key: np.zeros(detail["shape"], np.float32)
+                 for key, detail in run.get_input_details().items()
+                 if key.startswith("state_")}  # fmt: skip
+
+        def step(part: np.ndarray) -> dict[str, np.ndarray]:
+            part = np.asarray(part)
+            self._check(name, part, [length])
+            found = run(**{**feed, name: part[None], **state})
+            state.update({key: found.pop(key) for key in state})
+            return {key: value[0] for key, value in found.items()}
+
+        return step
+
+    def _feed(self, inputs: dict) -> dict[str, np.ndarray]:
         given = {k: v for k, v in inputs.items() if v is not None}
         if set(given) - set(self.inputs):
             refuse("The inputs", f"among {list(self.inputs)}", list(given))
@@ -440,11 +476,13 @@ class Runner:
         if self.present:
             row = [[float(name in given) for name in self.present]]
             feed["present"] = np.array(row, np.float32)
-        return {name: value[0] for name, value in self._run(**feed).items()}
+        return feed
 
-    def _check(self, name: str, value: np.ndarray) -> None:
+    def _check(
+        self, name: str, value: np.ndarray, shape: list[int] | None = None
+    ) -> None:
         entry = self.inputs[name]
-        expected = f"{entry['dtype']} of shape {entry['shape']}"
+        expected = f"{entry['dtype']} of shape {shape or entry['shape']}"
         received = f"{value.dtype} of shape {list(value.shape)}"
         if expected != received:
             refuse(f"`{name}`", expected, received)

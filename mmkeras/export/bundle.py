@@ -94,7 +94,11 @@ def fill(
 
 
 def seal(
-    folder: Path, spec: DataSpec, formats: Collection[str], quantize: str
+    folder: Path,
+    spec: DataSpec,
+    formats: Collection[str],
+    quantize: str,
+    streams: Mapping[str, Mapping] | None = None,
 ) -> dict:
     """Writes the manifest, which makes the folder a bundle."""
     first = "tflite" if "tflite" in formats else "onnx"
@@ -114,6 +118,10 @@ def seal(
         inputs={
             name: _input(name, modality, folder)
             for name, modality in sorted(spec.modalities.items())
+        },
+        streams={
+            name: {"signature": entry["signature"], "step": entry["step"]}
+            for name, entry in (streams or {}).items()
         },
         present=list(spec.optional),
         outputs={

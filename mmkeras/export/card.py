@@ -109,7 +109,8 @@ def table(card: dict) -> str:
                       ("latency_ms", "median latency in ms")):  # fmt: skip
         cells = [f"{card['files'][name][key]:>18,}" for name in names[1:]]
         lines.append(f"{unit:38}{'':18}" + "".join(cells))
-    return "\n".join([*lines, *_recipes(card), *_advice(card)])
+    more = [*_recipes(card), *_streams(card), *_advice(card)]
+    return "\n".join([*lines, *more])
 
 
 def _rows(what, metric, found, names, all_there) -> list[str]:
@@ -163,6 +164,20 @@ def _recipes(card: dict) -> list[str]:
         lines.append(f"recipe {name}{chosen}: {said}")
     if card.get("float_layers"):
         lines.append("kept in float: " + ", ".join(card["float_layers"]))
+    return lines
+
+
+def _streams(card: dict) -> list[str]:
+    """Returns a line for each recurrent tower: how it streams, or why not."""
+    lines = []
+    for name, entry in card.get("streams", {}).items():
+        gap = entry.get("shipped_difference", entry["largest_difference"])
+        lines.append(
+            f"stream {name}: {entry['step']} a step; the last answer differs "
+            f"from the whole sequence's by {gap:.1g}"
+        )
+    for name, reason in card.get("not_streamed", {}).items():
+        lines.append(f"stream {name}: none. {reason}")
     return lines
 
 

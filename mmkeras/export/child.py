@@ -19,7 +19,7 @@ from mmkeras.export import tasks
 from mmkeras.export.tasks import NAMES, float_scopes, load, refuse_loop, step
 
 ERROR = "error.txt"
-DEPARTURE = "departure.json"
+DEPARTURE, STREAMS = "departure.json", "streams.json"
 
 
 def main(path: str) -> int:
@@ -83,10 +83,18 @@ def make_tflite(model, quantize: str, folder: Path) -> None:
     from mmkeras.export.audit import find_layer, layer_path, operators
     from mmkeras.export.convert import to_tflite
     from mmkeras.export.quantize_full import loop_of
+    from mmkeras.export.stream import step_model, streamed_towers
 
     step("converting to tflite, float32")
     source = folder / "float.tflite"
-    to_tflite(model, source)
+    refused = streamed_towers(model)
+    artefact.write_json(folder / STREAMS, refused)
+    steps = {
+        name: step_model(model, name)
+        for name, reason in refused.items()
+        if reason is None
+    }
+    to_tflite(model, source, streams=steps)
     scopes = {scope for _, scope in operators(source)}
     names = {scope: layer_path(model, scope) for scope in sorted(scopes)}
     artefact.write_json(folder / NAMES, names)
@@ -95,7 +103,8 @@ def make_tflite(model, quantize: str, folder: Path) -> None:
         refuse_loop(names[loop], type(find_layer(model, loop)).__name__)
     if quantize in ("float16", "dynamic"):
         step(f"converting to tflite, {quantize}")
-        to_tflite(model, folder / f"{quantize}.tflite", quantize)
+        target = folder / f"{quantize}.tflite"
+        to_tflite(model, target, quantize, streams=steps)
 
 
 def make_onnx(

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +12,7 @@ import numpy as np
 from mmkeras.export.audit import check_built_in, refuse_operator
 from mmkeras.export.culprit import find_culprit
 from mmkeras.export.runtimes import SIGNATURE
+from mmkeras.export.steps import PREFIX
 
 UNSUPPORTED = re.compile(
     r"loc\(([^\n]*)'tf\.(\w+)' op is neither a custom op nor a flex op"
@@ -18,7 +20,12 @@ UNSUPPORTED = re.compile(
 SCOPE = re.compile(r'"([^"@]+)@')
 
 
-def to_tflite(model: keras.Model, path: str | Path, mode: str = "none") -> None:
+def to_tflite(
+    model: keras.Model,
+    path: str | Path,
+    mode: str = "none",
+    streams: Mapping[str, keras.Model] | None = None,
+) -> None:
     """Converts a functional model with named inputs and dict outputs.
 
     The batch is 1, since only a static batch lets recurrent layers become
@@ -29,6 +36,9 @@ def to_tflite(model: keras.Model, path: str | Path, mode: str = "none") -> None:
         path: The `.tflite` file to write.
         mode: "none" (float32), "float16" (weights) or "dynamic" (int8
             weights, ranges of activations found at run time).
+        streams: Models of one step by modality, from `step_model`; each
+            becomes a further signature, `stream_<modality>`, of the same
+            weights.
 
     Raises:
         ValueError: If an operator is not built in or does not run; the
@@ -37,7 +47,7 @@ def to_tflite(model: keras.Model, path: str | Path, mode: str = "none") -> None:
     from tensorflow.lite.python.convert_phase import ConverterError
 
     try:
-        _convert(model, path, mode)
+        _convert(model, path, mode, streams)
     except ConverterError as error:
         refuse_conversion(model, str(error))
     check_built_in(path, model)
@@ -48,7 +58,12 @@ def to_tflite(model: keras.Model, path: str | Path, mode: str = "none") -> None:
         refuse_run(model, str(error))
 
 
-def _convert(model: keras.Model, path: str | Path, mode: str) -> None:
+def _convert(
+    model: keras.Model,
+    path: str | Path,
+    mode: str,
+    streams: Mapping[str, keras.Model] | None = None,
+) -> None:
     import tensorflow as tf
 
     target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
@@ -57,6 +72,9 @@ def _convert(model: keras.Model, path: str | Path, mode: str) -> None:
         options["optimizations"] = [tf.lite.Optimize.DEFAULT]
     if mode == "float16":
         target["supported_types"] = [tf.float16]
+    if streams:
+        _convert_several(model, path, streams, options)
+        return
     model.export(
         str(path),
         format="litert",
@@ -65,6 +83,37 @@ def _convert(model: keras.Model, path: str | Path, mode: str) -> None:
         experimental_enable_resource_variables=False,
         **options,
     )
+
+
+def _convert_several(
+    model: keras.Model,
+    path: str | Path,
+    streams: Mapping[str, keras.Model],
+    options: Mapping[str, Any],
+) -> None:
+    """Converts the model and its steps; the file holds each weight once."""
+    import tensorflow as tf
+
+    steps = {f"{PREFIX}{name}": each for name, each in streams.items()}
+    archive = keras.export.ExportArchive()
+    for key, each in {SIGNATURE: model, **steps}.items():
+        archive.track(each)
+        archive.add_endpoint(key, _inference(each), [static_signature(each)])
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=[SIGNATURE, *steps]
+        )
+        for name in ("supported_ops", "supported_types"):
+            if name in options["target_spec"]:
+                value = options["target_spec"][name]
+                setattr(converter.target_spec, name, value)
+        converter.optimizations = options.get("optimizations", [])
+        Path(path).write_bytes(converter.convert())
+
+
+def _inference(model: keras.Model):
+    return lambda inputs: model(inputs, training=False)
 
 
 def _run_once(path: str | Path) -> None:

@@ -111,7 +111,13 @@ def _write(
             out = out.with_name(f"{out.name}.failed")
             shutil.rmtree(out, ignore_errors=True)
         else:
-            bundle.seal(folder, spec, job["formats"], job["quantize"])
+            bundle.seal(
+                folder,
+                spec,
+                job["formats"],
+                job["quantize"],
+                card.get("streams"),
+            )
         bundle.put(folder, out)
     cards.check_drop(card, out / bundle.CARD)
 

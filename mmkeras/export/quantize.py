@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from mmkeras.export.runtimes import SIGNATURE
+from mmkeras.export.signatures import repair
+from mmkeras.export.steps import calibration_rows
 
 # Their time and their weights are nearly all of a model's. What stays float
 # beside them (softmax, normalisation, attention scores) is quick, and in int8
@@ -14,6 +16,8 @@ from mmkeras.export.runtimes import SIGNATURE
 # between them were tried in int8 as well: no quicker on convolutional models,
 # slower on transformers, and up to 5 dB worse.
 HEAVY = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "GATHER")
+# Of these, the runtime takes weights of 4 bits.
+NARROW = ("FULLY_CONNECTED", "CONV_2D")
 # A loop's own bookkeeping is gathers on indices and states.
 LOOPS = ".*(while|TensorList|TensorArray).*"
 # A spectral front end does not survive int8.
@@ -27,6 +31,7 @@ def quantize_tflite(
     samples: Mapping[str, np.ndarray],
     float_scopes: Collection[str] = FLOAT_SCOPES,
     bits: int = 8,
+    weight_bits: int = 8,
     ranges: Ranges | None = None,
     keep: Collection[str] = (),
     only: Collection[str] | None = None,
@@ -39,8 +44,10 @@ def quantize_tflite(
         samples: Arrays by input name, `(samples, ...)`, to find the ranges of
             the activations with.
         float_scopes: Parts of layer names whose operators compute in float.
-        bits: Bits of an activation, 8 or 16; weights always have 8, and
-            tables that are looked up in.
+        bits: Bits of an activation, 8 or 16; tables that are looked up in
+            always have 8.
+        weight_bits: Bits of a weight of a dense layer or a convolution, 8 or
+            4; others always have 8.
         ranges: What `find_ranges` returned, to save finding them again.
         keep: Names of the outputs of operators that compute in float.
         only: Names of the outputs of the operators to quantize; all heavy
@@ -53,13 +60,14 @@ def quantize_tflite(
     """
     from ai_edge_quantizer import quantizer
 
-    recipe = _recipe(float_scopes, bits, keep, only)
+    recipe = _recipe(float_scopes, bits, keep, only, weight_bits)
     tool = quantizer.Quantizer(str(source))
     tool.load_quantization_recipe(recipe.get_quantization_recipe())
     if ranges is None:
         ranges = find_ranges(source, samples, recipe)
     result = tool.quantize(ranges, enable_progress_report=False)
     result.export_model(str(target), overwrite=True)
+    repair(source, target)
 
 
 def find_ranges(
@@ -88,7 +96,8 @@ def find_ranges(
         {name: array[i : i + 1] for name, array in samples.items()}
         for i in range(count)
     ]
-    found.calibrate({SIGNATURE: rows}, recipe or _recipe((), 8, (), None))
+    inputs = {SIGNATURE: rows, **calibration_rows(source, samples)}
+    found.calibrate(inputs, recipe or _recipe((), 8, (), None))
     return found.get_model_qsvs()
 
 
@@ -97,6 +106,7 @@ def _recipe(
     bits: int,
     keep: Collection[str],
     only: Collection[str] | None,
+    weight_bits: int = 8,
 ):
     from ai_edge_quantizer import algorithm_manager, qtyping, recipe_manager
 
@@ -109,7 +119,7 @@ def _recipe(
                 regex=regex,
                 operation_name=names[operation],
                 activation_num_bits=8 if operation == "GATHER" else bits,
-                weight_num_bits=8,
+                weight_num_bits=weight_bits if operation in NARROW else 8,
             )
     recipe.add_quantization_config(
         regex=LOOPS, operation_name=names.GATHER, algorithm_key=leave

@@ -12,8 +12,13 @@ from typing import Any
 import numpy as np
 
 from mmkeras.export import card as cards
-from mmkeras.export import child, recipes, tasks
-from mmkeras.export.measure import add_files, finish, measure
+from mmkeras.export import child, recipes, steps, tasks
+from mmkeras.export.measure import (
+    FLOAT_TOLERANCE,
+    add_files,
+    finish,
+    measure,
+)
 from mmkeras.export.samples import scenarios, take
 from mmkeras.spec import DataSpec
 
@@ -131,8 +136,8 @@ def _judge(
     stem = "float32" if quantize == "none" else quantize
     shipped = {f"{n} {stem}": files[f"{n} {stem}"] for n in job["formats"]}
     finish(card, folder, shipped)
+    found = _check_streams(card, folder, files, shipped, test[0])
     floats = [name for name in files if name.endswith("float32")]
-    found = []
     for departure in cards.departures(card)[:1]:
         name, scenario, _, row = departure
         x = dict(scenarios(test[0], spec.optional))[scenario]
@@ -143,3 +148,30 @@ def _judge(
         found.append(cards.departure_sentence(card, departure, layer))
     held = list(dict.fromkeys([*floats, *shipped]))
     card["failures"] = found + cards.failures(card, held)
+
+
+def _check_streams(
+    card: dict, folder: Path, files: dict, shipped: dict, x: dict
+) -> list[str]:
+    """Compares streams with whole sequences; returns what departs."""
+    if "tflite float32" not in files:
+        return []
+    found = []
+    float_file = folder / files["tflite float32"]
+    card["streams"] = steps.compare(float_file, x)
+    for name, entry in card["streams"].items():
+        if entry["largest_difference"] > FLOAT_TOLERANCE:
+            found.append(
+                f"A stream of `{name}` must end with the answer of the whole "
+                f"within {FLOAT_TOLERANCE:g}. Received: a difference of "
+                f"{entry['largest_difference']:.2g}"
+            )
+    for name, file in shipped.items():
+        if name.startswith("tflite") and file != files["tflite float32"]:
+            for key, entry in steps.compare(folder / file, x).items():
+                gap = entry["largest_difference"]
+                card["streams"][key]["shipped_difference"] = gap
+    if (folder / child.STREAMS).is_file():
+        reasons = json.loads((folder / child.STREAMS).read_text("utf-8"))
+        card["not_streamed"] = {k: v for k, v in reasons.items() if v}
+    return found
