@@ -13,18 +13,18 @@ RECIPE = """
 modality_dropout = 0.1
 
 [towers.image]
-filters = 4
+filters = 8
 depth = 2
-units = 8
+units = 16
 
 [towers.audio]
-units = 8
+units = 16
 mel_bands = 16
-width = 8
+width = 16
 depth = 2
 
 [towers.text]
-units = 8
+units = 16
 
 [fusion]
 method = "concat"
@@ -142,6 +142,40 @@ def test_the_bundle_answers_and_its_card_prints(road, capsys):
         capture_output=True, check=True, text=True,
     ).stdout  # fmt: skip
     assert sorted(json.loads(answer)) == ["digit", "ink"]
+
+
+def test_a_search_leaves_a_bundle_within_the_budget(road, capsys):
+    from mmkeras import artefact
+    from mmkeras.export.__main__ import main
+
+    whole = artefact.read_manifest(road / "bundle", "bundle")
+    limit = 0.85 * whole["files"]["model.tflite"]["bytes"] / 1000
+    out = road / "small"
+    options = ["--budget-kb", f"{limit:.0f}", "--target", "raspberry-pi-4",
+               "--search-epochs", "1", "--max-drop", "1"]  # fmt: skip
+    assert main([str(road / "full"), "--out", str(out), *options]) == 0
+    shown = capsys.readouterr().out
+    assert "as trained, int4" in shown and "best: " in shown
+    small = artefact.read_manifest(out, "bundle")
+    assert small["files"]["model.tflite"]["bytes"] <= 1000 * limit
+    card = json.loads((out / "card.json").read_text())
+    assert card["target"] == "raspberry-pi-4"
+    # The drop is one against the run, not against the pruned model.
+    assert "original" in card["scenarios"]["all"]["digit"]
+    folder = road / "small.search"
+    search = artefact.read_manifest(folder, "search")
+    assert search["target"] == "raspberry-pi-4"
+    assert (folder / "model.keras").is_file()
+
+
+def test_a_budget_out_of_reach_is_told(road, capsys):
+    from mmkeras.export.__main__ import main
+
+    out = road / "tiny"
+    arguments = [str(road / "full"), "--out", str(out), "--budget-kb", "0"]
+    assert main(arguments) == 2
+    assert "`size_kb` must be positive" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_spec_check_describes_a_spec(road, capsys):

@@ -23,9 +23,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--quantize",
         default="int8",
-        help="none, float16, dynamic, int16x8 or int8: the better one of "
-        "int8-heavy (the heavy operators) and int8-full (all), or mixed (all "
-        "heavy ones that do not hurt)",
+        help="none, float16, dynamic, int16x8, int4 (weights) or int8: the "
+        "better one of int8-heavy (the heavy operators) and int8-full (all), "
+        "or mixed (all heavy ones that do not hurt)",
     )
     add(
         "--float-layers",
@@ -35,13 +35,30 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--format",
         default="tflite",
-        help="tflite, onnx or both with a comma; litert is tflite",
+        help="tflite, onnx, c-array, several with commas; litert is tflite",
     )
     add(
         "--max-drop",
         type=float,
         default=0.01,
         help="largest drop of a task metric, as a fraction",
+    )
+    add("--target", help="device profile the file has to fit, or a TOML file")
+    add(
+        "--budget-kb",
+        type=float,
+        help="search for a smaller model whose file has so many kB at most",
+    )
+    add(
+        "--budget-ms",
+        type=float,
+        help="or whose answer takes so long at most, here, on one thread",
+    )
+    add(
+        "--search-epochs",
+        type=int,
+        default=3,
+        help="epochs of each pruned model of a search",
     )
     add("--data", type=Path, help="prepared data, if they have moved")
     add("--samples", type=int, default=2000, help="test samples at most")
@@ -54,29 +71,52 @@ def run(options: argparse.Namespace) -> None:
     """Exports, and prints path, size and the next command."""
     from mmkeras import artefact
     from mmkeras.export import bundle, export
+    from mmkeras.export.profiles import load_profile
     from mmkeras.runs import open_data
     from mmkeras.spec import DataSpec
 
     manifest = artefact.read_manifest(options.run, "run")
+    profile = load_profile(options.target) if options.target else None
     formats = options.format.replace("litert", "tflite").split(",")
-    data = open_data(manifest, options.data, augment=False)
-    export(
-        options.run,
-        DataSpec.from_dict(manifest["spec"], str(options.run)),
-        data,
-        options.out,
-        quantize=options.quantize,
-        formats=list(dict.fromkeys(formats)),
-        max_drop=options.max_drop,
-        test_samples=options.samples,
-        float_layers=[x for x in options.float_layers.split(",") if x],
-        force=options.force,
-        debug=options.debug,
-    )
+    settings = {
+        "quantize": options.quantize,
+        "formats": list(dict.fromkeys(formats)),
+        "max_drop": options.max_drop,
+        "test_samples": options.samples,
+        "float_layers": [x for x in options.float_layers.split(",") if x],
+        "target": profile,
+        "force": options.force,
+        "debug": options.debug,
+    }
+    if options.budget_kb is None and options.budget_ms is None:
+        export(
+            options.run,
+            DataSpec.from_dict(manifest["spec"], str(options.run)),
+            open_data(manifest, options.data, augment=False),
+            options.out,
+            **settings,
+        )
+    else:
+        search(options, settings)
     written = artefact.read_manifest(options.out, "bundle")
     size = sum(entry["bytes"] for entry in written["files"].values())
     print(f"{options.out}: {size:,} bytes")
     print(f"Next: {bundle.next_command(written, options.out)}")
+
+
+def search(options: argparse.Namespace, settings: dict) -> None:
+    """Looks for a model within the budget, and exports that."""
+    from mmkeras.export.budget import Budget
+    from mmkeras.shrink import shrink_run
+
+    shrink_run(
+        options.run,
+        options.out,
+        Budget(options.budget_kb, options.budget_ms),
+        epochs=options.search_epochs,
+        data_folder=options.data,
+        **settings,
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

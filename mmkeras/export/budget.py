@@ -1,16 +1,21 @@
 """The search for a file that fits: a size, a time, a device."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mmkeras import artefact
+from mmkeras.export.frontier import draw
 
 # One step of pruning removes half of the multiply-adds that are left, or
 # less: from a smaller step a model recovers better.
 LARGEST_STEP = 0.5
 SMALLEST_FRACTION = 1 / 64
+
+
+class OutOfReach(Exception):
+    """What `prune` raises where nothing more can be removed."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,10 @@ class Candidate:
     """One model of the search, with what was measured of its file.
 
     Args:
-        name: What was done, such as "pruned to 50 %".
+        name: What was done, such as "pruned to 50 %, int8".
         method: "as trained", "pruned" or "student".
         model: The `.keras` file.
+        quantize: How its file was quantized.
         size_kb: Kilobytes of the quantized file.
         latency_ms: Median milliseconds of one answer, on one thread.
         drop: Largest drop of a task metric against the model as it was
@@ -62,6 +68,7 @@ class Candidate:
     name: str
     method: str
     model: str
+    quantize: str
     size_kb: float
     latency_ms: float
     drop: float
@@ -69,7 +76,7 @@ class Candidate:
     misfits: tuple[str, ...] = field(default=())
 
 
-Measure = Callable[[str, str, Path], Candidate]
+Measure = Callable[[str, str, Path, str], Candidate]
 
 
 def search(
@@ -78,6 +85,7 @@ def search(
     students: Iterable[tuple[str, float, Callable[[], Path]]],
     measure: Measure,
     budget: Budget,
+    quantize: Sequence[str] = ("int8",),
     report: Callable[[str], None] = print,
 ) -> list[Candidate]:
     """Tries the model as it is, pruned further and further, and students.
@@ -85,11 +93,14 @@ def search(
     Args:
         start: The trained `.keras` file.
         prune: From a share of the multiply-adds to the `.keras` file of the
-            model pruned to it and fine-tuned.
+            model pruned to it and fine-tuned; raises `OutOfReach` where
+            nothing more can be removed.
         students: Name, parameters as a share of the trained model's, and a
             function that trains the student; from large to small.
-        measure: From name, method and `.keras` file to a candidate.
+        measure: From name, method, `.keras` file and quantization to a
+            candidate.
         budget: What the file may cost.
+        quantize: Quantizations to try of each model, the dearest first.
         report: Takes a line for each candidate.
 
     Returns:
@@ -98,16 +109,22 @@ def search(
     tried: list[Candidate] = []
 
     def attempt(name: str, method: str, path: Path) -> Candidate:
-        found = measure(name, method, path)
-        tried.append(found)
-        report(line(found))
+        for how in quantize:
+            found = measure(f"{name}, {how}", method, path, how)
+            tried.append(found)
+            report(line(found))
+            if found.fits:
+                break
         return found
 
     first = attempt("as trained", "as trained", start)
     if first.fits:
         return tried
     excess = budget.excess(first.size_kb, first.latency_ms)
-    _search_pruned(prune, attempt, budget, excess)
+    try:
+        _search_pruned(prune, attempt, budget, excess)
+    except OutOfReach as error:
+        report(f"pruned no further: {error}")
     # A student's file is about as much smaller as its parameters are fewer;
     # the first that should fit, and another should that be wrong.
     for name, share, build in students:
@@ -164,13 +181,13 @@ def frontier(candidates: list[Candidate]) -> list[Candidate]:
     ]
 
 
-HEADER = f"{'candidate':24}{'kB':>9}{'ms':>9}{'drop':>9}  fits"
+HEADER = f"{'candidate':32}{'kB':>9}{'ms':>9}{'drop':>9}  fits"
 
 
 def line(found: Candidate) -> str:
     """Returns a candidate as a row of `table`."""
     return (
-        f"{found.name:24}{found.size_kb:9,.1f}{found.latency_ms:9.3f}"
+        f"{found.name:32}{found.size_kb:9,.1f}{found.latency_ms:9.3f}"
         f"{found.drop:9.4f}  {'yes' if found.fits else 'no'}"
     )
 
@@ -203,50 +220,8 @@ def write_search(
         folder / "frontier.json", json.dumps(rows, indent=2) + "\n"
     )
     with artefact.atomic(folder / "frontier.png") as temporary:
-        _draw(temporary, candidates, budget)
+        draw(temporary, candidates, frontier(candidates), budget)
     names = ["frontier.json", "frontier.png", "frontier.txt"]
     artefact.write_manifest(
         folder, "search", names, budget=asdict(budget), **fields
     )
-
-
-COLOURS = {"as trained": "#444444", "pruned": "#1f6fb4", "student": "#c2571a"}
-
-
-def _draw(path: Path, candidates: list[Candidate], budget: Budget) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    columns = (
-        ("size_kb", "size of the file in kB", budget.size_kb),
-        ("latency_ms", "latency in ms, one thread, here", budget.latency_ms),
-    )
-    best_of = frontier(candidates)
-    for axis, (key, label, limit) in zip(axes, columns):
-        for method, colour in COLOURS.items():
-            some = [c for c in candidates if c.method == method]
-            axis.scatter(
-                [getattr(c, key) for c in some],
-                [100 * c.drop for c in some],
-                color=colour,
-                label=method,
-                s=[90 if c in best_of else 35 for c in some],
-            )
-        for found in candidates:
-            axis.annotate(
-                found.name,
-                (getattr(found, key), 100 * found.drop),
-                xytext=(6, 4),
-                textcoords="offset points",
-                fontsize=7,
-            )
-        if limit is not None:
-            axis.axvline(limit, color="#2a8a3e", linestyle="--", linewidth=1)
-        axis.set_xscale("log")
-        axis.margins(x=0.25, y=0.15)
-        axis.set_xlabel(label)
-        axis.grid(alpha=0.3)
-    axes[0].set_ylabel("drop in points (validation)")
-    axes[0].legend(frameon=False, title="large: on the frontier")
-    figure.savefig(path, dpi=120, format="png")

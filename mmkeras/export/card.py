@@ -31,8 +31,13 @@ def failures(card: dict, names: Collection[str]) -> list[str]:
 
 
 def _drop(scores: dict, metric: str, name: str) -> float | None:
-    before = scores["keras"].get(metric)
+    before = before_of(scores).get(metric)
     return None if before is None else before - scores[name][metric]
+
+
+def before_of(scores: dict) -> dict:
+    """Returns the scores that a drop is measured against."""
+    return scores.get("original", scores["keras"])
 
 
 def _sentence(card, scenario, target, name, drop) -> str:
@@ -43,7 +48,7 @@ def _sentence(card, scenario, target, name, drop) -> str:
     return (
         f"{metric} of `{target}`{'' if scenario == 'all' else ' ' + scenario} "
         f"must not drop by more than {card['max_drop']:g}. Received: Keras "
-        f"{scores['keras'][metric]:.4f}, float32 {base:.4f}, {name} "
+        f"{before_of(scores)[metric]:.4f}, float32 {base:.4f}, {name} "
         f"{scores[name][metric]:.4f}: a drop of {drop:.4f}{sure}"
     )
 
@@ -99,7 +104,10 @@ def table(card: dict) -> str:
     """Returns the card as lines of text."""
     samples = card["samples"]
     lines = [f"measured on {samples['test']} of {samples['of']} test samples"]
-    names = ["keras", *card["files"]]
+    first = next(iter(card["scenarios"]["all"].values()))
+    names = [n for n in ("original", "keras") if n in first]
+    before = len(names)
+    names += card["files"]
     lines.append(f"{'':38}" + "".join(f"{name:>18}" for name in names))
     for scenario, targets in card["scenarios"].items():
         for target, found in targets.items():
@@ -107,8 +115,8 @@ def table(card: dict) -> str:
             lines += _rows(what, metric, found, names, scenario == "all")
     for key, unit in (("bytes", "size in bytes"),
                       ("latency_ms", "median latency in ms")):  # fmt: skip
-        cells = [f"{card['files'][name][key]:>18,}" for name in names[1:]]
-        lines.append(f"{unit:38}{'':18}" + "".join(cells))
+        cells = [f"{card['files'][n][key]:>18,}" for n in names[before:]]
+        lines.append(f"{unit:38}{'':{18 * before}}" + "".join(cells))
     more = [*_recipes(card), *_streams(card), *_advice(card)]
     return "\n".join([*lines, *more])
 

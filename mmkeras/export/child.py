@@ -68,13 +68,18 @@ def check_finite(model, path: str) -> None:
 def answer(model, job: dict, folder: Path) -> None:
     """Writes the outputs of Keras for every scenario."""
     from mmkeras.export.samples import scenarios
+    from mmkeras.model import load_model
 
     x = load(folder / "test.npz")
+    models = {"": model}
+    if job.get("reference"):
+        models["original "] = load_model(job["reference"])
     outputs = {}
     for scenario, inputs in scenarios(x, tuple(job["optional"])):
-        found = model.predict(inputs, batch_size=32, verbose=0)
-        for target, values in found.items():
-            outputs[f"{scenario}/{target}"] = values
+        for whose, each in models.items():
+            found = each.predict(inputs, batch_size=32, verbose=0)
+            for target, values in found.items():
+                outputs[f"{whose}{scenario}/{target}"] = values
     np.savez(folder / "keras.npz", **outputs)
 
 

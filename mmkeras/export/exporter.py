@@ -9,13 +9,15 @@ import numpy as np
 
 from mmkeras.export import bundle, recipes
 from mmkeras.export import card as cards
+from mmkeras.export.c_array import write_c_array
 from mmkeras.export.process import run_child
+from mmkeras.export.profiles import Profile, load_profile, misfits
 from mmkeras.export.samples import calibration, take
 from mmkeras.export.verify import verify
 from mmkeras.spec import DataSpec
 
 QUANTIZE = ("none", "float16", "dynamic", *recipes.RECIPES)
-FORMATS = ("tflite", "onnx")
+FORMATS = ("tflite", "onnx", "c-array")
 
 
 def export(
@@ -29,6 +31,8 @@ def export(
     calibration_samples: int = 256,
     test_samples: int = 2000,
     float_layers: Sequence[str] = (),
+    reference: str | Path | None = None,
+    target: Profile | None = None,
     force: bool = False,
     debug: bool = False,
     report: Callable[[str], None] = print,
@@ -45,12 +49,18 @@ def export(
         data: What `mmkeras.load_data(folder, augment=False)` returns.
         out: Folder of the bundle; an older bundle there is replaced.
         quantize: "none", "float16", "dynamic", "int8", or one of its recipes:
-            "int8-heavy", "int8-full", "mixed", "int16x8".
-        formats: One or both of "tflite" and "onnx".
+            "int8-heavy", "int8-full", "mixed", "int16x8" (activations of 16
+            bits) or "int4" (weights of 4 bits).
+        formats: Some of "tflite", "onnx" and "c-array"; the last adds
+            `model.h` and `model.c`, and asks for operators that a
+            microcontroller knows.
         max_drop: Largest drop of a task metric, against Keras, as a fraction.
         calibration_samples: Training samples the int8 ranges are taken from.
         test_samples: Test samples to verify on at most, evenly spread.
         float_layers: Parts of names of layers that compute in float.
+        reference: A larger model that the metrics must not drop against, if
+            `model` was made from it: folder of a run, or a `.keras` file.
+        target: The device that the TFLite file has to fit.
         force: Whether to replace an `out` that is not a bundle.
         debug: Whether to show what the converters say.
         report: Takes each line of the report.
@@ -64,6 +74,10 @@ def export(
             then lies in `<out>.failed`.
     """
     _check_options(quantize, formats, max_drop)
+    if "c-array" in formats:
+        target = target or load_profile("microcontroller")
+        formats = list(dict.fromkeys(["tflite", *formats]))
+    _check_target(target, quantize, formats)
     out = Path(out)
     bundle.check_target(out, force)
     with bundle.staging(out) as folder:
@@ -71,11 +85,12 @@ def export(
             "model": str(Path(model).absolute()),
             "folder": str(folder),
             "quantize": quantize,
-            "formats": list(formats),
+            "formats": [name for name in formats if name != "c-array"],
             "optional": list(spec.optional),
             "targets": {name: t.kind for name, t in spec.targets.items()},
             "max_drop": max_drop,
             "float_layers": list(float_layers),
+            "reference": reference and str(Path(reference).absolute()),
             "debug": debug,
         }
         ranges = calibration(data.train, spec, calibration_samples)
@@ -91,22 +106,40 @@ def export(
             "of": int(data.counts["test"]),
             "calibration": len(next(iter(ranges.values()))),
         }
+        if target is not None and "tflite" in formats:
+            file = folder / f"{_stem(quantize)}.tflite"
+            card["target"] = target.name
+            card["failures"] += misfits(file, target)
         report(cards.table(card))
-        _write(folder / "bundle", spec, data, job, card, out)
+        _write(
+            folder / "bundle", spec, data, job, card, out,
+            as_c="c-array" in formats,
+        )  # fmt: skip
     return card
 
 
 def _write(
-    folder: Path, spec: DataSpec, data: Any, job: dict, card: dict, out: Path
+    folder: Path,
+    spec: DataSpec,
+    data: Any,
+    job: dict,
+    card: dict,
+    out: Path,
+    as_c: bool,
 ) -> None:
     """Puts the bundle together; one that lost too much gets no manifest."""
-    stem = "float" if job["quantize"] == "none" else job["quantize"]
+    stem = _stem(job["quantize"])
     shipped = {
         name: folder.with_name(f"{stem}.{name}") for name in job["formats"]
     }
     with bundle.writing(out):
         folder.mkdir()
         bundle.fill(folder, spec, data, shipped, card)
+        if as_c:
+            classes = bundle.labels(spec)
+            write_c_array(
+                shipped["tflite"], folder, "model", classes, spec.name
+            )
         if card["failures"]:
             out = out.with_name(f"{out.name}.failed")
             shutil.rmtree(out, ignore_errors=True)
@@ -122,6 +155,27 @@ def _write(
     cards.check_drop(card, out / bundle.CARD)
 
 
+def _stem(quantize: str) -> str:
+    return "float" if quantize == "none" else quantize
+
+
+def _check_target(
+    target: Profile | None, quantize: str, formats: Sequence[str]
+) -> None:
+    if target is None:
+        return
+    if target.quantize is not None and quantize not in target.quantize:
+        raise ValueError(
+            f"`quantize` must be one of {', '.join(target.quantize)} for "
+            f"{target.name}. Received: {quantize!r}"
+        )
+    if set(formats) - set(target.formats):
+        raise ValueError(
+            f"`formats` must be among {', '.join(target.formats)} for "
+            f"{target.name}. Received: {list(formats)}"
+        )
+
+
 def _check_options(
     quantize: str, formats: Sequence[str], max_drop: float
 ) -> None:
@@ -135,10 +189,10 @@ def _check_options(
             f"`formats` must be one or more of {', '.join(FORMATS)}. "
             f"Received: {list(formats)}"
         )
-    if quantize == "int16x8" and "onnx" in formats:
+    if quantize in ("int16x8", "int4") and "onnx" in formats:
         raise ValueError(
-            "`formats` must be tflite for `quantize` int16x8, which no ONNX "
-            f"runtime has. Received: {list(formats)}"
+            f"`formats` must be tflite for `quantize` {quantize}, which no "
+            f"ONNX runtime has. Received: {list(formats)}"
         )
     if not 0 <= max_drop <= 1:
         raise ValueError(

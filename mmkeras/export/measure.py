@@ -52,6 +52,7 @@ def measure(
                 y[target],
                 weight[target],
                 keras_outputs[f"{scenario}/{target}"],
+                keras_outputs.get(f"original {scenario}/{target}"),
                 {name: each[target] for name, each in outputs.items()},
                 draws,
             )
@@ -73,11 +74,18 @@ def measure(
     }
 
 
-def _target(entry, labels, weight, keras, outputs, draws) -> dict:
-    """Scores every output of one target, and compares it with Keras'."""
+def _target(entry, labels, weight, keras, original, outputs, draws) -> dict:
+    """Scores every output of one target, and compares it with Keras'.
+
+    A drop is one against the original, where the model was made from another.
+    """
     kind = entry.kind
     classes = tuple(entry.classes) if kind != "number" else ()
     found = {"keras": score(kind, labels, weight, keras)}
+    base, before = keras, found["keras"]
+    if original is not None:
+        base, before = original, score(kind, labels, weight, original)
+        found["original"] = before
     error = calibration_error(kind, labels, weight, keras)
     for name, output in outputs.items():
         if not np.isfinite(output).all():
@@ -92,8 +100,8 @@ def _target(entry, labels, weight, keras, outputs, draws) -> dict:
             "agreement": agreement(kind, keras, output),
             "largest_difference": float(gap.max()),
             **compare(
-                kind, classes, labels, weight, keras, output,
-                {"keras": found["keras"], "file": scores}, draws,
+                kind, classes, labels, weight, base, output,
+                {"keras": before, "file": scores}, draws,
             ),
         }  # fmt: skip
         if name.endswith("float32"):

@@ -14,6 +14,7 @@ RECIPES = {
     "int8-heavy": ("int8-heavy",),
     "int8-full": ("int8-full",),
     "int16x8": ("int16x8",),
+    "int4": ("int4",),
     "mixed": ("mixed",),
 }
 Run = Callable[[dict, Callable[[str], None]], None]

@@ -21,7 +21,7 @@ def step(name: str) -> None:
 
 
 def heavy(job: dict, folder: Path) -> None:
-    """Quantizes the heavy operators, with activations of 8 or 16 bits."""
+    """Quantizes the heavy operators; activations of 8 or 16 bits."""
     from mmkeras.export.audit import narrow_convolutions
     from mmkeras.export.quantize import quantize_tflite
 
@@ -33,6 +33,7 @@ def heavy(job: dict, folder: Path) -> None:
         load(folder / "calibration.npz"),
         float_scopes(job),
         bits=16 if job["task"] == "int16x8" else 8,
+        weight_bits=4 if job["task"] == "int4" else 8,
         keep=narrow_convolutions(source),
     )
 
@@ -137,6 +138,7 @@ def float_scopes(job: dict) -> tuple[str, ...]:
 TASKS = {
     "int8-heavy": heavy,
     "int16x8": heavy,
+    "int4": heavy,
     "int8-full": full,
     "mixed": mixed,
     "advise": advise,

@@ -9,6 +9,7 @@ from mmkeras import artefact
 from mmkeras.export.budget import (
     Budget,
     Candidate,
+    OutOfReach,
     best,
     frontier,
     search,
@@ -19,6 +20,8 @@ from mmkeras.export.budget import (
 
 class Workshop:
     """Models are names; size falls with what is left, the drop grows."""
+
+    quantize = ("int8",)
 
     def __init__(self, budget, pruned_drop=0.01, student_drop=0.03):
         self.budget = budget
@@ -37,26 +40,28 @@ class Workshop:
         for share in (0.5, 0.25, 0.1, 0.05):
             yield f"{share} wide", share, lambda share=share: train(share)
 
-    def measure(self, name, method, path):
+    def measure(self, name, method, path, quantize):
         left = 1.0 if method == "as trained" else float(str(path))
         size, time = 100 * left, 10 * left + 1
         drop = self.drops.get(method, 0) * (1 - left)
+        if quantize == "int4":
+            size, drop = size * 0.6, drop + 0.002
         return Candidate(
-            name, method, str(path), size, time, drop,
+            name, method, str(path), quantize, size, time, drop,
             fits=self.budget.excess(size, time) <= 1,
         )  # fmt: skip
 
     def run(self):
         return search(
             Path("1"), self.prune, self.students(), self.measure,
-            self.budget, report=lambda line: None,
+            self.budget, self.quantize, report=lambda line: None,
         )  # fmt: skip
 
 
 def test_what_fits_already_is_left_alone():
     shop = Workshop(Budget(size_kb=120))
     found = shop.run()
-    assert [c.name for c in found] == ["as trained"] and not shop.trained
+    assert [c.name for c in found] == ["as trained, int8"] and not shop.trained
 
 
 @pytest.mark.parametrize(
@@ -84,11 +89,34 @@ def test_it_prunes_until_a_file_fits_and_tries_a_student(budget, least):
     assert sum(c.fits for c in students) == 1 and students[-1].fits
 
 
+def test_students_are_tried_where_pruning_ends():
+    class Stuck(Workshop):
+        def prune(self, fraction):
+            raise OutOfReach("nothing is left to remove")
+
+    lines = []
+    shop = Stuck(Budget(size_kb=30))
+    found = search(
+        Path("1"), shop.prune, shop.students(), shop.measure, shop.budget,
+        report=lines.append,
+    )  # fmt: skip
+    assert best(found).method == "student"
+    assert "pruned no further: nothing is left to remove" in lines
+
+
 def test_the_better_method_wins():
     good = Workshop(Budget(size_kb=30), pruned_drop=0.2, student_drop=0.01)
     assert best(good.run()).method == "student"
     good = Workshop(Budget(size_kb=30), pruned_drop=0.01, student_drop=0.2)
     assert best(good.run()).method == "pruned"
+
+
+def test_four_bits_are_tried_before_more_is_pruned():
+    shop = Workshop(Budget(size_kb=65))
+    shop.quantize = ("int8", "int4")
+    found = shop.run()
+    assert [c.name for c in found] == ["as trained, int8", "as trained, int4"]
+    assert best(found).quantize == "int4" and not shop.trained
 
 
 def test_a_budget_that_nothing_meets_shows_what_was_reached():
@@ -99,7 +127,7 @@ def test_a_budget_that_nothing_meets_shows_what_was_reached():
 
 
 def candidate(name, size, drop, fits=True, method="pruned"):
-    return Candidate(name, method, "m", size, size / 10, drop, fits)
+    return Candidate(name, method, "m", "int8", size, size / 10, drop, fits)
 
 
 FOUR = [

@@ -14,6 +14,7 @@ from export.export_toys import ToyData, ready_files, toy_export, toy_run
 
 from mmkeras import artefact
 from mmkeras.export import bundle, export, exporter, measure, process
+from mmkeras.export.profiles import load_profile
 
 
 @pytest.fixture(scope="module")
@@ -202,10 +203,50 @@ def test_the_runner_is_found_where_it_was_installed(tmp_path, monkeypatch):
     assert bundle.runner_source() == place
 
 
+def test_a_bundle_for_firmware_holds_c_source(without_child, tmp_path):
+    small = load_profile("microcontroller").model_copy(
+        update={"operators": None, "memory_kb": 10_000, "quantize": None}
+    )
+    out = tmp_path / "bundle"
+    card = run_export(out, formats=["c-array"], target=small)
+    assert card["target"] == "microcontroller" and not card["failures"]
+    files = artefact.read_manifest(out, "bundle")["files"]
+    assert {"model.h", "model.c", "model.tflite"} <= set(files)
+    header = (out / "model.h").read_text(encoding="utf-8")
+    assert '#define MODEL_DIGIT_LABELS {"zero", "one"' in header
+
+
+def test_an_operator_that_a_device_lacks_is_no_bundle(without_child, tmp_path):
+    small = load_profile("microcontroller").model_copy(
+        update={"memory_kb": 10_000, "quantize": None}
+    )
+    out = tmp_path / "bundle"
+    with pytest.raises(ValueError, match="operator must be one that.*GELU"):
+        run_export(out, formats=["c-array"], target=small)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"quantize": "int4"}, "`quantize` must be one of none.*'int4'"),
+        ({"formats": ["c-array"]}, "`quantize` must be one of int8-full"),
+        (
+            {"target": load_profile("microcontroller"), "formats": ["onnx"],
+             "quantize": "int8-full"},
+            "`formats` must be among tflite, c-array for microcontroller",
+        ),
+        ({"quantize": "int4", "formats": ["onnx"]}, "`formats` must be tflite"),
+    ],
+)  # fmt: skip
+def test_what_a_device_cannot_take_is_refused_first(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        run_export(tmp_path / "bundle", **options)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"quantize": "int3"}, "`quantize` must be one of none.*'int3'"),
         ({"formats": ["coreml"]}, "`formats` must be.*coreml"),
         ({"formats": []}, "`formats` must be"),
         ({"max_drop": 3}, "`max_drop` must be a fraction"),

@@ -1,0 +1,250 @@
+"""From a trained run to a bundle within a budget: the parts put together.
+
+Pruned models and students of a ladder are trained with the run as their
+teacher, measured on the validation split, and the best that fits is exported,
+verified against the run on the test split.
+"""
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mmkeras import artefact, compress
+from mmkeras import heads as head_kinds
+from mmkeras.data import Data
+from mmkeras.export import budget as budgets
+from mmkeras.export import bundle, export, profiles
+from mmkeras.export.audit import narrow_convolutions
+from mmkeras.export.convert import to_tflite
+from mmkeras.export.quantize import quantize_tflite
+from mmkeras.export.quantize_full import quantize_full
+from mmkeras.export.runtimes import latencies_ms, open_file, run_all
+from mmkeras.export.samples import calibration, take
+from mmkeras.export.scores import METRIC, score
+from mmkeras.model import SCALES, build_from_recipe, load_model, smaller
+from mmkeras.runs import open_data, split_settings
+
+SEARCH_SAMPLES = 1000
+
+
+def shrink_run(
+    run: Path,
+    out: Path,
+    budget: budgets.Budget,
+    target: profiles.Profile | None = None,
+    epochs: int = 3,
+    data_folder: Path | None = None,
+    report: Callable[[str], None] = print,
+    **options: Any,
+) -> dict:
+    """Searches for a model within a budget, and exports the best.
+
+    Writes the bundle `out`, and beside it `<out>.search` with the table and
+    the picture of all candidates and the best one's `model.keras`.
+
+    Args:
+        run: Folder of the trained run.
+        out: Folder of the bundle.
+        budget: What the file may cost.
+        target: The device it has to fit.
+        epochs: Epochs of fine-tuning for each pruned model; a student, which
+            starts from nothing, gets four times as many.
+        data_folder: Where the data are now, if they have moved.
+        report: Takes each line of the report.
+        options: Further arguments of `export`.
+
+    Returns:
+        The card of the bundle.
+
+    Raises:
+        ValueError: If no candidate fits, or the best one loses too much.
+    """
+    bundle.check_target(Path(out), options.get("force", False))
+    asked = options.get("quantize", "int8")
+    # Four bits a weight cost nothing to try.
+    quantize = ("int8", "int4") if asked == "int8" else (asked,)
+    if "onnx" in options.get("formats", ()):
+        quantize = quantize[:1]
+    manifest = artefact.read_manifest(run, "run")
+    plain = open_data(manifest, data_folder, augment=False)
+    with tempfile.TemporaryDirectory(prefix="mmkeras-search-") as folder:
+        search = _Search(
+            load_model(run), manifest, plain,
+            open_data(manifest, data_folder), Path(folder), budget, target,
+            epochs,
+        )  # fmt: skip
+        report(f"searching on the validation split\n{budgets.HEADER}")
+        found = budgets.search(
+            search.save(search.teacher, "as trained"),
+            search.prune,
+            search.students(),
+            search.measure,
+            budget,
+            quantize,
+            report,
+        )
+        name = target.name if target else None
+        budgets.write_search(_folder(out), found, budget, target=name)
+        best = budgets.best(found)
+        report(f"best: {best.name}")
+        options["quantize"] = best.quantize
+        with artefact.atomic(_folder(out) / "model.keras") as temporary:
+            temporary.write_bytes(Path(best.model).read_bytes())
+        return export(
+            best.model,
+            plain.spec,
+            plain,
+            out,
+            reference=run,
+            target=target,
+            report=report,
+            **options,
+        )
+
+
+def _folder(out: Path) -> Path:
+    return Path(out).with_name(f"{Path(out).name}.search")
+
+
+class _Search:
+    """Trains candidates, and measures them on the validation split."""
+
+    def __init__(
+        self, teacher, manifest, plain: Data, data: Data, folder: Path,
+        budget, profile, epochs,
+    ):  # fmt: skip
+        self.teacher, self.manifest, self.data = teacher, manifest, data
+        self.folder, self.budget, self.profile = folder, budget, profile
+        self.epochs, self.spec = epochs, plain.spec
+        self.ranges = calibration(plain.train, self.spec, 64)
+        self.validation = take(plain.validation, self.spec, SEARCH_SAMPLES)
+        self.heads = build_from_recipe(
+            self.spec, plain.statistics, manifest["recipe"]
+        )[1]
+        answers = teacher.predict(self.validation[0], verbose=0)
+        self.base = self._scores(answers)
+        # The last model that was pruned, and its share of the first one.
+        self.pruned = [(1.0, teacher)]
+
+    def save(self, model: keras.Model, name: str) -> Path:
+        path = self.folder / f"{name.replace(' ', '-')}.keras"
+        model.save(path)
+        return path
+
+    def tune(self, student: keras.Model, epochs: int) -> None:
+        """Teaches a model, with a rate that falls to zero."""
+        steps = max(1, epochs * int(self.data.train.cardinality()))
+        settings = split_settings(self.manifest["recipe"])
+        rate = settings["strategies"]["full"].get("learning_rate", 1e-3)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, steps, warmup_target=rate, warmup_steps=steps // 10
+        )
+        distiller = compress.Distiller(
+            self.teacher, student, optional=self.spec.optional
+        )
+        distiller.compile(
+            optimizer=keras.optimizers.AdamW(schedule, clipnorm=1.0),
+            loss=head_kinds.losses(self.heads),
+            loss_weights=head_kinds.loss_weights(self.heads),
+            # A search compiles many models; XLA would take longer than it
+            # saves.
+            jit_compile=False,
+        )
+        distiller.fit(self.data.train, epochs=epochs, verbose=0, shuffle=False)
+
+    def prune(self, fraction: float) -> Path:
+        """Prunes the nearest larger model of the search, and tunes it."""
+        share, model = min(p for p in self.pruned if p[0] > fraction)
+        try:
+            small = compress.prune_channels(
+                model,
+                fraction / share,
+                of=self._dearest(),
+                importance="taylor",
+                data=self.data.train.take(20),
+                loss=head_kinds.losses(self.heads),
+            )
+        except ValueError as error:
+            raise budgets.OutOfReach(str(error)) from error
+        self.tune(small, self.epochs)
+        self.pruned.append((fraction, small))
+        return self.save(small, f"pruned {fraction:.4f}")
+
+    def _dearest(self) -> str:
+        """A file's size follows its parameters, its time what it computes."""
+        only_time = self.budget.size_kb is None
+        return "multiply_adds" if only_time else "parameters"
+
+    def students(self) -> Iterator[tuple[str, float, Callable[[], Path]]]:
+        whole = self.teacher.count_params()
+        for scale in SCALES:
+            recipe = smaller(self.manifest["recipe"], self.spec, scale)
+            model = build_from_recipe(self.spec, self.data.statistics, recipe)
+            yield (
+                f"student, {scale:.3g} as wide",
+                model[0].count_params() / whole,
+                lambda model=model[0], scale=scale: self._teach(model, scale),
+            )
+
+    def _teach(self, student: keras.Model, scale: float) -> Path:
+        self.tune(student, 4 * self.epochs)
+        return self.save(student, f"student {scale}")
+
+    def measure(
+        self, name: str, method: str, path: Path, quantize: str
+    ) -> budgets.Candidate:
+        target = path.with_suffix(f".{quantize}.tflite")
+        # The quantizer draws progress bars that nobody asked for.
+        with contextlib.redirect_stderr(io.StringIO()):
+            self._convert(path, target, quantize)
+        run = open_file(target)
+        scores = self._scores(run_all(run, self.validation[0]))
+        time = latencies_ms({"it": run}, self.validation[0], 1.0)["it"]
+        size = target.stat().st_size / 1000
+        misfits = ()
+        if self.profile is not None:
+            misfits = tuple(profiles.misfits(target, self.profile))
+        return budgets.Candidate(
+            name, method, str(path), quantize, size, time,
+            drop=max(self.base[t] - scores[t] for t in self.base),
+            fits=self.budget.excess(size, time) <= 1 and not misfits,
+            misfits=misfits,
+        )  # fmt: skip
+
+    def _convert(self, path: Path, target: Path, quantize: str) -> None:
+        """Quantizes as `export` does, in this process: the model is known."""
+        source = path.with_suffix(".float.tflite")
+        if not source.is_file():
+            to_tflite(load_model(path), source)
+        if quantize == "none":
+            target.write_bytes(source.read_bytes())
+        elif quantize in ("float16", "dynamic"):
+            to_tflite(load_model(path), target, quantize)
+        elif quantize == "int8-full":
+            quantize_full(source, target, self.ranges)
+        else:
+            quantize_tflite(
+                source,
+                target,
+                self.ranges,
+                bits=16 if quantize == "int16x8" else 8,
+                weight_bits=4 if quantize == "int4" else 8,
+                keep=narrow_convolutions(source),
+            )
+
+    def _scores(self, outputs: dict[str, np.ndarray]) -> dict[str, float]:
+        _, labels, weight = self.validation
+        found = {}
+        for name, target in self.spec.targets.items():
+            scores = score(
+                target.kind, labels[name], weight[name], outputs[name]
+            )
+            if METRIC[target.kind] in scores:
+                found[name] = scores[METRIC[target.kind]]
+        return found
