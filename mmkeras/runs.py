@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from mmkeras import artefact, evaluation
+from mmkeras.compress import qat_layer  # noqa: F401, for load_model
 from mmkeras.data import Data, load_data
 from mmkeras.model import (
     RECIPE_KEYS,

@@ -39,9 +39,12 @@ def main(path: str) -> int:
 def convert(job: dict, folder: Path) -> None:
     """Loads the model, answers the test samples, makes the float files."""
     step("loading the model")
+    # Loading needs its layer to be registered.
+    from mmkeras.compress import qat_layer  # noqa: F401
+    from mmkeras.export.learned import plain, save_ranges
     from mmkeras.model import load_model
 
-    model = load_model(job["model"])
+    model, aware = plain(load_model(job["model"]))
     check_finite(model, job["model"])
 
     step("running the model")
@@ -49,6 +52,8 @@ def convert(job: dict, folder: Path) -> None:
 
     if "tflite" in job["formats"]:
         make_tflite(model, job["quantize"], folder)
+        if aware is not None:
+            save_ranges(aware, folder / "float.tflite", folder)
     if "onnx" in job["formats"]:
         samples = load(folder / "calibration.npz")
         make_onnx(model, job["quantize"], samples, folder, float_scopes(job))
@@ -135,11 +140,14 @@ def make_onnx(
 def depart(job: dict, folder: Path) -> None:
     """Finds the first layer where a float file departs from Keras."""
     step("looking for the layer that departs")
+    from mmkeras.compress import qat_layer  # noqa: F401
     from mmkeras.export.departure import find_departure
+    from mmkeras.export.learned import plain
     from mmkeras.model import load_model
 
     x = load(folder / "departing.npz")
-    found = find_departure(load_model(job["model"]), folder / job["file"], x)
+    model, _ = plain(load_model(job["model"]))
+    found = find_departure(model, folder / job["file"], x)
     entry = None
     if found is not None:
         layer, gap = found

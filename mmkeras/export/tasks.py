@@ -23,15 +23,18 @@ def step(name: str) -> None:
 def heavy(job: dict, folder: Path) -> None:
     """Quantizes the heavy operators; activations of 8 or 16 bits."""
     from mmkeras.export.audit import narrow_convolutions
-    from mmkeras.export.quantize import quantize_tflite
+    from mmkeras.export.learned import load_ranges
+    from mmkeras.export.quantize import find_ranges, quantize_tflite
 
     step(f"converting to tflite, {job['task']}")
     source = folder / "float.tflite"
+    samples = load(folder / "calibration.npz")
     quantize_tflite(
         source,
         folder / f"{job['task']}.tflite",
-        load(folder / "calibration.npz"),
+        samples,
         float_scopes(job),
+        ranges={**find_ranges(source, samples), **load_ranges(folder)},
         bits=16 if job["task"] == "int16x8" else 8,
         weight_bits=4 if job["task"] == "int4" else 8,
         keep=narrow_convolutions(source),

@@ -115,3 +115,29 @@ def test_the_layer_that_departs_is_looked_for(tmp_path):
         assert child.main(job) == 0
         found = json.loads((tmp_path / child.DEPARTURE).read_text())
         assert entry is found is None or entry.items() <= found.items()
+
+
+def test_a_model_trained_with_rounding_keeps_its_ranges(tmp_path):
+    from mmkeras.compress import calibrate, quantize_aware
+
+    rng = np.random.default_rng(1)
+    aware = quantize_aware(small_model())
+    calibrate(aware, {"x": rng.normal(size=(64, 32)).astype("float32")})
+    aware.save(tmp_path / "m.keras")
+    few = {"x": 0.1 * rng.normal(size=(4, 32)).astype("float32")}
+    for name in ("test", "calibration"):
+        np.savez(tmp_path / f"{name}.npz", **few)
+    job = {
+        "model": str(tmp_path / "m.keras"), "folder": str(tmp_path),
+        "quantize": "int8-heavy", "formats": ["tflite"], "optional": [],
+        "debug": True, "task": "convert",
+    }  # fmt: skip
+    for task in ("convert", "int8-heavy"):
+        job["task"] = task
+        (tmp_path / "job.json").write_text(json.dumps(job))
+        assert child.main(str(tmp_path / "job.json")) == 0
+    # The samples at hand reach a tenth of the learned range: not theirs.
+    x = {"x": rng.normal(size=(1, 32)).astype("float32")}
+    wanted = np.asarray(aware(x)["y"])
+    found = open_file(tmp_path / "int8-heavy.tflite")(x)["y"]
+    np.testing.assert_allclose(found, wanted, atol=np.ptp(wanted) / 50)
