@@ -1,7 +1,7 @@
 // The source of a picture: the camera, or a file.
 
 import { make } from "./answers.js";
-import { makeButton, makeFileButton } from "./cards.js";
+import { makeButton, makeFileButton } from "./buttons.js";
 import { fit, pixels, readImage } from "./inputs.js";
 
 /** Says in words why a camera or a microphone did not open. */

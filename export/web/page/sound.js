@@ -1,7 +1,7 @@
 // The source of sound: the last seconds of the microphone, or a file.
 
 import { make } from "./answers.js";
-import { makeButton, makeFileButton } from "./cards.js";
+import { makeButton, makeFileButton } from "./buttons.js";
 import { readAudio, resample } from "./inputs.js";
 import { open } from "./picture.js";
 
