@@ -43,7 +43,7 @@ LAYERS = {
         {"gru_cell/kernel": (1,), "gru_cell/recurrent_kernel": (1,)},
     ),
     "both ways": (
-        layers.Bidirectional(layers.LSTM(3)),
+        layers.Bidirectional(layers.LSTM(3, name="lstm")),
         SEQUENCE,
         {
             f"{way}_lstm/lstm_cell/{name}": (1,)
