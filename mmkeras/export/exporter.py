@@ -100,7 +100,8 @@ def export(
             np.savez(folder / "calibration.npz", **ranges)
             np.savez(folder / "test.npz", **test[0])
         run_child(job, report)
-        card = verify(spec, data, job, test, run_child, report)
+        with bundle.writing(out):
+            card = verify(spec, data, job, test, run_child, report)
         card["samples"] = {
             "test": len(next(iter(test[0].values()))),
             "of": int(data.counts["test"]),

@@ -62,7 +62,8 @@ def toy_model():
     x = layers.Rescaling(1 / 255)(inputs["image"])
     x = layers.Conv2D(32, 3, padding="same", use_bias=False)(x)
     x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
+    wide = layers.Conv2D(64, 3, padding="same", activation="relu", name="wide")
+    x = wide(x)
     image = layers.Dense(32)(layers.Flatten()(layers.MaxPooling2D(4)(x)))
 
     x = layers.Reshape((800, 1))(inputs["audio"])
@@ -70,7 +71,7 @@ def toy_model():
         mode="log", frame_length=64, frame_step=32, fft_length=64,
         name="audio_logmel",
     )(x)  # fmt: skip
-    audio = layers.Dense(32)(layers.GRU(16)(x))
+    audio = layers.Dense(32)(layers.GRU(16, name="gru")(x))
 
     x = layers.Embedding(100, 16)(inputs["text"])
     hide = ops.cast(ops.equal(inputs["text"], 0), "float32") * -30

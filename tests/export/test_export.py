@@ -78,7 +78,7 @@ def test_the_card_says_which_recipe_and_why(done):
     refused = done.card["recipes"]["int8-full"]["refused"]
     assert "layer `gru`" in refused and "unroll=True" in refused
     layers = done.card["layers"]
-    assert layers["conv2d_1"]["own_db"] > 20 and "digit" in layers
+    assert layers["wide"]["own_db"] > 20 and "digit" in layers
     assert "recipe int8-heavy, shipped: " in done.report
     assert {"CONV_2D", "WHILE"} <= set(done.card["operators"])
 

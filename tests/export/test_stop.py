@@ -38,6 +38,8 @@ def test_a_stopped_export_leaves_nothing(tmp_path, sent, code):
         [sys.executable, "-c", STUCK, str(converter),
          str(tmp_path / "out" / "bundle")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell's background jobs, and so their tests, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert parent.stdout.readline() == "step: converting for ever\n"
     parent.send_signal(sent)
