@@ -172,7 +172,7 @@ def test_int8_is_where_it_should_be():
     }
     front = [kind for name, kind in kinds.items() if "logmel" in name]
     assert front and "int8" not in front
-    assert "int8" in [kind for name, kind in kinds.items() if "conv2d" in name]
+    assert "int8" in [kind for name, kind in kinds.items() if "wide" in name]
     run = interpreter.get_signature_runner("serving_default")
     inputs = run.get_input_details()
     assert {n: np.dtype(d["dtype"]).name for n, d in inputs.items()} == {
