@@ -14,15 +14,8 @@ CALIBRATED, COMPARED = 16, 32
 Arrays = Mapping[str, np.ndarray]
 
 
-def streams(path: str | Path) -> dict[str, dict]:
-    """Returns what a device must know of each stream, by modality.
-
-    Args:
-        path: The `.tflite` file.
-
-    Returns:
-        `{modality: {"signature": name, "step": samples or tokens a step}}`.
-    """
+def _open(path: str | Path) -> dict[str, tuple[Any, int]]:
+    """Returns each stream's signature, ready to run, and its step."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=1)
@@ -30,52 +23,44 @@ def streams(path: str | Path) -> dict[str, dict]:
     for key in sorted(interpreter.get_signature_list()):
         name = key.removeprefix(PREFIX)
         if key.startswith(PREFIX):
-            details = interpreter.get_signature_runner(key).get_input_details()
-            step = int(details[name]["shape"][1])
-            found[name] = {"signature": key, "step": step}
+            run = interpreter.get_signature_runner(key)
+            step = int(run.get_input_details()[name]["shape"][1])
+            found[name] = run, step
     return found
 
 
 def calibration_rows(path: str | Path, x: Arrays) -> dict[str, list[Arrays]]:
     """Returns the inputs of every step of some samples, by signature."""
-    found = {}
-    for name, entry in streams(path).items():
-        count = min(CALIBRATED, len(x[name]))
-        found[entry["signature"]] = [
+    return {
+        f"{PREFIX}{name}": [
             inputs
-            for i in range(count)
+            for i in range(min(CALIBRATED, len(x[name])))
             for inputs, _ in walk(
-                path, name, {key: array[i : i + 1] for key, array in x.items()}
+                run, step, name, {k: array[i : i + 1] for k, array in x.items()}
             )
         ]
-    return found
+        for name, (run, step) in _open(path).items()
+    }
 
 
 def walk(
-    path: str | Path, name: str, x: Arrays
+    run: Any, step: int, name: str, x: Arrays
 ) -> Iterator[tuple[Arrays, Arrays]]:
     """Yields the inputs and outputs of each step of one sample.
 
     Args:
-        path: The `.tflite` file.
+        run: The stream's signature.
+        step: Samples or tokens of a step.
         name: The streamed modality.
         x: Inputs by name, `(1, ...)`.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    entry = streams(path)[name]
-    run = Interpreter(str(path), num_threads=1).get_signature_runner(
-        entry["signature"]
-    )
-    details = run.get_input_details()
     state = {
         key: np.zeros(detail["shape"], detail["dtype"])
-        for key, detail in details.items()
+        for key, detail in run.get_input_details().items()
         if key.startswith(STATE)
     }
-    length = entry["step"]
-    for at in range(0, x[name].shape[1] - length + 1, length):
-        inputs = {**x, name: x[name][:, at : at + length], **state}
+    for at in range(0, x[name].shape[1] - step + 1, step):
+        inputs = {**x, name: x[name][:, at : at + step], **state}
         found = run(**inputs)
         state = {key: found[key] for key in state}
         yield inputs, {k: v for k, v in found.items() if k not in state}
@@ -92,23 +77,29 @@ def compare(path: str | Path, x: Arrays) -> dict[str, dict[str, Any]]:
         By modality: signature, step, samples, and the largest difference of
         any output.
     """
-    found = streams(path)
-    if not found:
+    opened, found = _open(path), {}
+    if not opened:
         return {}
     few = {key: array[:COMPARED] for key, array in x.items()}
     whole = run_all(open_file(path), few)
-    for name, entry in found.items():
-        entry["samples"] = len(few[name])
-        entry["largest_difference"] = max(
-            _difference(path, name, few, whole, i)
+    for name, (run, step) in opened.items():
+        last = [
+            _last(run, step, name, {k: v[i : i + 1] for k, v in few.items()})
             for i in range(len(few[name]))
-        )
+        ]
+        found[name] = {
+            "signature": f"{PREFIX}{name}",
+            "step": step,
+            "samples": len(last),
+            "largest_difference": max(
+                float(np.abs(outputs[key] - whole[key][i : i + 1]).max())
+                for i, outputs in enumerate(last)
+                for key in outputs
+            ),
+        }
     return found
 
 
-def _difference(path, name: str, x: Arrays, whole: Arrays, i: int) -> float:
-    one = {key: array[i : i + 1] for key, array in x.items()}
-    *_, (_, last) = walk(path, name, one)
-    return max(
-        float(np.abs(last[key] - whole[key][i : i + 1]).max()) for key in last
-    )
+def _last(run: Any, step: int, name: str, x: Arrays) -> Arrays:
+    *_, (_, outputs) = walk(run, step, name, x)
+    return outputs

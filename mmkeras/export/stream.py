@@ -9,7 +9,8 @@ next state. What needs to see the whole sequence is refused by name.
 import keras
 from keras import layers, ops
 
-PREFIX = "state_"
+from mmkeras.export.steps import STATE as PREFIX
+
 # What looks at each step alone.
 POINTWISE = {
     "Activation", "Add", "BatchNormalization", "Cast", "Dense", "Dropout",
