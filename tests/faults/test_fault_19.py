@@ -4,6 +4,7 @@ Each is refused in under a second, in one message that names the file and what
 is wrong with it; what merely looks like a trap is read as text.
 """
 
+import gc
 import os
 import re
 import time
@@ -157,12 +158,19 @@ CASES = {
 
 
 def load(path: Path):
-    """Loads a spec, and fails if that takes a second of processor time."""
-    start = time.process_time()
+    """Loads a spec, and fails if that takes a second of this thread.
+
+    Other threads of the suite, and a sweep through all that it has left in
+    memory, are not the spec's.
+    """
+    gc.disable()
+    start = time.thread_time()
     try:
         return load_spec(path)
     finally:
-        assert time.process_time() - start < 1
+        spent = time.thread_time() - start
+        gc.enable()
+        assert spent < 1
 
 
 @pytest.mark.parametrize("name", CASES)
