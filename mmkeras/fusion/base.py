@@ -12,6 +12,8 @@ class Fusion(keras.layers.Layer):
     `present`, a learned vector replaces the tower's output wherever the
     modality is absent, sample by sample: in training, in evaluation and in
     the exported graph alike. What stood in the absent input has no influence.
+    `fuse` gets the tower outputs by name, and beside them `"present"`,
+    `(batch, 1)`, 1 where it is the tower that speaks and not its stand-in.
 
     Args:
         units: Width of the output.
@@ -58,12 +60,19 @@ class Fusion(keras.layers.Layer):
         """Creates the weights of `fuse`; nothing by default."""
 
     def call(self, features, present=None):
-        features = {name: dict(features[name]) for name in sorted(features)}
+        features = {
+            name: {**features[name], "present": self.everywhere(features[name])}
+            for name in sorted(features)
+        }
         for name in self.standins:
             features[name] = self.stand_in(
                 features[name], present[name], self.standins[name]
             )
         return self.fuse(features)
+
+    def everywhere(self, feature):
+        """Returns `(batch, 1)` ones: a modality that is always there."""
+        return ops.ones_like(feature["vector"][:, :1])
 
     def stand_in(self, feature, present, standin):
         """Replaces one modality's features where `present` is 0.
@@ -80,6 +89,7 @@ class Fusion(keras.layers.Layer):
             "vector": feature["vector"] * here + standin * (1 - here),
             "tokens": feature["tokens"] * here_3d + standin * (1 - here_3d),
             "mask": mask * here + first * (1 - here),
+            "present": here,
         }
 
     def fuse(self, features):
