@@ -1,5 +1,8 @@
 """`load_model` takes what Keras saves, and makes no more than is stored."""
 
+import json
+import subprocess
+import sys
 import threading
 
 import keras
@@ -8,6 +11,7 @@ import pytest
 from keras import layers, ops
 
 from mmkeras.model import load_model
+from mmkeras.model.inspect_config import check_config
 from mmkeras.model.load import bounded_weights
 
 
@@ -131,3 +135,72 @@ def test_the_bound_counts_all_weights_of_this_thread_alone():
     assert done == [True]
     assert keras.Variable.__init__ is before
     layers.Dense(100).build((None, 100))
+
+
+# Where keras_hub has each class, and what registers it.
+VIT = "keras_hub.src.models.vit"
+BERT = "keras_hub.src.models.bert"
+
+
+@pytest.mark.parametrize(
+    "module, name, registered",
+    [
+        (f"{VIT}.vit_layers", "ViTEncoder", "ViTEncoder"),
+        (f"{VIT}.vit_backbone", "ViTBackbone", "keras_hub>ViTBackbone"),
+    ],
+)
+def test_what_computes_in_keras_hub_is_known(module, name, registered):
+    entry = dict(module=module, class_name=name, registered_name=registered)
+    check_config(json.dumps({"layers": [entry]}).encode())
+
+
+@pytest.mark.parametrize(
+    "module, name, registered",
+    [
+        (f"{BERT}.bert_tokenizer", "BertTokenizer", "keras_hub>BertTokenizer"),
+        (f"{VIT}.vit_image_converter", "ViTImageConverter", None),
+        (f"{BERT}.bert_masked_lm", "BertMaskedLM", None),
+        # Keras takes what is registered, whatever the module says.
+        (f"{VIT}.vit_layers", "ViTEncoder", "keras_hub>BertTokenizer"),
+        ("keras.layers", "Dense", "keras_hub>BertTokenizer"),
+        ("keras_hub.src.utils.preset_utils", "PresetLoader", None),
+        (f"{VIT}.nowhere", "ViTEncoder", None),
+        (f"{VIT}.vit_layers", "ops", None),
+    ],
+)
+def test_what_reads_files_in_keras_hub_is_refused(module, name, registered):
+    import keras_hub  # noqa: F401
+
+    entry = dict(module=module, class_name=name, registered_name=registered)
+    with pytest.raises(ValueError, match="none of the layers and backbones"):
+        check_config(json.dumps({"layers": [entry]}).encode())
+
+
+def test_a_function_of_keras_hub_that_fetches_is_refused():
+    import keras_hub  # noqa: F401
+
+    def config(name):
+        entry = dict(class_name="function", module="builtins", config=name)
+        return json.dumps({"activation": entry}).encode()
+
+    check_config(config("keras_hub>gelu_approximate"))
+    with pytest.raises(ValueError, match="'keras_hub>upload_preset'"):
+        check_config(config("keras_hub>upload_preset"))
+
+
+@pytest.mark.slow
+def test_a_tower_of_keras_hub_loads_where_nobody_imported_it(tmp_path):
+    from mmkeras.towers import image_tower
+
+    tower = image_tower(8, 8, 1, variant="vit", filters=2, depth=1, heads=2)
+    path = tmp_path / "tower.keras"
+    tower.save(path)
+    code = (
+        "import sys; from mmkeras.model import load_model;"
+        "print('keras_hub' in sys.modules);"
+        f"print(load_model({str(path)!r}).count_params())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["False", str(tower.count_params())]

@@ -20,8 +20,9 @@ HEAVY = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "GATHER")
 NARROW = ("FULLY_CONNECTED", "CONV_2D")
 # A loop's own bookkeeping is gathers on indices and states.
 LOOPS = ".*(while|TensorList|TensorArray).*"
-# A spectral front end does not survive int8.
-FLOAT_SCOPES = ("logmel",)
+# Neither a spectral front end nor a table in raw units (missing cells,
+# indices) survives int8.
+FLOAT_SCOPES = ("logmel", "raw_cells")
 Ranges = dict[str, dict[str, np.ndarray]]
 
 

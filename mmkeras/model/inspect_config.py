@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from mmkeras.model.inspect_hub import FUNCTIONS, check_hub_class, of_hub
+
 MAX_CONFIG_BYTES = 8_000_000
 # Braces, brackets and commas; each may become a Python object of 200 bytes.
 MAX_TOKENS = 500_000
@@ -136,13 +138,9 @@ def check_class(entry: dict) -> None:
     if name in VALUES:
         return check_literal(name, entry.get("config"))
     if name == "function":
-        found = _registered(entry.get("config"))
-        if not inspect.isfunction(found):
-            raise ValueError(
-                f"a config with the function {entry.get('config')!r} as an "
-                "object. Only registered functions are accepted"
-            )
-        return None
+        return check_function(entry.get("config"))
+    if of_hub(module, registered):
+        return check_hub_class(module, name, registered)
     if _registered(registered) is None:
         found = _keras_class(module, name)
         if found is None or {c.__name__ for c in found.__mro__} & REFUSED:
@@ -155,6 +153,17 @@ def check_class(entry: dict) -> None:
     elif "Tokenizer" in str(registered):
         raise ValueError(f"a config with {registered!r}, which reads files")
     return None
+
+
+def check_function(name: Any) -> None:
+    """Raises ValueError unless a function is one that layers apply."""
+    found = _registered(name)
+    known = inspect.isfunction(found)
+    if not known or of_hub(None, name) and name not in FUNCTIONS:
+        raise ValueError(
+            f"a config with the function {name!r} as an object. Only "
+            "registered functions are accepted"
+        )
 
 
 def check_literal(name: str, config: Any) -> None:

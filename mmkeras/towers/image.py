@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 
 import keras
-from keras import layers, ops
+from keras import layers
 
-VARIANTS = ("cnn", "resnet18", "resnet50")
-# Mean and standard deviation of pixels / 255 by channels, which the presets of
-# keras_hub were trained with; for grey, those of the three averaged.
-IMAGENET = {
-    1: ((0.449,), (0.226,)),
-    3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
+from mmkeras.towers.checks import check_choice, check_sizes
+from mmkeras.towers.finish import finish_tower
+from mmkeras.towers.image_hub import HUB_VARIANTS, hub_features, statistics_of
+from mmkeras.towers.mobilenet import mobilenet
+
+VARIANTS = ("cnn", "mobilenet", *HUB_VARIANTS)
 
 
 def image_tower(
@@ -27,6 +26,8 @@ def image_tower(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     pretrained: str | None = None,
+    patch: int = 8,
+    heads: int = 4,
 ) -> keras.Model:
     """Builds a tower that reads one image.
 
@@ -37,21 +38,30 @@ def image_tower(
     Args:
         height: Rows of pixels.
         width: Columns of pixels.
-        channels: Channels a pixel. A ResNet sees one channel three times.
+        channels: Channels a pixel. A backbone of keras_hub sees one channel
+            three times.
         name: Name of the modality, and of the input.
         variant: `"cnn"` (stages of two 3x3 convolutions with batch
             normalisation and ReLU, each stage twice as wide and half as high
-            as the one before), `"resnet18"` or `"resnet50"` (keras_hub).
+            as the one before), `"mobilenet"` (a strided stem, then stages of
+            two inverted residual blocks with depthwise convolutions), or of
+            keras_hub `"resnet18"`, `"resnet50"`, `"resnet152"`,
+            `"efficientnet"` (B0) or `"vit"` (a transformer over patches).
         units: Width of the vector and of the tokens.
         dropout: Share of features dropped before the last layer.
-        filters: Filters of the first stage of a `"cnn"`.
-        depth: Stages of a `"cnn"`; the last map is `2 ** (depth - 1)` times
-            smaller than the image.
+        filters: Filters of the first stage of a `"cnn"` or a `"mobilenet"`; a
+            quarter of the width of a `"vit"`.
+        depth: Stages of a `"cnn"`, whose last map is `2 ** (depth - 1)` times
+            smaller than the image, or of a `"mobilenet"` (`2 ** depth` times);
+            blocks of a `"vit"`.
         mean: Mean of pixels / 255 over the training images, one number for
             each channel. Defaults to 0, or with `pretrained` to ImageNet's.
         std: Their standard deviation. Defaults to 1, or to ImageNet's.
-        pretrained: Name or local folder of a keras_hub ResNet preset, in place
-            of random weights.
+        pretrained: Name or local folder of a keras_hub preset, in place of
+            random weights. A `"vit"` then sees the image resized to what the
+            preset was trained on.
+        patch: Pixels of a side of a patch of a `"vit"` without a preset.
+        heads: Attention heads of a `"vit"` without a preset.
 
     Returns:
         Model from uint8 `(batch, height, width, channels)` to
@@ -66,40 +76,28 @@ def image_tower(
     """
     check_choice("variant", variant, VARIANTS)
     check_sizes(height=height, width=width, channels=channels, units=units)
-    check_sizes(filters=filters, depth=depth)
+    check_sizes(filters=filters, depth=depth, patch=patch, heads=heads)
+    if pretrained and variant not in HUB_VARIANTS:
+        raise ValueError(
+            "Argument `pretrained` needs a variant with presets. Received: "
+            f"pretrained={pretrained!r} with variant={variant!r}. Choices: "
+            f"{', '.join(HUB_VARIANTS)}"
+        )
+    if pretrained and mean is None and std is None:
+        mean, std = statistics_of(variant, channels)
     pixels = keras.Input((height, width, channels), dtype="uint8", name=name)
 
+    x = _normalise(pixels, mean, std, name)
     if variant == "cnn":
-        if pretrained:
-            raise ValueError(
-                "Argument `pretrained` needs a variant with presets. Received: "
-                f"pretrained={pretrained!r} with variant='cnn'. Choices: "
-                "'resnet18', 'resnet50'"
-            )
-        x = _normalise(pixels, mean, std, name)
         x = _convolutions(x, filters, depth, name)
+    elif variant == "mobilenet":
+        x = mobilenet(x, filters, depth, name)
     else:
-        if channels not in IMAGENET:
-            raise ValueError(
-                "Argument `channels` must be 1 or 3 for a ResNet. Received: "
-                f"channels={channels}"
-            )
-        if pretrained and mean is None and std is None:
-            mean, std = IMAGENET[channels]
-        x = _normalise(pixels, mean, std, name)
-        if channels == 1:
-            x = layers.Concatenate(name=f"{name}_three_channels")([x, x, x])
-        x = _resnet(variant, (height, width, 3), pretrained)(x)
+        vit = dict(filters=filters, depth=depth, patch=patch, heads=heads)
+        x = hub_features(x, variant, pretrained, name, **vit)
 
-    x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
     x = layers.Reshape((-1, x.shape[-1]), name=f"{name}_cells")(x)
-    tokens = layers.Dense(units, name=f"{name}_tokens")(x)
-    outputs = {
-        "vector": layers.GlobalAveragePooling1D(name=f"{name}_vector")(tokens),
-        "tokens": tokens,
-        "mask": ops.ones_like(tokens[:, :, 0], dtype="float32"),
-    }
-    return keras.Model(pixels, outputs, name=f"{name}_tower")
+    return finish_tower(pixels, x, units, dropout, name)
 
 
 def _normalise(pixels, mean, std, name):
@@ -144,47 +142,3 @@ def _convolutions(x, filters, depth, name):
             )(x)
             x = layers.ReLU(name=f"{name}_relu_{stage}_{i}")(x)
     return x
-
-
-def _resnet(variant, image_shape, pretrained):
-    # Imported here: keras_hub takes seconds, and most towers need none of it.
-    from keras_hub.models import ResNetBackbone
-
-    if pretrained:
-        hub = ResNetBackbone.from_preset(
-            pretrained, image_shape=image_shape, data_format="channels_last"
-        )
-    else:
-        small = variant == "resnet18"
-        filters = [64, 128, 256, 512]
-        hub = ResNetBackbone(
-            input_conv_filters=[64],
-            input_conv_kernel_sizes=[7],
-            stackwise_num_filters=filters,
-            stackwise_num_blocks=[2, 2, 2, 2] if small else [3, 4, 6, 3],
-            stackwise_num_strides=[1, 2, 2, 2],
-            block_type="basic_block" if small else "bottleneck_block",
-            image_shape=image_shape,
-            data_format="channels_last",
-        )
-    # A plain model of stock layers: the saved file needs no keras_hub.
-    return keras.Model(hub.inputs, hub.outputs[0], name="backbone")
-
-
-def check_choice(argument: str, value: str, choices: Sequence[str]) -> None:
-    """Raises ValueError unless `value` is among `choices`."""
-    if value not in choices:
-        raise ValueError(
-            f"Argument `{argument}` must be one of {list(choices)}. "
-            f"Received: {argument}={value!r}"
-        )
-
-
-def check_sizes(**sizes: int) -> None:
-    """Raises ValueError unless each value is a positive whole number."""
-    for argument, value in sizes.items():
-        if type(value) is not int or value <= 0:
-            raise ValueError(
-                f"Argument `{argument}` must be a positive integer. "
-                f"Received: {argument}={value!r}"
-            )

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mmkeras.towers.image import check_choice
+from mmkeras.towers.checks import check_choice
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -29,6 +29,9 @@ class LogMel(layers.Layer):
         causal: bool, whether each frame ends where its hop ends: silence is
             put before the first sample, and there are
             `samples // hop_length` frames. A stream needs it.
+        fft_length: int, points of the transform; the next power of two from
+            `frame_length` on by default. Any other is done by matrices, since
+            devices transform powers of two alone.
 
     Call arguments: samples, float32 `(batch, samples)` in [-1, 1].
 
@@ -51,6 +54,7 @@ class LogMel(layers.Layer):
         floor=1e-6,
         transform="fft",
         causal=False,
+        fft_length=None,
         **kwargs,
     ):
         check_choice("transform", transform, ("fft", "matmul"))
@@ -65,7 +69,7 @@ class LogMel(layers.Layer):
         self.floor = floor
         self.transform = transform
         self.causal = causal
-        self.fft_length = 2 ** (frame_length - 1).bit_length()
+        self.fft_length = fft_length or 2 ** (frame_length - 1).bit_length()
         bank = mel_filterbank(
             sample_rate_hz, self.fft_length, mel_bands, low_hz, self.high_hz
         )
@@ -78,11 +82,17 @@ class LogMel(layers.Layer):
         if self.causal:
             past = self.frame_length - self.hop_length
             samples = ops.pad(samples, ((0, 0), (past, 0)))
-        frames = self._window * ops.extract_sequences(
+        return ops.log(self.power(samples) + self.floor)
+
+    def power(self, samples):
+        """Returns the mel power spectrogram of whole frames."""
+        frames = ops.extract_sequences(
             samples, self.frame_length, self.hop_length
         )
+        # Torch multiplies no NumPy array that stands before its tensor.
+        frames = ops.multiply(frames, self._window)
         bins = len(self._bank)
-        if self.transform == "fft":
+        if self.transform == "fft" and self.fft_length.bit_count() == 1:
             parts = ops.rfft(frames, self.fft_length)
             parts = [part[..., :bins] for part in parts]
         else:
@@ -91,7 +101,7 @@ class LogMel(layers.Layer):
             waves = np.cos(angle), np.sin(angle)
             parts = [ops.matmul(frames, w.astype("float32")) for w in waves]
         power = ops.square(parts[0]) + ops.square(parts[1])
-        return ops.log(ops.matmul(power, self._bank) + self.floor)
+        return ops.matmul(power, self._bank)
 
     def follow_channels(self, follow, samples):
         shape = self.compute_output_shape(samples.shape)

@@ -147,3 +147,30 @@ class SelfAttention(layers.Layer):
         out = follow(self.join, follow.flow(shape, value))
         follow.tie(out, x)
         return out
+
+
+def transformer_block(x, mask, heads, dropout, name):
+    """Adds one pre-norm transformer block: attention, then a dense part.
+
+    Args:
+        x: `(batch, positions, units)`.
+        mask: `(batch, positions)`, 1 = real.
+        heads: Attention heads; divides `units`.
+        dropout: Share of features dropped, and of attention weights.
+        name: Prefix of the layers.
+
+    Returns:
+        `(batch, positions, units)`.
+    """
+    units = x.shape[-1]
+    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x)
+    y = SelfAttention(heads, dropout, name=f"{name}_attention")(y, mask)
+    y = layers.Dropout(dropout, name=f"{name}_attention_dropout")(y)
+    x = layers.Add(name=f"{name}_attended")([x, y])
+
+    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm_2")(x)
+    y = layers.Dense(4 * units, activation="relu", name=f"{name}_wide")(y)
+    y = layers.Dropout(dropout, name=f"{name}_wide_dropout")(y)
+    y = layers.Dense(units, name=f"{name}_narrow")(y)
+    y = layers.Dropout(dropout, name=f"{name}_narrow_dropout")(y)
+    return layers.Add(name=f"{name}_out")([x, y])

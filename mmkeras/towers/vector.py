@@ -1,118 +1,214 @@
-"""Vector tower: a row of numbers in raw units, where cells may be missing."""
+"""Vector tower: a row of a table, where cells may be missing."""
 
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import layers, ops
 
-from mmkeras.towers.image import check_sizes
+from mmkeras.towers.checks import check_choice, check_sizes
+from mmkeras.towers.sequence import transformer_block
+from mmkeras.towers.tabular import (
+    MISSING,
+    UNKNOWN,
+    CategoryIds,
+    Columns,
+    FeatureTokens,
+    FillMissing,
+    FrozenProjection,
+    MissingCells,
+    check_columns,
+    check_projection,
+    fit_projection,
+    starts_of,
+)
 
-# Standard deviations; what lies beyond is an error of the sensor as a rule,
-# and one such value would take all steps of an int8 range.
-LIMIT = 10.0
-
-
-@keras.saving.register_keras_serializable(package="mmkeras")
-class MissingCells(layers.Layer):
-    """Tells missing cells from known ones.
-
-    Output shape: that of the input, float32, 1 where the input is NaN.
-
-    Example:
-
-    >>> MissingCells()(np.array([[2.0, np.nan]]))  # [[0., 1.]]
-    """
-
-    def call(self, x):
-        return ops.cast(ops.isnan(x), "float32")
-
-
-@keras.saving.register_keras_serializable(package="mmkeras")
-class FillMissing(layers.Layer):
-    """Puts 0 in place of NaN and cuts what lies beyond a limit.
-
-    Args:
-        limit: float, largest absolute value that passes.
-    """
-
-    def __init__(self, limit=LIMIT, **kwargs):
-        super().__init__(**kwargs)
-        self.limit = limit
-
-    def call(self, x):
-        known = ops.where(ops.isnan(x), ops.zeros_like(x), x)
-        return ops.minimum(ops.maximum(known, -self.limit), self.limit)
+VARIANTS = ("ft_transformer", "mlp")
+# In the names of layers that see raw units, which no export may narrow: int8
+# and float16 have no room for a time stamp, and none for NaN.
+RAW = "raw_cells"
 
 
 def vector_tower(
     size: int,
     name: str = "vector",
+    variant: str = "mlp",
     units: int = 64,
     mean: Sequence[float] | None = None,
     variance: Sequence[float] | None = None,
+    categories: Sequence[int] = (),
+    projection: str | None = None,
+    components: int = 8,
+    rows: np.ndarray | None = None,
     depth: int = 2,
     width: int = 64,
+    heads: int = 4,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Builds a tower that reads a row of numbers.
+    """Builds a tower that reads a row of a table.
 
-    Each column is normalised, cut at 10 standard deviations, and read by a
-    small multilayer perceptron. A missing cell (NaN) counts as the mean of
-    its column; that it is missing reaches the first layer as well, through
-    weights that start at 0 and stay there if nothing is ever missing.
+    Each number is normalised and cut at 10 standard deviations. A missing one
+    (NaN) counts as the mean of its column; that it is missing reaches the
+    first layer as well, through weights that start at 0 and stay there if
+    nothing is ever missing. Categories are looked up in a learned table; one
+    that is missing, or was not there in training, starts at 0 as well.
+
+    `"mlp"` suits most tables, and is the smallest. `"ft_transformer"` makes a
+    token of each column, which other modalities can attend to; it wins where
+    columns matter together, and costs the square of their number (Gorishniy
+    et al. 2021, https://arxiv.org/abs/2106.11959).
 
     Args:
-        size: Columns of the row.
+        size: Columns with numbers, the first of the row; may be 0 where there
+            are `categories`.
         name: Name of the modality, and of the input.
-        units: Width of the vector and of the one token.
-        mean: Mean of each column over the training rows. Defaults to 0.
-        variance: Variance of each column; 0 for a constant one. Defaults to 1.
-        depth: Hidden layers.
-        width: Units of a hidden layer.
+        variant: `"mlp"` or `"ft_transformer"`.
+        units: Width of the vector and of the tokens.
+        mean: Mean of each number over the training rows. Defaults to 0.
+        variance: Variance of each number; 0 for a constant one. Defaults to 1.
+        categories: Known categories of each further column, which holds an
+            index: 0 = missing, 1 = unknown, known ones from 2.
+        projection: `"pca"` or `"ica"` (whitening and FastICA): axes that are
+            fitted on `rows` when the tower is built, and frozen. For "mlp".
+        components: Axes of `projection`.
+        rows: `(rows, columns)`, the training rows to fit `projection` on.
+        depth: Hidden layers, or transformer blocks.
+        width: Units of a hidden layer of the "mlp".
+        heads: Attention heads; divides `units`.
         dropout: Share of hidden units dropped.
 
     Returns:
-        Model from float32 `(batch, size)` to `{"vector": (batch, units),
-        "tokens": (batch, 1, units), "mask": (batch, 1)}`; the mask is all
-        ones.
+        Model from float32 `(batch, columns)` to `{"vector": (batch, units),
+        "tokens": (batch, t, units), "mask": (batch, t)}`, `t` being 1, or the
+        columns with "ft_transformer"; the mask is all ones.
+
+    Raises:
+        ValueError: If arguments do not fit each other.
 
     Example:
 
-    >>> tower = vector_tower(2, mean=[20.0, 1013.0], variance=[25.0, 64.0])
-    >>> tower(np.array([[21.5, np.nan]]))["vector"].shape
+    >>> tower = vector_tower(2, mean=[20.0, 1013.0], variance=[25.0, 64.0],
+    ...                      categories=[3])
+    >>> tower(np.array([[21.5, np.nan, 2.0]]))["vector"].shape
     TensorShape([1, 64])
     """
-    check_sizes(size=size, units=units, depth=depth, width=width)
-    row = keras.Input((size,), dtype="float32", name=name)
+    check_choice("variant", variant, VARIANTS)
+    check_sizes(units=units, depth=depth, width=width, heads=heads)
+    check_sizes(components=components)
+    check_columns(size, categories)
+    row = keras.Input((size + len(categories),), dtype="float32", name=name)
+    numbers, missing = _numbers(row, size, mean, variance, name)
+    ids = _category_ids(row, size, categories, name)
+    if projection is not None:
+        check_projection(variant, size, rows)
+        fitted = keras.Model(row, numbers).predict(rows, verbose=0)
+        layer = FrozenProjection(components, name=f"{name}_{projection}")
+        axes = fit_projection(fitted, projection, components)
+        numbers = layer(numbers)
+        layer.set_weights(axes)
 
-    missing = MissingCells(name=f"{name}_missing")(row)
-    x = FillMissing(name=f"{name}_fill_missing")(
-        _normalise(row, mean, variance, name)
-    )
+    if variant == "mlp":
+        x = _first_layer(numbers, missing, ids, categories, width, name)
+        vector = _hidden_layers(x, units, depth, dropout, name)
+        tokens = layers.Reshape((1, units), name=f"{name}_tokens")(vector)
+        mask = ops.ones_like(tokens[:, :, 0], dtype="float32")
+    else:
+        x = _features(numbers, missing, ids, categories, units, name)
+        mask = ops.ones_like(x[:, :, 0], dtype="float32")
+        for i in range(depth):
+            x = transformer_block(x, mask, heads, dropout, f"{name}_block_{i}")
+        norm = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_tokens")
+        tokens = norm(x)
+        mean_of = layers.GlobalAveragePooling1D(name=f"{name}_vector")
+        vector = mean_of(tokens)
+    outputs = {"vector": vector, "tokens": tokens, "mask": mask}
+    return keras.Model(row, outputs, name=f"{name}_tower")
 
-    known = layers.Dense(width, name=f"{name}_known")(x)
-    missing = layers.Dense(
-        width,
-        use_bias=False,
-        kernel_initializer="zeros",
-        name=f"{name}_if_missing",
-    )(missing)
-    x = layers.ReLU(name=f"{name}_relu_0")(
-        layers.Add(name=f"{name}_known_and_missing")([known, missing])
-    )
+
+def _numbers(row, size, mean, variance, name):
+    """Returns the numbers, normalised and filled, and which are missing."""
+    if not size:
+        return None, None
+    name = f"{name}_{RAW}"
+    if size < row.shape[-1]:
+        row = Columns(0, size, name=f"{name}_numbers", dtype="float32")(row)
+    missing = MissingCells(name=f"{name}_missing", dtype="float32")(row)
+    fill = FillMissing(name=f"{name}_fill", dtype="float32")
+    return fill(_normalise(row, mean, variance, name)), missing
+
+
+def _category_ids(row, size, categories, name):
+    if not categories:
+        return None
+    name = f"{name}_{RAW}"
+    if size:
+        cut = Columns(
+            size, row.shape[-1], name=f"{name}_indices", dtype="float32"
+        )
+        row = cut(row)
+    return CategoryIds(categories, name=f"{name}_categories")(row)
+
+
+def _first_layer(numbers, missing, ids, categories, width, name):
+    parts = []
+    if numbers is not None:
+        parts.append(layers.Dense(width, name=f"{name}_known")(numbers))
+        if_missing = layers.Dense(
+            width,
+            use_bias=False,
+            kernel_initializer="zeros",
+            name=f"{name}_if_missing",
+        )
+        parts.append(if_missing(missing))
+    if ids is not None:
+        # A dense layer on one-hot categories, without the many zeros.
+        rows = _look_up(ids, categories, width, name)
+        parts.append(ops.sum(rows, axis=1))
+    if len(parts) == 1:
+        return parts[0]
+    return layers.Add(name=f"{name}_known_and_missing")(parts)
+
+
+def _hidden_layers(x, units, depth, dropout, name):
+    x = layers.ReLU(name=f"{name}_relu_0")(x)
     x = layers.Dropout(dropout, name=f"{name}_dropout_0")(x)
     for i in range(1, depth):
-        x = layers.Dense(width, activation="relu", name=f"{name}_hidden_{i}")(x)
-        x = layers.Dropout(dropout, name=f"{name}_dropout_{i}")(x)
+        hidden = layers.Dense(
+            x.shape[-1], activation="relu", name=f"{name}_hidden_{i}"
+        )
+        x = layers.Dropout(dropout, name=f"{name}_dropout_{i}")(hidden(x))
+    return layers.Dense(units, name=f"{name}_vector")(x)
 
-    vector = layers.Dense(units, name=f"{name}_vector")(x)
-    tokens = layers.Reshape((1, units), name=f"{name}_tokens")(vector)
-    outputs = {
-        "vector": vector,
-        "tokens": tokens,
-        "mask": ops.ones_like(tokens[:, :, 0], dtype="float32"),
-    }
-    return keras.Model(row, outputs, name=f"{name}_tower")
+
+def _features(numbers, missing, ids, categories, units, name):
+    parts = []
+    if numbers is not None:
+        features = FeatureTokens(units, name=f"{name}_features")
+        parts.append(features(numbers, missing))
+    if ids is not None:
+        parts.append(_look_up(ids, categories, units, name))
+    if len(parts) == 1:
+        return parts[0]
+    return layers.Concatenate(axis=1, name=f"{name}_columns")(parts)
+
+
+def _look_up(ids, categories, units, name):
+    """Returns a learned vector a category: (batch, columns, units)."""
+    table = layers.Embedding(
+        sum(size + 2 for size in categories),
+        units,
+        embeddings_initializer=keras.initializers.RandomNormal(
+            stddev=units**-0.5
+        ),
+        name=f"{name}_categories",
+    )
+    found = table(ids)
+    # What training may never show has to stay neutral.
+    values = np.array(ops.convert_to_numpy(table.embeddings))
+    for start in starts_of(categories):
+        values[[start + MISSING, start + UNKNOWN]] = 0
+    table.embeddings.assign(values)
+    return found
 
 
 def _normalise(row, mean, variance, name):
@@ -131,6 +227,12 @@ def _normalise(row, mean, variance, name):
         )
     # Subtract first: x * scale - mean * scale loses all digits of a column
     # such as a time stamp, whose mean is far larger than its spread.
-    x = layers.Rescaling(1.0, [-m for m in mean], name=f"{name}_centre")(row)
-    scale = [v**-0.5 if v else 1.0 for v in variance]
-    return layers.Rescaling(scale, name=f"{name}_scale")(x)
+    centre = layers.Rescaling(
+        1.0, [-m for m in mean], name=f"{name}_centre", dtype="float32"
+    )
+    scale = layers.Rescaling(
+        [v**-0.5 if v else 1.0 for v in variance],
+        name=f"{name}_scale",
+        dtype="float32",
+    )
+    return scale(centre(row))

@@ -5,9 +5,16 @@ import numpy as np
 import pytest
 
 from mmkeras.towers import image_tower
+from mmkeras.towers.hub import load_backbone
 
 TINY = {"height": 12, "width": 10, "channels": 3, "units": 5, "filters": 4}
 RESNET = {"height": 32, "width": 32, "units": 5}
+MOBILE = {**TINY, "variant": "mobilenet", "depth": 2}
+VIT = {**TINY, "variant": "vit", "depth": 1, "patch": 2, "heads": 2}
+
+
+def slow(*case):
+    return pytest.param(*case, marks=pytest.mark.slow)
 
 
 def pixels(*shape):
@@ -20,8 +27,14 @@ def pixels(*shape):
         (TINY, 3 * 3),
         ({**TINY, "depth": 1}, 12 * 10),
         ({**TINY, "channels": 1, "depth": 2}, 6 * 5),
+        (MOBILE, 3 * 3),
+        (VIT, 6 * 5),
+        ({**VIT, "channels": 1}, 6 * 5),
         ({**RESNET, "channels": 3, "variant": "resnet18"}, 1),
         ({**RESNET, "channels": 1, "variant": "resnet18"}, 1),
+        slow({**RESNET, "channels": 1, "variant": "resnet50"}, 1),
+        slow({**RESNET, "channels": 3, "variant": "resnet152"}, 1),
+        slow({**RESNET, "channels": 3, "variant": "efficientnet"}, 1),
     ],
     ids=str,
 )
@@ -79,7 +92,7 @@ def test_default_tower_is_small_and_learns_where_the_light_is():
 
 @pytest.mark.parametrize(
     "arguments",
-    [TINY, {**RESNET, "channels": 1, "variant": "resnet18"}],
+    [TINY, MOBILE, VIT, {**RESNET, "channels": 1, "variant": "resnet18"}],
     ids=str,
 )
 def test_saved_tower_reloads_equal(tmp_path, arguments):
@@ -97,17 +110,101 @@ def test_a_resnet_saves_as_stock_layers_only():
     assert "keras_hub" not in config
 
 
+@pytest.mark.parametrize("arguments", [MOBILE, VIT], ids=str)
+def test_mixed_precision_stays_finite(arguments):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        out = image_tower(**arguments)(pixels(2, 12, 10, 3), training=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert all(np.isfinite(np.asarray(v)).all() for v in out.values())
+
+
+def test_a_mobilenet_takes_the_multiply_adds_it_says():
+    """Those of the first block behind the stem, one weight used each cell."""
+    tower = image_tower(**MOBILE)
+    block = [x for x in tower.layers if x.name.startswith("image_0_0_")]
+    kernels = [x.kernel for x in block if hasattr(x, "kernel")]
+    c = MOBILE["filters"]
+    assert sum(np.prod(k.shape) for k in kernels) == 12 * c * c + 54 * c
+    activations = [x for x in tower.layers if isinstance(x, keras.layers.ReLU)]
+    assert {x.max_value for x in activations} == {6}
+
+
+def preset_of(kind, folder, **config):
+    backbone = load_backbone(kind, config)
+    backbone.save_to_preset(str(folder))
+    return backbone
+
+
+def test_a_resnet_preset_sees_what_it_was_trained_on(tmp_path):
+    backbone = preset_of(
+        "ResNetBackbone",
+        tmp_path,
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[3],
+        stackwise_num_filters=[64],
+        stackwise_num_blocks=[1],
+        stackwise_num_strides=[1],
+        block_type="basic_block",
+        image_shape=(8, 8, 3),
+    )
+    tower = image_tower(16, 12, 1, variant="resnet18", pretrained=str(tmp_path))
+    grey = pixels(2, 16, 12, 1)
+    colours = np.repeat((grey / 255 - 0.449) / 0.226, 3, axis=-1)
+    # The same weights, on an image of another size.
+    other = load_backbone(
+        "ResNetBackbone", {}, str(tmp_path), image_shape=(16, 12, 3)
+    )
+    np.testing.assert_array_equal(other.weights[0], backbone.weights[0])
+    rows = np.reshape(other(colours), (2, -1, 64))
+    np.testing.assert_allclose(
+        tower(grey)["tokens"], tower.get_layer("image_tokens")(rows), atol=1e-5
+    )
+
+
+def test_a_vit_preset_sees_the_size_it_was_trained_on(tmp_path):
+    backbone = preset_of(
+        "ViTBackbone",
+        tmp_path,
+        image_shape=(8, 8, 3),
+        patch_size=4,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=8,
+        mlp_dim=16,
+    )
+    tower = image_tower(16, 16, 3, variant="vit", pretrained=str(tmp_path))
+    # Each pixel four times: to make it smaller is to take one of the four.
+    small = pixels(2, 8, 8, 3)
+    large = np.repeat(np.repeat(small, 2, 1), 2, 2)
+    rows = backbone((small / 255 - 0.5) / 0.5)
+    assert rows.shape == (2, 1 + 4, 8)
+    np.testing.assert_allclose(
+        tower(large)["tokens"],
+        tower.get_layer("image_tokens")(rows),
+        atol=1e-5,
+    )
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({"variant": "vgg"}, r"`variant`.*'cnn', 'resnet18', 'resnet50'.*vgg"),
+        ({"variant": "vgg"}, r"`variant`.*'cnn', 'mobilenet', 'resnet18'.*vgg"),
         ({"units": 0}, "`units` must be a positive integer.*units=0"),
         ({"height": -3}, "`height` must be a positive integer.*height=-3"),
         ({"depth": 2.5}, "`depth` must be a positive integer.*depth=2.5"),
         ({"mean": [0.5]}, "`mean` must have one number for each of the 3"),
         ({"std": [0.1, 0.0, 0.1]}, "`std` must be positive"),
-        ({"pretrained": "x"}, "`pretrained` needs.*'resnet18', 'resnet50'"),
+        ({"pretrained": "x"}, "`pretrained` needs.*resnet18, resnet50"),
         ({"channels": 4, "variant": "resnet18"}, "`channels` must be 1 or 3"),
+        (
+            {"channels": 2, "variant": "vit", "pretrained": "x"},
+            "`channels` must be 1 or 3.*channels=2 with variant='vit'",
+        ),
+        ({**VIT, "patch": 4}, "`patch` must divide.*patch=4 with 12x10"),
+        ({**VIT, "heads": 3}, "`heads` four times the `filters`.*heads=3"),
+        ({"heads": 0}, "`heads` must be a positive integer"),
     ],
 )
 def test_refuses(arguments, said):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmkeras.towers import text_tower
-from mmkeras.towers.text import MaskedMean, SelfAttention
+from mmkeras.towers.sequence import MaskedMean, SelfAttention
 
 TINY = {"max_tokens": 8, "vocabulary_size": 20, "units": 4, "heads": 2}
 VARIANTS = {
@@ -16,6 +16,10 @@ VARIANTS = {
     "gru": {"variant": "gru"},
     "gru forward": {"variant": "gru", "bidirectional": False, "depth": 2},
     "gru merged": {"variant": "gru", "stride": 2},
+    "lstm": {"variant": "lstm"},
+    "lstm forward": {"variant": "lstm", "bidirectional": False},
+    "bag": {"variant": "bag"},
+    "cnn": {"variant": "cnn", "widths": [2, 3, 4]},
 }
 IDS = np.array([[3, 7, 1, 0, 0, 0, 0, 0], [5, 5, 2, 9, 11, 19, 4, 8]], "int32")
 EMPTY = np.zeros((1, 8), "int32")
@@ -53,10 +57,11 @@ def test_what_padding_holds_does_not_matter(arguments):
     assert np.abs(tower(IDS)["vector"] - before).max() > 1e-3
 
 
-def test_gru_reads_a_padded_text_as_the_text_alone():
+@pytest.mark.parametrize("variant", ["bag", "cnn", "gru", "lstm"])
+def test_a_padded_text_is_read_as_the_text_alone(variant):
     keras.utils.set_random_seed(0)
-    tower = text_tower(**TINY, variant="gru")
-    alone = text_tower(**{**TINY, "max_tokens": 3}, variant="gru")
+    tower = text_tower(**TINY, variant=variant)
+    alone = text_tower(**{**TINY, "max_tokens": 3}, variant=variant)
     alone.set_weights(tower.get_weights())
     np.testing.assert_allclose(
         tower(IDS[:1])["vector"], alone(IDS[:1, :3])["vector"], atol=1e-6
@@ -81,10 +86,43 @@ def test_only_padding_gives_zeros_and_a_finite_gradient(arguments):
     )
 
 
-def test_order_matters_to_a_transformer():
-    tower = text_tower(**TINY)
+@pytest.mark.parametrize("variant", ["bag", "cnn", "gru", "transformer"])
+def test_order_matters_to_all_but_the_bag(variant):
+    tower = text_tower(**TINY, variant=variant)
     one, other = tower(IDS)["vector"][1], tower(IDS[:, ::-1])["vector"][1]
-    assert np.abs(one - other).max() > 1e-4
+    assert (np.abs(one - other).max() > 1e-5) == (variant != "bag")
+
+
+def test_convolutions_against_numpy():
+    """Kim's: the largest of each map over the real positions."""
+    tower = text_tower(8, 20, variant="cnn", units=5, widths=[2, 3])
+    table = np.asarray(tower.get_layer("text_embedding").embeddings)
+    x = table[IDS] * (IDS != 0)[..., None]
+    found = []
+    for i, width in enumerate([2, 3]):
+        kernel, bias = tower.get_layer(f"text_conv_{i}").get_weights()
+        assert kernel.shape[-1] == 3 - i, "the maps share the units"
+        before = (width - 1) // 2
+        rows = np.pad(x, ((0, 0), (before, width - 1 - before), (0, 0)))
+        maps = sum(rows[:, j : j + 8] @ kernel[j] for j in range(width))
+        maps = np.maximum(maps + bias, 0) * (IDS != 0)[..., None]
+        found.append(maps.max(axis=1))
+    np.testing.assert_allclose(
+        tower(IDS)["vector"], np.concatenate(found, axis=1), atol=1e-6
+    )
+
+
+@each_variant
+def test_half_precision_is_finite_and_leaves_the_mask_exact(arguments):
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        out = text_tower(**TINY, **arguments)(IDS)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert {k: v.dtype.name for k, v in out.items()} == {
+        "vector": "float16", "tokens": "float16", "mask": "float32",
+    }  # fmt: skip
+    assert all(np.isfinite(value).all() for value in out.values())
 
 
 def test_attention_against_numpy():
@@ -132,7 +170,12 @@ def test_saved_tower_reloads_equal(tmp_path, arguments):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({"variant": "lstm"}, "`variant`.*'gru', 'transformer'.*'lstm'"),
+        ({"variant": "rnn"}, "`variant`.*'gru', 'lstm'.*'rnn'"),
+        ({"variant": "cnn", "widths": []}, "`widths` must.*widths=.., units=4"),
+        ({"variant": "cnn", "widths": [0]}, "`widths` must be a positive"),
+        ({"variant": "bert", "stride": 2}, "`stride` is not for.*'bert'"),
+        ({"pretrained": "bert_tiny"}, "`pretrained` is for.*'transformer'"),
+        ({"word_vectors": "x.txt"}, "`word_vectors` needs `tokenizer`"),
         ({"units": 0}, "`units` must be a positive integer.*units=0"),
         ({"heads": 3}, "`heads` must divide the width.*heads=3 with width 4"),
         ({"stride": 3}, "`stride` must divide `max_tokens`.*stride=3"),

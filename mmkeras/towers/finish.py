@@ -1,0 +1,24 @@
+"""How a tower ends whose positions all count."""
+
+import keras
+from keras import layers, ops
+
+
+def finish_tower(inputs, x, units: int, dropout: float, name: str):
+    """Returns the tower from `inputs` to tokens made of `x`, and their mean.
+
+    Args:
+        inputs: Its `keras.Input`.
+        x: Features `(batch, positions, d)`.
+        units: Width of the tokens and of the vector.
+        dropout: Share of features dropped before the last layer.
+        name: Name of the modality.
+    """
+    x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    tokens = layers.Dense(units, name=f"{name}_tokens")(x)
+    outputs = {
+        "vector": layers.GlobalAveragePooling1D(name=f"{name}_vector")(tokens),
+        "tokens": tokens,
+        "mask": ops.ones_like(tokens[:, :, 0], dtype="float32"),
+    }
+    return keras.Model(inputs, outputs, name=f"{name}_tower")

@@ -1,0 +1,61 @@
+"""Inverted residual blocks: convolutions that cost little on a device."""
+
+from keras import layers
+
+# A block works on so many times the channels it hands on.
+EXPANSION = 6
+
+
+def mobilenet(x, filters, depth, name):
+    """Applies a stem, then stages of two inverted residual blocks.
+
+    Each stage halves the map and doubles the filters of the one before. A
+    block widens by 1x1, filters each channel by 3x3, and narrows by 1x1;
+    without an activation where it is narrow, and with ReLU6 elsewhere, whose
+    range of 0 to 6 suits 8 bits. Of `c` channels a block of `n` cells takes
+    `n * (12 * c * c + 54 * c)` multiply-adds, two 3x3 convolutions
+    `n * 18 * c * c`, and six times as many at the block's inner width.
+
+    Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear
+    Bottlenecks", 2018 (arXiv 1801.04381).
+    """
+    x = layers.Conv2D(
+        filters,
+        3,
+        strides=2,
+        padding="same",
+        use_bias=False,
+        name=f"{name}_stem",
+    )(x)
+    x = _norm(x, f"{name}_stem", relu=True)
+    for stage in range(depth):
+        for i in range(2):
+            stride = 2 if stage and not i else 1
+            x = _block(x, filters * 2**stage, stride, f"{name}_{stage}_{i}")
+    return x
+
+
+def _block(x, filters, stride, name):
+    wide = layers.Conv2D(
+        EXPANSION * x.shape[-1], 1, use_bias=False, name=f"{name}_widen"
+    )(x)
+    wide = _norm(wide, f"{name}_widen", relu=True)
+    wide = layers.DepthwiseConv2D(
+        3,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        name=f"{name}_depthwise",
+    )(wide)
+    wide = _norm(wide, f"{name}_depthwise", relu=True)
+    y = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_narrow")(wide)
+    y = _norm(y, f"{name}_narrow", relu=False)
+    if x.shape != y.shape:
+        return y
+    return layers.Add(name=f"{name}_add")([x, y])
+
+
+def _norm(x, name, relu):
+    # Keras' momentum of 0.99 lags behind a training of a minute.
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    return layers.ReLU(6, name=f"{name}_relu")(x) if relu else x

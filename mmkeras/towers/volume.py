@@ -1,0 +1,138 @@
+"""Volume towers: CT or MRI voxels in, one vector and one row per cell out."""
+
+import keras
+from keras import layers
+
+from mmkeras.towers.checks import check_choice, check_sizes
+from mmkeras.towers.finish import finish_tower
+from mmkeras.towers.temporal import (
+    Regroup,
+    convolve,
+    flat,
+    spread_convolution,
+)
+
+
+def volume_tower(
+    depth: int,
+    height: int,
+    width: int,
+    channels: int = 1,
+    name: str = "volume",
+    variant: str = "cnn",
+    units: int = 64,
+    window_low: float = -1000.0,
+    window_high: float = 400.0,
+    filters: int = 16,
+    stages: int = 4,
+    blocks: int = 1,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Builds a tower that reads one volume.
+
+    The window is a layer inside: what lies below or above it becomes black or
+    white, so that a device hands over raw Hounsfield units. Convolutions are
+    3x3 in each slice and then 3 across the slices, which device runtimes
+    compute in int8, unlike 3-D convolutions. The vector is the mean of the
+    tokens, one for each cell of the last feature map.
+
+    Args:
+        depth: Slices.
+        height: Rows of a slice.
+        width: Columns of a slice.
+        channels: Numbers a voxel; 1 for CT, several sequences of an MRI.
+        name: Name of the modality, and of the input.
+        variant: `"cnn"` (stages of two convolutions) or `"resnet"` (stages of
+            residual blocks of two convolutions behind one of stride 2: with
+            4 stages and 1 block the 3-D ResNet-10, with 2 blocks the
+            ResNet-18). Each stage is twice as wide as the one before, and
+            half as long along each axis.
+        units: Width of the vector and of the tokens.
+        window_low: Raw value that becomes 0; the default is air.
+        window_high: Raw value that becomes 1; the default is bone.
+        filters: Filters of the first stage.
+        stages: Stages.
+        blocks: Residual blocks of a stage.
+        dropout: Share of features dropped before the last layer.
+
+    Returns:
+        Model from float32 `(batch, depth, height, width, channels)`, raw
+        units, to `{"vector": (batch, units), "tokens": (batch, cells, units),
+        "mask": (batch, cells)}`; the mask is all ones.
+
+    Source: "resnet": Chen et al., "Med3D", 2019 (arXiv 1904.00625), with the
+    convolutions of `spread_convolution`.
+
+    Example:
+
+    >>> tower = volume_tower(16, 32, 32)
+    >>> tower(np.zeros((2, 16, 32, 32, 1), "float32"))["tokens"].shape
+    TensorShape([2, 32, 64])
+    """
+    check_choice("variant", variant, ("cnn", "resnet"))
+    check_sizes(depth=depth, height=height, width=width, channels=channels)
+    check_sizes(units=units, filters=filters, stages=stages, blocks=blocks)
+    voxels = keras.Input(
+        (depth, height, width, channels), dtype="float32", name=name
+    )
+
+    x = Regroup((height, width), dtype="float32", name=f"{name}_slices")(voxels)
+    x = _window(x, window_low, window_high, name)
+    if variant == "cnn":
+        x, depth = _cnn(x, depth, filters, stages, name)
+    else:
+        x, depth = _resnet(x, depth, filters, stages, blocks, name)
+    x = flat(x, depth, f"{name}_cells")
+    return finish_tower(voxels, x, units, dropout, name)
+
+
+def _window(x, low, high, name):
+    if not low < high:
+        raise ValueError(
+            "Argument `window_low` must be less than `window_high`. Received: "
+            f"window_low={low}, window_high={high}"
+        )
+    # In float32 whatever the policy: raw units may exceed float16.
+    scale = 1 / (high - low)
+    x = layers.Rescaling(
+        scale, -low * scale, dtype="float32", name=f"{name}_scale"
+    )(x)
+    return layers.ReLU(1.0, dtype="float32", name=f"{name}_window")(x)
+
+
+def _cnn(x, depth, filters, stages, name):
+    for i in range(stages):
+        for j in range(2):
+            stride = 2 if i and not j else 1
+            key = f"{name}_{i}_{j}"
+            x, depth = spread_convolution(x, depth, filters * 2**i, stride, key)
+    return x, depth
+
+
+def _resnet(x, depth, filters, stages, blocks, name):
+    x, depth = spread_convolution(x, depth, filters, 2, f"{name}_stem")
+    for i in range(stages):
+        for j in range(blocks):
+            stride = 2 if i and not j else 1
+            key = f"{name}_{i}_{j}"
+            x, depth = _block(x, depth, filters * 2**i, stride, key)
+    return x, depth
+
+
+def _block(x, depth, filters, stride, name):
+    y, left = spread_convolution(x, depth, filters, stride, f"{name}_0")
+    y, left = spread_convolution(y, left, filters, 1, f"{name}_1", relu=False)
+    if y.shape[-1] != x.shape[-1]:
+        x = _shorten(x, depth, filters, stride, f"{name}_short")
+    x = layers.Add(name=f"{name}_add")([x, y])
+    return layers.ReLU(name=f"{name}_out")(x), left
+
+
+def _shorten(x, depth, filters, stride, name):
+    x = convolve(x, filters, 1, stride, name, relu=False)
+    height, width = x.shape[1:3]
+    x = Regroup((depth, height * width), name=f"{name}_lines")(x)
+    x = layers.AveragePooling2D(
+        (stride, 1), padding="same", name=f"{name}_pool"
+    )(x)
+    return Regroup((height, width), name=f"{name}_frames")(x)
