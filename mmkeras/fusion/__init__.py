@@ -3,7 +3,55 @@
 from mmkeras.fusion.absent import ModalityDropout
 from mmkeras.fusion.attention import CrossAttention
 from mmkeras.fusion.base import Fusion
+from mmkeras.fusion.bilinear import Bilinear, MultiplicativeInteraction
+from mmkeras.fusion.bottleneck import Bottleneck
+from mmkeras.fusion.channel_attention import MultiChannelAttention
 from mmkeras.fusion.concat import Concat
+from mmkeras.fusion.film import FiLM
 from mmkeras.fusion.gated import Gated
+from mmkeras.fusion.graph import Graph
+from mmkeras.fusion.invariant import ModalityInvariant
+from mmkeras.fusion.late import Average, Late, WeightedAverage
+from mmkeras.fusion.late_logits import ProductOfExperts, Stacking
+from mmkeras.fusion.mimo import MIMO
+from mmkeras.fusion.mlp import MLP
+from mmkeras.fusion.moe import MixtureOfExperts
+from mmkeras.fusion.mult import MulT
+from mmkeras.fusion.multi_view import MultiView
+from mmkeras.fusion.multilinear import LowRank, TensorFusion
+from mmkeras.fusion.perceiver import Perceiver
+from mmkeras.fusion.self_attention import SelfAttentionFusion
+from mmkeras.fusion.simple import Max, Mean, Projection, WeightedMean
 
-__all__ = ["Concat", "CrossAttention", "Fusion", "Gated", "ModalityDropout"]
+__all__ = [
+    "Average",
+    "Bilinear",
+    "Bottleneck",
+    "Concat",
+    "CrossAttention",
+    "FiLM",
+    "Fusion",
+    "Gated",
+    "Graph",
+    "Late",
+    "LowRank",
+    "MIMO",
+    "MLP",
+    "Max",
+    "Mean",
+    "MixtureOfExperts",
+    "ModalityDropout",
+    "ModalityInvariant",
+    "MulT",
+    "MultiChannelAttention",
+    "MultiView",
+    "MultiplicativeInteraction",
+    "Perceiver",
+    "ProductOfExperts",
+    "Projection",
+    "SelfAttentionFusion",
+    "Stacking",
+    "TensorFusion",
+    "WeightedAverage",
+    "WeightedMean",
+]

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_rate
+from mmkeras.fusion.base import Fusion, check_rate, widths_of
 
 # Large enough to silence a token, small enough to leave int8 its resolution.
 MASKED = -30.0
@@ -11,20 +11,23 @@ MASKED = -30.0
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class CrossAttention(Fusion):
-    """Each modality asks all the others' tokens, then the answers are joined.
+    """Each modality asks the others' tokens, then the answers are joined.
 
-    Each modality's vector, projected to `units`, is a query over the tokens
-    of every other modality; the answer is added to it, normalised, and the
-    results are concatenated and projected. A modality alone asks its own
-    tokens. Good where parts of one modality explain parts of another. Costs
-    `M * (6 * d * units)` parameters, and `units` multiply-adds for each pair of
-    query and token beside the projections.
+    A modality that asks does so with its vector, projected to `units`: one
+    query over the tokens of every other modality. The answer is added to it
+    and normalised; the answers are concatenated and projected. A modality
+    alone asks its own tokens. Good where parts of one modality explain parts
+    of another. Costs `M * (3 * d * units + 2 * units ** 2)` parameters, and
+    `2 * T * d * units + M * (d * units + 2 * units ** 2 + 2 * T * units)`
+    multiply-adds for M modalities of width d and T tokens together. With one
+    `query` the part in brackets is paid once.
 
     Args:
         units: Width of the output and of the attention; a multiple of
             `num_heads`.
         num_heads: Number of attention heads.
         dropout: Dropout rate on the answers.
+        query: The one modality that asks all others; by default each asks.
 
     Call arguments and output shape: see `Fusion`.
 
@@ -36,41 +39,62 @@ class CrossAttention(Fusion):
     >>> fused = CrossAttention(32)({"a": tower_a(x), "b": tower_b(y)})
     """
 
-    def __init__(self, units=64, num_heads=4, dropout=0.0, **kwargs):
+    def __init__(
+        self, units=64, num_heads=4, dropout=0.0, query=None, **kwargs
+    ):
         check_rate("dropout", dropout)
         super().__init__(units, **kwargs)
-        if num_heads <= 0 or units % num_heads:
-            raise ValueError(
-                "`units` must be a multiple of `num_heads`. "
-                f"Received: units={units}, num_heads={num_heads}"
-            )
+        check_heads(units, num_heads)
         self.num_heads = num_heads
         self.dropout = dropout
-        self.drop = keras.layers.Dropout(dropout)
-        self.dense = keras.layers.Dense(units, "relu", name="dense")
+        self.query = query
+        self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.dense = keras.layers.Dense(
+            units, "relu", name="dense", dtype=self.dtype_policy
+        )
 
     def build_fuse(self, features_shape):
-        self.parts = {}
-        for name in sorted(features_shape):
-            width = features_shape[name]["vector"][-1]
-            for role in ("self", "query", "key", "value"):
-                part = keras.layers.Dense(self.units, name=f"{name}_{role}")
-                part.build((None, self.units if role == "query" else width))
-                self.parts[part.name] = part
-            norm = keras.layers.LayerNormalization(name=f"{name}_norm")
+        widths = widths_of(features_shape)
+        self.asks = self.who_asks(list(widths))
+        askers = {n: widths[n] for n in self.asks}
+        asked = {n: widths[n] for a in self.asks for n in self.asks[a]}
+        roles = {
+            "self": askers,
+            "query": dict.fromkeys(askers, self.units),
+            "key": asked,
+            "value": asked,
+        }
+        parts = {}
+        for role, widths in roles.items():
+            for name, part in self.dense_each(role, widths, self.units).items():
+                parts[f"{name}_{role}"] = part
+        for name in askers:
+            norm = keras.layers.LayerNormalization(
+                name=f"{name}_norm", dtype=self.dtype_policy
+            )
             norm.build((None, self.units))
-            self.parts[norm.name] = norm
-        self.dense.build((None, self.units * len(features_shape)))
+            parts[norm.name] = norm
+        self.parts = parts
+        self.dense.build((None, self.units * len(askers)))
+
+    def who_asks(self, names):
+        """Returns `{modality: [modalities it asks]}`."""
+        if self.query not in (None, *names):
+            raise ValueError(
+                "`query` must be one of the modalities, or None. "
+                f"Received: {self.query!r}. Choices: {names}"
+            )
+        askers = names if self.query is None else [self.query]
+        return {a: [n for n in names if n != a] or [a] for a in askers}
 
     def fuse(self, features):
-        names = sorted(features)
-        keys = {n: self.parts[f"{n}_key"](features[n]["tokens"]) for n in names}
-        values = {
-            n: self.parts[f"{n}_value"](features[n]["tokens"]) for n in names
-        }
+        asked = [n for n in sorted(features) if f"{n}_key" in self.parts]
+        keys, values = (
+            {n: self.parts[n + role](features[n]["tokens"]) for n in asked}
+            for role in ("_key", "_value")
+        )
         answers = []
-        for name in names:
-            others = [n for n in names if n != name] or [name]
+        for name, others in self.asks.items():
             own = self.parts[f"{name}_self"](features[name]["vector"])
             answer = self.attend(
                 self.parts[f"{name}_query"](own),
@@ -92,21 +116,39 @@ class CrossAttention(Fusion):
         values = ops.reshape(values, (-1, tokens, heads, width))
         scores = ops.sum(query * keys, axis=-1) / width**0.5
         mask = ops.expand_dims(ops.cast(mask, scores.dtype), -1)
-        weights = ops.softmax(scores + (1 - mask) * MASKED, axis=1)
+        # Where all is padding, the softmax alone would look at it.
+        weights = softmax(scores + (1 - mask) * MASKED, axis=1) * mask
         answer = ops.sum(values * ops.expand_dims(weights, -1), axis=1)
         return ops.reshape(answer, (-1, self.units))
 
     def follow_fuse(self, follow, features):
         # Normalised over all units, which therefore stay; the towers' widths
         # may change.
-        names = sorted(features)
-        tokens = {n: features[n]["tokens"].shape[1] for n in names}
-        for name in names:
+        for name in sorted(features):
+            for part in (f"{name}_key", f"{name}_value"):
+                if part in self.parts:
+                    follow(self.parts[part], features[name]["tokens"])
+        for name, others in self.asks.items():
             own = follow(self.parts[f"{name}_self"], features[name]["vector"])
             follow(self.parts[f"{name}_query"], own)
-            for role in ("key", "value"):
-                follow(self.parts[f"{name}_{role}"], features[name]["tokens"])
-            seen = sum(tokens[n] for n in names if n != name) or tokens[name]
+            seen = sum(features[n]["tokens"].shape[1] for n in others)
             follow.cost(2 * seen, self.units)
-        joined = follow.flow((None, self.units * len(names)))
+        joined = follow.flow((None, self.units * len(self.asks)))
         return follow(self.dense, joined)
+
+
+def softmax(scores, axis=-1):
+    """Softmax, also of a single score, where Keras' own would warn."""
+    if scores.shape[axis] > 1:
+        return ops.softmax(scores, axis=axis)
+    # Not ones: who made the score would be left without a gradient.
+    return scores * 0 + 1
+
+
+def check_heads(units, num_heads):
+    """Raises ValueError unless the heads share the units evenly."""
+    if num_heads <= 0 or units % num_heads:
+        raise ValueError(
+            "`units` must be a multiple of `num_heads`. "
+            f"Received: units={units}, num_heads={num_heads}"
+        )

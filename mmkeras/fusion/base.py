@@ -36,6 +36,8 @@ class Fusion(keras.layers.Layer):
 
     # Whether `fuse` looks at tokens; one that does cannot be streamed.
     reads_tokens = True
+    # Whether the output already is a target's answer; see `Late`.
+    decides = False
 
     def __init__(self, units=64, **kwargs):
         if units <= 0:
@@ -59,10 +61,28 @@ class Fusion(keras.layers.Layer):
     def build_fuse(self, features_shape):
         """Creates the weights of `fuse`; nothing by default."""
 
+    def dense_each(self, role, widths, units, activation=None, **arguments):
+        """Returns a built dense layer a modality, `<modality>_<role>`.
+
+        Args:
+            role: What the layers are for.
+            widths: Width of the input of each, by modality.
+            units: Width of their outputs.
+            activation: Activation of each.
+            arguments: Further arguments of `keras.layers.Dense`.
+        """
+        arguments = {"dtype": self.dtype_policy, **arguments}
+        layers = {}
+        for name in sorted(widths):
+            layers[name] = keras.layers.Dense(
+                units, activation, name=f"{name}_{role}", **arguments
+            )
+            layers[name].build((None, widths[name]))
+        return layers
+
     def call(self, features, present=None):
         features = {
-            name: {**features[name], "present": self.everywhere(features[name])}
-            for name in sorted(features)
+            name: self.prepare(features[name]) for name in sorted(features)
         }
         for name in self.standins:
             features[name] = self.stand_in(
@@ -70,9 +90,21 @@ class Fusion(keras.layers.Layer):
             )
         return self.fuse(features)
 
-    def everywhere(self, feature):
-        """Returns `(batch, 1)` ones: a modality that is always there."""
-        return ops.ones_like(feature["vector"][:, :1])
+    def prepare(self, feature):
+        """Adds `present`, ones, and empties the tokens that a mask hides.
+
+        Attention only turns down what is hidden: a large enough number would
+        still be heard.
+        """
+        feature = {
+            **feature,
+            "present": ops.ones_like(feature["vector"][:, :1]),
+        }
+        if self.reads_tokens:
+            tokens = feature["tokens"]
+            mask = ops.expand_dims(ops.cast(feature["mask"], tokens.dtype), -1)
+            feature["tokens"] = tokens * mask
+        return feature
 
     def stand_in(self, feature, present, standin):
         """Replaces one modality's features where `present` is 0.
@@ -116,6 +148,21 @@ class Fusion(keras.layers.Layer):
     def compute_output_shape(self, features_shape, present_shape=None):
         name = sorted(features_shape)[0]
         return (features_shape[name]["vector"][0], self.units)
+
+
+def widths_of(features_shape):
+    """Returns the width of each modality's vector, by name."""
+    return {n: features_shape[n]["vector"][-1] for n in sorted(features_shape)}
+
+
+def check_positive(**values):
+    """Raises ValueError unless each argument is a positive whole number."""
+    for name, value in values.items():
+        if type(value) is not int or value < 1:
+            raise ValueError(
+                f"`{name}` must be a positive integer. Received: "
+                f"{name}={value!r}"
+            )
 
 
 def check_rate(name, rate):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_rate
+from mmkeras.fusion.base import Fusion, check_rate, widths_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -36,12 +36,13 @@ class Concat(Fusion):
         super().__init__(units, **kwargs)
         self.activation = activation
         self.dropout = dropout
-        self.drop = keras.layers.Dropout(dropout)
-        self.dense = keras.layers.Dense(units, activation, name="dense")
+        self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.dense = keras.layers.Dense(
+            units, activation, name="dense", dtype=self.dtype_policy
+        )
 
     def build_fuse(self, features_shape):
-        width = sum(s["vector"][-1] for s in features_shape.values())
-        self.dense.build((None, width))
+        self.dense.build((None, sum(widths_of(features_shape).values())))
 
     def fuse(self, features):
         vectors = [features[name]["vector"] for name in sorted(features)]

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_rate
+from mmkeras.fusion.base import Fusion, check_rate, widths_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -35,19 +35,13 @@ class Gated(Fusion):
         check_rate("dropout", dropout)
         super().__init__(units, **kwargs)
         self.dropout = dropout
-        self.drop = keras.layers.Dropout(dropout)
+        self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build_fuse(self, features_shape):
-        width = sum(s["vector"][-1] for s in features_shape.values())
-        self.gates, self.projections = {}, {}
-        for name in sorted(features_shape):
-            gate = keras.layers.Dense(
-                self.units, "sigmoid", name=f"{name}_gate"
-            )
-            gate.build((None, width))
-            value = keras.layers.Dense(self.units, "tanh", name=f"{name}_value")
-            value.build((None, features_shape[name]["vector"][-1]))
-            self.gates[name], self.projections[name] = gate, value
+        widths = widths_of(features_shape)
+        joined = dict.fromkeys(widths, sum(widths.values()))
+        self.gates = self.dense_each("gate", joined, self.units, "sigmoid")
+        self.projections = self.dense_each("value", widths, self.units, "tanh")
 
     def fuse(self, features):
         vectors = {n: self.drop(features[n]["vector"]) for n in features}

@@ -1,0 +1,186 @@
+"""Late fusion: each modality gives an answer, and the answers are joined."""
+
+from functools import reduce
+
+import keras
+from keras import ops
+
+from mmkeras.fusion.base import Fusion, check_rate, widths_of
+
+ACTIVATIONS = ("softmax", "sigmoid", "linear")
+
+
+class Late(Fusion):
+    """Base of late fusions: one dense layer a modality answers the target.
+
+    An absent modality has no vote; where all are absent, their stand-ins
+    vote. The output is the answer itself, in float32, so the layer serves one
+    target and takes the place of the dense layer of its head. A subclass
+    implements `combine(logits, votes)`, from `{modality: (batch, units)}`
+    before the activation, and `{modality: (batch, 1)}` of 0 or 1.
+
+    Args:
+        units: Outputs of the target: its number of classes, or 1.
+        activation: "softmax" for one class of several, "sigmoid" for any of
+            them, "linear" for a number.
+        dropout: Dropout rate on the vectors.
+
+    Call arguments and output shape: see `Fusion`.
+    """
+
+    reads_tokens = False
+    decides = True
+
+    def __init__(self, units, activation="softmax", dropout=0.0, **kwargs):
+        check_rate("dropout", dropout)
+        if activation not in ACTIVATIONS:
+            raise ValueError(
+                f"`activation` must be one of {', '.join(ACTIVATIONS)}. "
+                f"Received: activation={activation!r}"
+            )
+        super().__init__(units, **kwargs)
+        self.activation = activation
+        self.dropout = dropout
+        self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.activate = keras.activations.get(activation)
+
+    def build_fuse(self, features_shape):
+        widths = widths_of(features_shape)
+        self.answers = self.dense_each(
+            "answer", widths, self.units, dtype="float32"
+        )
+
+    def fuse(self, features):
+        return self.combine(self.logits(features), self.votes(features))
+
+    def logits(self, features):
+        """Returns each modality's `(batch, units)` before the activation."""
+        return {
+            name: self.answers[name](self.drop(features[name]["vector"]))
+            for name in sorted(features)
+        }
+
+    def alone(self, features):
+        """Returns the answer `(batch, units)` of each modality by itself."""
+        logits = self.logits(features)
+        return {name: self.activate(x) for name, x in logits.items()}
+
+    def votes(self, features):
+        """Returns 1 for each modality that is there, or where none is."""
+        present = {
+            name: ops.cast(features[name]["present"], "float32")
+            for name in sorted(features)
+        }
+        nobody = 1 - reduce(ops.maximum, present.values())
+        return {name: here + nobody for name, here in present.items()}
+
+    def combine(self, logits, votes):
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `combine(logits, votes)`."
+        )
+
+    def follow_fuse(self, follow, features):
+        for name in sorted(features):
+            follow(self.answers[name], features[name]["vector"])
+        return follow.flow((None, self.units))
+
+
+def mean_of(values, weights):
+    """Mean of `{name: (batch, units)}` weighted by `{name: (batch, 1)}`."""
+    total = sum(weights.values())
+    return sum(values[name] * (weights[name] / total) for name in values)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class Average(Late):
+    """Mean of the answers of those modalities that are there.
+
+    Good where modalities are trained apart, come and go, or have to be told
+    apart in what they said. Costs `M * d * units` parameters and multiply-adds
+    for M modalities of width d.
+
+    Args:
+        units: Outputs of the target: its number of classes, or 1.
+        activation: "softmax", "sigmoid" or "linear"; see `Late`.
+        dropout: Dropout rate on the vectors.
+
+    Call arguments and output shape: see `Fusion`.
+
+    Source: the sum rule of Kittler et al., "On Combining Classifiers", 1998.
+
+    Example:
+
+    >>> answer = Average(10)({"a": tower_a(x), "b": tower_b(y)})
+    """
+
+    def combine(self, logits, votes):
+        answers = {name: self.activate(x) for name, x in logits.items()}
+        return mean_of(answers, votes)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class WeightedAverage(Late):
+    """Mean of the answers, each weighted by how good it has proved.
+
+    The weights are not trained: `set_votes` sets them, and in training the
+    callback `VotesFromValidation` does so from the validation split. Good
+    where one modality is worse than the others and should not vote as they
+    do. Costs `M * (d * units + 1)` parameters, and multiply-adds as `Average`.
+
+    Args:
+        units: Outputs of the target: its number of classes, or 1.
+        activation: "softmax", "sigmoid" or "linear"; see `Late`.
+        dropout: Dropout rate on the vectors.
+
+    Call arguments and output shape: see `Fusion`.
+
+    Source: Perrone and Cooper, "When Networks Disagree", 1993, for the
+    weights, there of squared errors.
+
+    Example:
+
+    >>> layer = WeightedAverage(10)
+    >>> answer = layer({"a": tower_a(x), "b": tower_b(y)})
+    >>> layer.set_votes({"a": 0.9, "b": 0.6})
+    """
+
+    def build_fuse(self, features_shape):
+        super().build_fuse(features_shape)
+        self.shares = {
+            name: self.add_weight(
+                name=f"{name}_share",
+                shape=(),
+                initializer=keras.initializers.Constant(
+                    1 / len(features_shape)
+                ),
+                trainable=False,
+                dtype="float32",
+            )
+            for name in sorted(features_shape)
+        }
+
+    def set_votes(self, votes):
+        """Sets the weight of each modality's answer; only ratios matter.
+
+        Args:
+            votes: A positive number for each modality, by name.
+        """
+        if set(votes) != set(self.shares) or not all(
+            0 < float(vote) < float("inf") for vote in votes.values()
+        ):
+            raise ValueError(
+                "`votes` must be a positive number for each of "
+                f"{', '.join(self.shares)}. Received: {dict(votes)}"
+            )
+        total = sum(votes.values())
+        for name, share in self.shares.items():
+            # Never nothing: it may be the only one that is there.
+            share.assign(max(votes[name] / total, 1e-6))
+
+    def combine(self, logits, votes):
+        answers = {name: self.activate(x) for name, x in logits.items()}
+        weights = {
+            name: vote * ops.cast(self.shares[name], "float32")
+            for name, vote in votes.items()
+        }
+        return mean_of(answers, weights)
