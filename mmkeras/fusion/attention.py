@@ -116,8 +116,10 @@ class CrossAttention(Fusion):
         values = ops.reshape(values, (-1, tokens, heads, width))
         scores = ops.sum(query * keys, axis=-1) / width**0.5
         mask = ops.expand_dims(ops.cast(mask, scores.dtype), -1)
-        # Where all is padding, the softmax alone would look at it.
-        weights = softmax(scores + (1 - mask) * MASKED, axis=1) * mask
+        # Not the sum alone: a large enough score would still be heard, and
+        # where all is padding, the softmax would look at it.
+        scores = scores * mask + (1 - mask) * MASKED
+        weights = softmax(scores, axis=1) * mask
         answer = ops.sum(values * ops.expand_dims(weights, -1), axis=1)
         return ops.reshape(answer, (-1, self.units))
 

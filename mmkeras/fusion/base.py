@@ -82,29 +82,17 @@ class Fusion(keras.layers.Layer):
 
     def call(self, features, present=None):
         features = {
-            name: self.prepare(features[name]) for name in sorted(features)
+            name: {
+                **features[name],
+                "present": ops.ones_like(features[name]["vector"][:, :1]),
+            }
+            for name in sorted(features)
         }
         for name in self.standins:
             features[name] = self.stand_in(
                 features[name], present[name], self.standins[name]
             )
         return self.fuse(features)
-
-    def prepare(self, feature):
-        """Adds `present`, ones, and empties the tokens that a mask hides.
-
-        Attention only turns down what is hidden: a large enough number would
-        still be heard.
-        """
-        feature = {
-            **feature,
-            "present": ops.ones_like(feature["vector"][:, :1]),
-        }
-        if self.reads_tokens:
-            tokens = feature["tokens"]
-            mask = ops.expand_dims(ops.cast(feature["mask"], tokens.dtype), -1)
-            feature["tokens"] = tokens * mask
-        return feature
 
     def stand_in(self, feature, present, standin):
         """Replaces one modality's features where `present` is 0.

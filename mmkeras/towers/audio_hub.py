@@ -52,7 +52,15 @@ def whisper(sound, rate, bands, width, depth, heads, augment, pretrained, name):
         # What varies in them is small beside the positions.
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bands")(x)
     x = SpecAugment(*augment, name=f"{name}_spec_augment")(x)
-    return encoder(x)
+    return _of_length(encoder, frames)(x)
+
+
+def _of_length(encoder, frames):
+    """Returns the encoder for so many frames, where any number would do."""
+    given = keras.Input((frames, encoder.input.shape[-1]))
+    fixed = keras.models.clone_model(encoder, given)
+    fixed.set_weights(encoder.get_weights())
+    return fixed
 
 
 def moonshine(sound, rate, width, depth, heads, pretrained, name):
