@@ -8,7 +8,9 @@ Each modality of the bundle is an option; one that is left out is absent. The
 answer is JSON on standard output. An input that is not what the model was
 trained on (size, rate, channels) is refused: nothing is resized, resampled or
 mixed here. Audio alone is cut, or padded with silence at the end, to the
-model's length, exactly as `mmkeras prepare` does. The last command, and its
+model's length, exactly as `mmkeras prepare` does; a series likewise, with gaps
+at its end. A series is an .npy or .csv file, a video an .npy file or a folder
+of pictures, a volume an .npy file. The last command, and its
 siblings in `live.py`, answer until they are stopped.
 
 As a module: `Runner("bundle").predict({"image": array})`.
@@ -17,6 +19,7 @@ As a module: `Runner("bundle").predict({"image": array})`.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import importlib.util
 import json
@@ -224,8 +227,87 @@ def read_audio(path: str, entry: dict, start: int | None = None) -> np.ndarray:
     return samples
 
 
+def read_npy(path: str) -> np.ndarray:
+    """Opens an .npy array of numbers; a header that lies is an error."""
+    size_of(path)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        refuse(f"`{path}`", "an .npy file of numbers", error)
+    if getattr(array, "dtype", np.dtype("O")).kind not in "fiu":
+        refuse(f"`{path}`", "an .npy file of numbers", "another kind")
+    return array
+
+
+def read_series(path: str, entry: dict) -> np.ndarray:
+    """Reads .npy, or .csv with the model's channels, at the model's rate.
+
+    An empty cell or NaN is a gap; the end is cut, or padded with gaps.
+    """
+    steps, channels = entry["shape"]
+    if Path(path).suffix.lower() == ".csv":
+        values = read_csv(path, entry)
+    else:
+        values = read_npy(path)
+        values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or values.shape[1] != channels or not len(values):
+        refuse(f"`{path}`", f"(steps, {channels})", list(values.shape))
+    if entry["crop"] == "center":
+        values = values[max(0, len(values) - steps) // 2 :]
+    series = np.full((steps, channels), np.nan, np.float32)
+    series[: len(values)] = values[:steps]
+    if np.isnan(series).all():
+        refuse(f"`{path}`", "a series with values", "gaps alone")
+    return series
+
+
+def read_csv(path: str, entry: dict) -> np.ndarray:
+    """Reads the model's channels; a time column must have the model's rate."""
+    import csv
+
+    size_of(path)
+    rate, timed = entry["sample_rate_hz"], entry["time_column"]
+    wanted = [*entry["channels"], *([timed] if timed else [])]
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            names = rows.fieldnames or []
+            if set(wanted) - set(names):
+                refuse(f"`{path}`", f"a .csv with the columns {wanted}", names)
+            cells = [[float(row[n] or "nan") for n in wanted] for row in rows]
+    except (ValueError, csv.Error) as error:
+        refuse(f"`{path}`", "a .csv of numbers", error)
+    table = np.array(cells).reshape(-1, len(wanted))
+    if timed:
+        steps = np.diff(table[:, -1])
+        if not (np.abs(steps * rate - 1) <= 0.5).all():
+            refuse(f"`{path}`", f"rows 1/{rate} s apart", np.unique(steps)[:3])
+        table = table[:, :-1]
+    return table
+
+
+def read_video(path: str, entry: dict) -> np.ndarray:
+    """Reads frames: an .npy of them, or a folder of pictures by name."""
+    shape = entry["shape"]
+    if not Path(path).is_dir():
+        return np.array(read_npy(path))
+    names = sorted(p for p in Path(path).iterdir() if p.name[0] != ".")
+    if len(names) != shape[0]:
+        refuse(f"`{path}`", f"a folder of {shape[0]} frames", len(names))
+    return np.stack([read_image(str(name), shape[1:]) for name in names])
+
+
+def read_volume(path: str, entry: dict) -> np.ndarray:
+    """Reads an .npy of `(depth, height, width)` in the units of the window."""
+    voxels, shape = read_npy(path), entry["shape"]
+    if list(voxels.shape) not in (shape, shape[:-1]):
+        order = "(depth, height, width)"
+        refuse(f"`{path}`", f"{order} {shape[:-1]}", list(voxels.shape))
+    return np.array(voxels, np.float32).reshape(shape)
+
+
 class Tokenizer:
-    """A WordPiece or WordLevel tokenizer of the library `tokenizers`.
+    """A tokenizer of the library `tokenizers`: those that `prepare` writes.
 
     Args:
         path: Its JSON file.
@@ -238,13 +320,33 @@ class Tokenizer:
             refuse(f"`{path}`", "without added tokens", table["added_tokens"])
         steps = self._steps(table["normalizer"], "normalizers")
         splits = self._steps(table["pre_tokenizer"], "pretokenizers")
-        known = ({"NFC", "NFD", "StripAccents", "Lowercase"},
-                 {"WhitespaceSplit", "Punctuation"},
+        known = ({"NFC", "NFD", "StripAccents", "Lowercase", "BertNormalizer"},
+                 {"WhitespaceSplit", "Punctuation", "BertPreTokenizer"},
                  {"WordPiece", "WordLevel"})  # fmt: skip
+        if self.model["type"] == "BPE":
+            known = (set(), {"ByteLevel"}, {"BPE"})
         for parts, names in zip((steps, splits, [self.model["type"]]), known):
             if set(parts) - names:
                 refuse(f"`{path}`", f"made of {sorted(names)}", parts)
         self.steps, self.splits = steps, splits
+        self.before, self.after = self._marks(table.get("post_processor"))
+        self.bert = self.byte_pairs = None
+        if "BertNormalizer" in steps:
+            self.bert = functools.partial(
+                load("subwords").bert_text, settings=table["normalizer"]
+            )
+        if self.model["type"] == "BPE":
+            space = re.compile(f"[{SPACES}]")
+            self.byte_pairs = load("subwords").BytePairs(self.model, space)
+
+    @staticmethod
+    def _marks(table: dict | None) -> tuple[list[int], list[int]]:
+        """Returns the ids that stand before and after every text."""
+        parts = (table or {}).get("single", [])
+        ids = [part.get("SpecialToken", {}).get("id") for part in parts]
+        at = ids.index(None) if parts else 0
+        ids = [i and table["special_tokens"][i]["ids"] for i in ids]
+        return sum(ids[:at], []), sum(ids[at + 1 :], [])
 
     @staticmethod
     def _steps(table: dict | None, key: str) -> list[str]:
@@ -252,8 +354,16 @@ class Tokenizer:
             return []
         return [part["type"] for part in table.get(key, [table])]
 
-    def __call__(self, text: str) -> list[int]:
-        """Returns the token ids of `text`."""
+    def __call__(self, text: str, length: int | None = None) -> list[int]:
+        """Returns the token ids of `text`, `length` of them at most."""
+        ids = self.byte_pairs(text) if self.byte_pairs else self._ids(text)
+        if length is not None:
+            ids = ids[: length - len(self.before) - len(self.after)]
+        return [*self.before, *ids, *self.after]
+
+    def _ids(self, text: str) -> list[int]:
+        if self.bert:
+            text = self.bert(text)
         for form in {"NFC", "NFD"} & set(self.steps):
             text = unicodedata.normalize(form, text)
         if "StripAccents" in self.steps:
@@ -262,7 +372,7 @@ class Tokenizer:
         if "Lowercase" in self.steps:
             # Letter by letter: str.lower() treats a final sigma specially.
             text = "".join(map(str.lower, text))
-        if "Punctuation" in self.splits:
+        if {"Punctuation", "BertPreTokenizer"} & set(self.splits):
             text = "".join(f" {c} " if is_mark(c) else c for c in text)
         words = re.split(f"[{SPACES}]+", text)
         return [i for word in words if word for i in self._word(word)]
@@ -293,6 +403,11 @@ def is_mark(char: str) -> bool:
         return char.isprintable() and not char.isalnum() and char != " "
     # U+166D was punctuation until Unicode 12; the library says so still.
     return unicodedata.category(char)[0] == "P" or char == "\u166d"
+
+
+SIGNALS = {
+    "series": read_series, "video": read_video, "volume": read_volume
+}  # fmt: skip
 
 
 class Runner:
@@ -345,8 +460,8 @@ class Runner:
                 expected = f"the file with sha256 {entry['sha256'][:16]}"
                 refuse(f"`{path}`", expected, sha256_of(path)[:16])
         used = [self.manifest["model"]["file"], "labels.json"]
-        used += [e["tokenizer"] for e in self.inputs.values()
-                 if "tokenizer" in e]  # fmt: skip
+        for key in ("tokenizer", "categories"):
+            used += [e[key] for e in self.inputs.values() if key in e]
         if set(used) - set(self.manifest["files"]):
             refuse(f"`{self.folder}`", f"a bundle with {used}", "fewer files")
         path = self.folder / "labels.json"
@@ -375,12 +490,18 @@ class Runner:
                     for name, entry in self.inputs.items()}  # fmt: skip
         if self.present:
             expected["present"] = ("float32", [1, len(self.present)])
-        for name, entry in self.outputs.items():
-            size = len(entry.get("classes", [0]))
-            expected[f"output {name}"] = ("float32", [1, size])
         details = dict(run.get_input_details())
         for name, detail in run.get_output_details().items():
             details[f"output {name}"] = detail
+        for name, entry in self.outputs.items():
+            shape = [1, len(entry.get("classes", [0]))]
+            if entry["kind"] == "sequence":
+                shape.insert(1, entry["steps"])
+            detail = details.get(f"output {name}")
+            if entry["kind"] == "embedding" and detail:
+                # Its width is the model's own.
+                shape = [1, *detail["shape"].tolist()[1:2]]
+            expected[f"output {name}"] = ("float32", shape)
         received = {name: (np.dtype(d["dtype"]).name, d["shape"].tolist())
                     for name, d in details.items()}  # fmt: skip
         if expected != received:
@@ -396,14 +517,47 @@ class Runner:
             return read_audio(value, entry)
         if entry["kind"] == "text":
             return self._read_text(name, value)
-        try:
-            return np.array([float(v) for v in value.split(",")], np.float32)
-        except ValueError:
-            return refuse(f"`--{name}`", "numbers with commas", value)
+        if entry["kind"] in SIGNALS:
+            return SIGNALS[entry["kind"]](value, entry)
+        return self._read_row(name, value)
 
     def window(self, name: str, path: str, start: int) -> np.ndarray:
         """Reads the audio `name` from frame `start` of a recording on."""
         return read_audio(path, self.inputs[name], start)
+
+    def _read_row(self, name: str, value: str) -> np.ndarray:
+        """Reads cells with commas: numbers, then the names of categories."""
+        import csv
+
+        entry = self.inputs[name]
+        cells = [cell.strip() for cell in next(csv.reader([value]), [])]
+        known = self._categories(name)
+        numbers = entry["shape"][0] - len(known)
+        try:
+            row = [float(cell or "nan") for cell in cells[:numbers]]
+        except ValueError:
+            refuse(f"`--{name}`", "numbers with commas", value)
+        for cell, table in zip(cells[numbers:], known):
+            row.append(table.get(cell, 1) if cell else 0)
+        if len(cells) != entry["shape"][0]:
+            columns = [*entry.get("columns", []), *entry.get("categorical", [])]
+            order = f"of {columns}, " if columns else ""
+            expected = f"{order}of shape {entry['shape']}"
+            refuse(f"`--{name}`", expected, f"float32 of shape [{len(cells)}]")
+        if np.isnan(row[:numbers]).all() and not any(row[numbers:]):
+            known = "a row with a known cell; leave it out if there is none"
+            refuse(f"`--{name}`", known, value)
+        return np.array(row, np.float32)
+
+    def _categories(self, name: str) -> list[dict[str, int]]:
+        """Returns the index of each category, a table a column."""
+        entry = self.inputs[name]
+        if "categories" not in entry:
+            return []
+        text = (self.folder / entry["categories"]).read_text(encoding="utf-8")
+        tables = json.loads(text)
+        return [{cell: i for i, cell in enumerate(tables[column], 2)}
+                for column in entry["categorical"]]  # fmt: skip
 
     def _read_text(self, name: str, text: str) -> np.ndarray:
         entry = self.inputs[name]
@@ -412,7 +566,7 @@ class Runner:
         if name not in self._tokenizers:
             path = self.folder / entry["tokenizer"]
             self._tokenizers[name] = Tokenizer(path)
-        ids = self._tokenizers[name](text)[: entry["shape"][0]]
+        ids = self._tokenizers[name](text, entry["shape"][0])
         tokens = np.zeros(entry["shape"], np.int32)
         tokens[: len(ids)] = ids
         return tokens
@@ -452,7 +606,7 @@ class Runner:
 
         def step(part: np.ndarray) -> dict[str, np.ndarray]:
             part = np.asarray(part)
-            self._check(name, part, [length])
+            self._check(name, part, [length, *entry["shape"][1:]])
             found = run(**{**feed, name: part[None], **state})
             state.update({key: found.pop(key) for key in state})
             return {key: value[0] for key, value in found.items()}
@@ -490,6 +644,9 @@ class Runner:
             limit = entry["vocabulary_size"]
             if value.min() < 0 or value.max() >= limit:
                 refuse(f"`{name}`", f"token ids below {limit}", value)
+        elif entry["kind"] in ("series", "vector"):
+            if np.isinf(value).any():
+                refuse(f"`{name}`", "finite, or NaN in a gap", "infinity")
         elif not np.isfinite(value).all():
             refuse(f"`{name}`", "finite", "NaN or infinity")
 
@@ -500,6 +657,12 @@ class Runner:
             values = [float(value) for value in raw[name].ravel()]
             if entry["kind"] == "number":
                 answers[name] = {"value": values[0], "unit": entry["unit"]}
+                continue
+            if entry["kind"] == "embedding":
+                answers[name] = {"vector": values}
+                continue
+            if entry["kind"] == "sequence":
+                answers[name] = by_step(raw[name], entry["classes"])
                 continue
             table = dict(zip(entry["classes"], values))
             best = max(table, key=table.get)
@@ -529,6 +692,19 @@ class Runner:
                 if here is not None and not here[i, column]:
                     row.pop(name, None)
             yield row
+
+
+def by_step(values: np.ndarray, classes: list[str]) -> dict:
+    """Returns the answer of a sequence from `(steps, classes)`."""
+    best = values.argmax(axis=-1)
+    return {
+        "labels": [classes[i] for i in best],
+        "changes": (np.flatnonzero(np.diff(best)) + 1).tolist(),
+        "probabilities": {
+            label: [float(value) for value in values[:, i]]
+            for i, label in enumerate(classes)
+        },
+    }
 
 
 def add_live(parser: argparse.ArgumentParser) -> None:

@@ -52,7 +52,7 @@ def train_run(
         seed=seed,
         augment=recipe.get("augment", True),
     )
-    model, heads = build_from_recipe(data.spec, data.statistics, recipe)
+    model, heads = build_from_recipe(data.spec, data.statistics, recipe, data)
     history = chosen.fit(
         model, data, heads, out=out, seed=seed, verbose=verbose
     )
@@ -164,7 +164,7 @@ def train_alone(data: Data, recipe: dict, name: str, seed: int) -> dict:
     keras.utils.set_random_seed(seed)
     towers = {k: v for k, v in recipe.get("towers", {}).items() if k == name}
     model, heads = build_from_recipe(
-        spec.only(name), data.statistics, {**recipe, "towers": towers}
+        spec.only(name), data.statistics, {**recipe, "towers": towers}, data
     )
     column = spec.optional.index(name) if name in spec.optional else None
     settings = split_settings(recipe)["strategies"]["full"]

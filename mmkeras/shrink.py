@@ -125,7 +125,7 @@ class _Search:
         self.ranges = calibration(plain.train, self.spec, 64)
         self.validation = take(plain.validation, self.spec, SEARCH_SAMPLES)
         self.heads = build_from_recipe(
-            self.spec, plain.statistics, manifest["recipe"]
+            self.spec, plain.statistics, manifest["recipe"], plain
         )[1]
         answers = teacher.predict(self.validation[0], verbose=0)
         self.base = self._scores(answers)
@@ -182,14 +182,14 @@ class _Search:
         return "multiply_adds" if only_time else "parameters"
 
     def students(self) -> Iterator[tuple[str, float, Callable[[], Path]]]:
-        whole = self.teacher.count_params()
         for scale in SCALES:
             recipe = smaller(self.manifest["recipe"], self.spec, scale)
-            model = build_from_recipe(self.spec, self.data.statistics, recipe)
+            known = self.data.statistics
+            model, _ = build_from_recipe(self.spec, known, recipe, self.data)
             yield (
                 f"student, {scale:.3g} as wide",
-                model[0].count_params() / whole,
-                lambda model=model[0], scale=scale: self._teach(model, scale),
+                model.count_params() / self.teacher.count_params(),
+                lambda model=model, scale=scale: self._teach(model, scale),
             )
 
     def _teach(self, student: keras.Model, scale: float) -> Path:

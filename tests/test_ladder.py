@@ -50,6 +50,54 @@ def test_a_resnet_becomes_a_plain_cnn():
     assert small == {"variant": "cnn", "units": 32, "filters": 8}
 
 
+SIGNALS = DataSpec.from_dict({
+    "name": "toy",
+    "modalities": {
+        "ecg": {"kind": "series", "column": "ecg", "channels": ["a", "b"],
+                "sample_rate_hz": 10, "duration_sec": 4},
+        "clip": {"kind": "video", "column": "clip", "frames": 4, "height": 16,
+                 "width": 16, "channels": 1},
+        "ct": {"kind": "volume", "column": "ct", "depth": 4, "height": 8,
+               "width": 8, "spacing_mm": [5, 1, 1], "window_low": -100,
+               "window_high": 300},
+    },
+    "targets": {"digit": {"kind": "category", "column": "digit",
+                          "classes": ["0", "1"]}},
+})  # fmt: skip
+WIDE = {
+    "towers": {
+        "ecg": {"variant": "patch_transformer", "width": 96, "heads": 6},
+        "clip": {"units": 128, "frame_tower": {"variant": "resnet18"}},
+    },
+    "fusion": {"method": "multi_channel_attention", "groups": 16},
+}
+
+
+def test_series_video_and_volume():
+    small = smaller(WIDE, SIGNALS, 0.25)
+    assert small["towers"] == {
+        "ecg": {"variant": "patch_transformer", "units": 16, "width": 24,
+                "heads": 4},
+        "clip": {"units": 32, "filters": 8,
+                 "frame_tower": {"variant": "cnn", "filters": 8}},
+        "ct": {"units": 16, "filters": 8},
+    }  # fmt: skip
+    assert small["fusion"]["groups"] == 16
+    assert smaller(WIDE, SIGNALS, 0.125)["fusion"]["groups"] == 8
+    sizes = [
+        build_from_recipe(SIGNALS, {}, each)[0].count_params()
+        for each in (small, smaller(WIDE, SIGNALS, 0.125))
+    ]
+    assert sizes[0] > sizes[1]
+
+
+def test_a_hidden_layer_is_scaled_too():
+    recipe = {"fusion": {"method": "mlp", "hidden": 64}}
+    assert smaller(recipe, SPEC, 0.5)["fusion"] == {
+        "method": "mlp", "units": 32, "hidden": 32
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("scale", [0, 1, -0.5])
 def test_a_scale_is_a_share(scale):
     with pytest.raises(ValueError, match="`scale` must lie between"):

@@ -161,6 +161,9 @@ WRONG = [
     ("modalities.song.sample_rate_hz", 2 * 10**9, ["384000", "2000000000"]),
     ("modalities.note.vocabulary_size", 0, ["vocabulary_size`", "16"]),
     ("modalities.note.tokenizer", "bpe", ["tokenizer`", "'word'", "'bpe'"]),
+    ("modalities.note.tokenizer", "bert", ["`modalities.note`", "=None"]),
+    ("modalities.note.vocabulary", "v", ["`modalities.note`", "'wordpiece'"]),
+    ("modalities.table.categorical", ["age"], ["`modalities.table`", "once"]),
     ("modalities.table.columns", [1, 2], ["table.columns.0`", "string", "1"]),
     ("modalities.table.columns", [], ["`modalities.table`", "columns=[]"]),
     ("modalities.table.file", "x.npy", ["`modalities.table`", "'x.npy'"]),
@@ -231,6 +234,16 @@ def test_several_errors_are_told_at_once():
 def test_an_integer_may_stand_for_a_number():
     spec = DataSpec.from_dict(edited("modalities.song.duration_sec", 2))
     assert spec.modalities["song"].shape == (16000,)
+
+
+def test_categories_follow_the_numbers_or_stand_alone():
+    whole = edited("modalities.table.categorical", ["town"])
+    assert DataSpec.from_dict(whole).modalities["table"].shape == (3,)
+    del whole["modalities"]["table"]["columns"]
+    assert DataSpec.from_dict(whole).modalities["table"].shape == (1,)
+    whole["modalities"]["table"]["file"] = "x.npy"
+    with pytest.raises(ValueError, match=r"categorical=\['town'\]"):
+        DataSpec.from_dict(whole)
 
 
 def test_a_vector_is_columns_or_rows_of_a_file():

@@ -52,7 +52,7 @@ def draw(manifest: dict, count: int, seed: int = 0) -> dict[str, np.ndarray]:
     x = {"present": there.astype("float32")} if manifest["present"] else {}
     for name, entry in manifest["inputs"].items():
         shape = (count, *entry["shape"])
-        if entry["kind"] == "image":
+        if entry["kind"] in ("image", "video"):
             x[name] = rng.integers(0, 256, shape, dtype=np.uint8)
         elif entry["kind"] == "audio":
             x[name] = rng.uniform(-1, 1, shape).astype("float32")
@@ -117,7 +117,11 @@ def distance(ours: list, theirs: list, undo: str, step: float) -> float:
 
 def values(answer: dict) -> list[float]:
     """Returns the numbers of one target's answer."""
-    return list(answer.get("probabilities", {"": answer.get("value")}).values())
+    if "vector" in answer:
+        return answer["vector"]
+    found = answer.get("probabilities", {"": answer.get("value")})
+    # Of a sequence, each class has a probability a step.
+    return np.ravel(list(found.values())).tolist()
 
 
 def compare(bundle: Path, python: str, samples: Path) -> bool:

@@ -52,6 +52,9 @@ RUNTIMES = {
         "onnxruntime-web-1.30.0": {f"dist/{n}": f"ort/{n}" for n in ORT},
     },
 }
+# Inputs that the page has a card for; outputs that it has no words for.
+READS = ("image", "audio", "text", "vector")
+HIDES = ("sequence", "embedding")
 
 
 def archive(name: str, cache: Path) -> bytes:
@@ -123,9 +126,26 @@ def read_bundle(bundle: Path) -> dict:
     return manifest
 
 
+def check_known(manifest: dict) -> None:
+    """Raises ValueError for what the page cannot take or show."""
+    inputs, outputs = manifest["inputs"], manifest["outputs"]
+    odd = [(n, e["kind"]) for n, e in inputs.items() if e["kind"] not in READS]
+    odd += [(n, "categories") for n, e in inputs.items() if "categories" in e]
+    odd += [(n, e["kind"]) for n, e in outputs.items() if e["kind"] in HIDES]
+    if "subwords.py" in manifest["files"]:
+        odd.append(("the tokenizer", "bert or roberta"))
+    if odd:
+        found = ", ".join(f"{name} ({kind})" for name, kind in odd)
+        raise ValueError(
+            "`BUNDLE` must have inputs and outputs that the page knows: "
+            f"{', '.join(READS)}. Received: {found}. `run.py` takes them all"
+        )
+
+
 def build(bundle: Path, out: Path, cache: Path) -> None:
     """Makes `out` a page, in the place of an older one."""
     manifest = read_bundle(bundle)
+    check_known(manifest)
     if out.exists() and any(out.iterdir()) and not (out / "sw.js").is_file():
         raise ValueError(
             f"`OUT` must be new, empty or an older page. Received: {out}"

@@ -239,4 +239,4 @@ def _weights(y: Any, weight: Any, seen: Any) -> Any:
         return weight
     if weight is None:
         return keras.tree.map_structure(lambda _: seen, y)
-    return keras.tree.map_structure(lambda w: w * seen, weight)
+    return keras.tree.map_structure(lambda w: times(w, seen), weight)

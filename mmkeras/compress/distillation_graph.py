@@ -130,7 +130,7 @@ class End:
             self.kind = name
             # A Dense with an activation has no tensor of its logits.
             self.exact = not getattr(operation, "weights", ())
-        elif name == "linear":
+        elif name in ("linear", "unitnormalization"):
             self.kind = "number"
         elif isinstance(operation, layers.Rescaling):
             self.kind, self.scale = "number", float(operation.scale)

@@ -98,7 +98,7 @@ def soft_loss(teacher: Any, student: Any, kind: str, temperature: float):
         divergence = ops.mean(
             probability * yes + (1 - probability) * no, axis=-1
         )
-    return divergence * temperature**2
+    return ops.mean(flat(divergence), axis=-1) * temperature**2
 
 
 class Relations(keras.distillation.DistillationLoss):

@@ -28,6 +28,12 @@ KEYS = {
     },
     "text": {"token_dropout": (0.1, 0, 1)},  # fraction that turns unknown
     "vector": {},
+    "series": {
+        "noise_std": (0.05, 0, 10),  # fraction of a channel's own deviation
+        "gain": (0.1, 0, 1),  # larger or smaller swings about its mean
+    },
+    "video": {"horizontal_flip": (0, 0, 1)},  # 1: half of the films
+    "volume": {},
 }
 
 

@@ -190,4 +190,50 @@ def change_text(_, values: dict) -> Callable:
     return change
 
 
-CHANGES = {"image": change_image, "audio": change_audio, "text": change_text}
+def change_series(_, values: dict) -> Callable:
+    """Returns a function for `(batch, steps, channels)` float32."""
+
+    def change(series, seeds):
+        import tensorflow as tf
+
+        known = tf.math.is_finite(series)
+        filled = tf.where(known, series, 0)
+        count = tf.reduce_sum(tf.cast(known, tf.float32), 1, keepdims=True)
+        count = tf.maximum(count, 1)
+        mean = tf.reduce_sum(filled, 1, keepdims=True) / count
+        swing = tf.where(known, series - mean, 0)
+        square = tf.reduce_sum(tf.square(swing), 1, keepdims=True)
+        deviation = tf.sqrt(square / count)
+        gain = 1 + tf.random.stateless_uniform(
+            tf.shape(mean),
+            next(seeds),
+            minval=-values["gain"],
+            maxval=values["gain"],
+        )
+        noise = tf.random.stateless_normal(tf.shape(series), next(seeds))
+        noise *= values["noise_std"] * deviation
+        # A gap stays one.
+        return tf.where(known, mean + gain * swing + noise, series)
+
+    return change
+
+
+def change_video(_, values: dict) -> Callable:
+    """Returns a function for `(batch, frames, height, width, channels)`."""
+
+    def change(films, seeds):
+        import tensorflow as tf
+
+        drawn = tf.random.stateless_uniform(
+            (tf.shape(films)[0], 1, 1, 1, 1), next(seeds)
+        )
+        flipped = drawn < values["horizontal_flip"] / 2
+        return tf.where(flipped, tf.reverse(films, [3]), films)
+
+    return change
+
+
+CHANGES = {
+    "image": change_image, "audio": change_audio, "text": change_text,
+    "series": change_series, "video": change_video,
+}  # fmt: skip

@@ -10,22 +10,28 @@ from pathlib import Path
 import numpy as np
 
 from mmkeras.data.images import decode_image
+from mmkeras.data.paths import read_inside
 from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data.series import decode_series
 from mmkeras.data.sounds import decode_audio
-from mmkeras.spec import ModalitySpec, Text
+from mmkeras.data.video import decode_video
+from mmkeras.data.volume import decode_volume, to_units
+from mmkeras.spec import ModalitySpec, Text, Video
 
 
 def decode_file(modality: ModalitySpec, path: str | Path) -> np.ndarray | str:
     """Decodes one file as `prepare` does, without the noise of the spec.
 
     Args:
-        modality: An image, audio or text modality of a spec.
+        modality: A modality of a spec, of any kind but vector.
         path: Any path of your own; it is not confined to a data root.
 
     Returns:
         What enters the model: image `(height, width, channels)` uint8, audio
-        `(samples,)` float32 in [-1, 1]. For text, the string; `encode_texts`
-        turns it into token ids.
+        `(samples,)` float32 in [-1, 1], series `(steps, channels)` float32
+        with NaN in gaps, video `(frames, height, width, channels)` uint8,
+        volume `(depth, height, width, 1)` float32. For text, the string;
+        `encode_texts` turns it into token ids.
 
     Example:
 
@@ -33,15 +39,25 @@ def decode_file(modality: ModalitySpec, path: str | Path) -> np.ndarray | str:
     >>> decode_file(spec.modalities["image"], "three.png").shape
     (16, 16, 1)
     """
+    path = Path(path).resolve()
+    if modality.kind in SIGNALS:
+        value = SIGNALS[modality.kind](modality, path.parent, path.name)
+        return to_model(modality, value)
     if modality.kind not in DECODERS:
         raise ValueError(
             f"`modality` must be of a kind that is read from files. Received: "
-            f"kind={modality.kind!r}; choices: {', '.join(sorted(DECODERS))}"
+            f"kind={modality.kind!r}; choices: "
+            f"{', '.join(sorted([*DECODERS, *SIGNALS]))}"
         )
-    value = DECODERS[modality.kind](
-        modality, Path(path).read_bytes(), Path(path).name
-    )
-    return value / np.float32(32768) if modality.kind == "audio" else value
+    value = DECODERS[modality.kind](modality, path.read_bytes(), path.name)
+    return to_model(modality, value)
+
+
+def to_model(modality: ModalitySpec, value: np.ndarray) -> np.ndarray:
+    """Turns what a shard holds into what enters the model."""
+    if modality.kind == "audio":
+        return value / np.float32(32768)
+    return to_units(modality, value) if modality.kind == "volume" else value
 
 
 def decode_text(modality: Text, raw: bytes, name: str) -> str:
@@ -61,4 +77,13 @@ def check_text(text: str) -> str:
     return text
 
 
+def decode_film(modality: Video, root: str | Path, name: str) -> np.ndarray:
+    """Decodes a film inside `root`."""
+    return decode_video(modality, read_inside(root, name), name)
+
+
 DECODERS = {"image": decode_image, "audio": decode_audio, "text": decode_text}
+# These find their files themselves: one sample may be several.
+SIGNALS = {
+    "series": decode_series, "video": decode_film, "volume": decode_volume
+}  # fmt: skip

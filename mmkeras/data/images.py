@@ -49,7 +49,7 @@ def decode_image(modality: Image, raw: bytes, name: str) -> np.ndarray:
         cut = "truncated" in str(error) or isinstance(error, EOFError)
         reason = Reason.TRUNCATED if cut else Reason.CORRUPT
         raise BadSample(reason, f"{name!r}: {_brief(error)}") from None
-    return np.asarray(_resize(modality, picture, name)).reshape(modality.shape)
+    return np.asarray(resize(modality, picture, name)).reshape(modality.shape)
 
 
 def _check_picture(picture, wanted: str, name: str) -> None:
@@ -82,7 +82,8 @@ def _to_eight_bit(picture):
     return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
 
 
-def _resize(modality: Image, picture, name: str):
+def resize(modality: Image, picture, name: str):
+    """Brings a Pillow picture to the size of an image or video modality."""
     from PIL import Image as pillow
     from PIL import ImageOps
 

@@ -4,10 +4,10 @@ import hashlib
 import os
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from mmkeras.data import folder, statistics
+from mmkeras.data.categories import find_categories
 from mmkeras.data.manifest import read_manifest
 from mmkeras.data.plan import (
     Plan,
@@ -18,10 +18,10 @@ from mmkeras.data.plan import (
     shard_jobs,
 )
 from mmkeras.data.reasons import BadSample, write_quarantine
-from mmkeras.data.samples import open_rows, read_text
+from mmkeras.data.samples import open_rows
 from mmkeras.data.shards import sample_bytes
 from mmkeras.data.split import SPLITS
-from mmkeras.data.tokens import save_tokenizer, train_tokenizer
+from mmkeras.data.tokens import make_tokenizers, tokenizer_file
 from mmkeras.data.workers import build_shards
 from mmkeras.spec import DataSpec, load_spec
 
@@ -78,13 +78,16 @@ def prepare(
     plan = make_plan(spec, table)
     partial = folder.start(out, identity, sample_bytes(spec) * len(table))
 
-    sizes = _train_tokenizers(spec, root, partial, plan)
+    training = plan.table[plan.split == "train"]
+    sizes = make_tokenizers(spec, root, partial, training)
+    categories = find_categories(spec, training)
     setup = {
         "spec": spec.to_dict(),
         "root": str(root.resolve()),
         "folder": str(partial.resolve()),
         "seed": seed,
-        "tokenizers": {name: _tokenizer_file(name) for name in sizes},
+        "tokenizers": {name: tokenizer_file(name) for name in sizes},
+        "categories": categories,
     }
     shards = _build(setup, shard_jobs(spec, plan), workers, plan)
 
@@ -100,38 +103,12 @@ def prepare(
     files += [QUARANTINE, *setup["tokenizers"].values()]
     fields = {
         "spec": spec.to_dict(),
-        "statistics": _statistics(spec, sizes, shards, plan),
+        "statistics": _statistics(spec, sizes, categories, shards, plan),
         "splits": _splits(shards),
         "quarantined": count(plan.bad),
         "incomplete": count(plan.faulty),
     }
     return folder.publish(out, identity, files, fields)
-
-
-def _train_tokenizers(
-    spec: DataSpec, root: Path, partial: Path, plan: Plan
-) -> dict[str, int]:
-    """Writes a tokenizer for each text modality; returns their sizes."""
-    sizes = {}
-    rows = np.flatnonzero(plan.split == "train")
-    for name, modality in spec.modalities.items():
-        if modality.kind != "text":
-            continue
-        texts = []
-        for cell in plan.table[modality.column].iloc[rows]:
-            # What cannot be read is quarantined when its shard is made.
-            try:
-                texts.append(read_text(root, modality, cell))
-            except BadSample:
-                continue
-        tokenizer = train_tokenizer(modality, texts)
-        save_tokenizer(tokenizer, partial / _tokenizer_file(name))
-        sizes[name] = tokenizer.get_vocab_size()
-    return sizes
-
-
-def _tokenizer_file(name: str) -> str:
-    return f"tokenizer_{name}.json"
 
 
 def _build(
@@ -166,7 +143,11 @@ def _write_quarantine(path: Path, plan: Plan) -> None:
 
 
 def _statistics(
-    spec: DataSpec, sizes: dict[str, int], shards: list[dict], plan: Plan
+    spec: DataSpec,
+    sizes: dict[str, int],
+    categories: dict,
+    shards: list[dict],
+    plan: Plan,
 ) -> dict:
     modalities = {}
     for name, modality in spec.modalities.items():
@@ -177,6 +158,8 @@ def _statistics(
         for shard in shards:
             sums = statistics.merge(sums, shard["sums"].get(name))
         modalities[name] = statistics.finish(modality, sums)
+        if name in categories:
+            modalities[name]["categories"] = categories[name]
     train = plan.split == "train"
     targets = statistics.of_targets(
         spec.targets,

@@ -61,6 +61,7 @@ def columns_of(spec: DataSpec) -> list[str]:
     for part in (*spec.modalities.values(), *spec.targets.values()):
         columns.add(part.column)
         columns.update(getattr(part, "columns", ()))
+        columns.update(getattr(part, "categorical", ()))
     return sorted(columns - {None})
 
 

@@ -5,6 +5,7 @@ regular file of a bounded size.
 """
 
 import errno
+import itertools
 import os
 import stat
 from pathlib import Path
@@ -83,6 +84,41 @@ def read_inside(root: str | Path, name: str) -> bytes:
     if not raw:
         raise BadSample(Reason.EMPTY, f"{name!r}: 0 bytes")
     return raw
+
+
+def list_inside(
+    root: str | Path, name: str, max_files: int
+) -> list[str] | None:
+    """Returns the names in a folder inside `root`, sorted; None if no folder.
+
+    Args:
+        root: Folder that it must stay in.
+        name: Path relative to `root`.
+        max_files: Most names accepted.
+
+    Raises:
+        BadSample: With the reason, if there is nothing at the path.
+    """
+    base, real = resolve_inside(root, name)
+    try:
+        descriptor = _open_steps(base, os.path.relpath(real, base))
+    except FileNotFoundError:
+        raise BadSample(Reason.NOT_FOUND, repr(name)) from None
+    except OSError as error:
+        detail = f"{name[:80]!r}: {error.strerror}"
+        raise BadSample(_reason_of(error, real), detail) from None
+    try:
+        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            return None
+        with os.scandir(descriptor) as entries:
+            names = [e.name for e in itertools.islice(entries, max_files + 1)]
+    finally:
+        os.close(descriptor)
+    if len(names) > max_files:
+        raise BadSample(
+            Reason.TOO_LARGE, f"{name!r}: more than {max_files:,} files"
+        )
+    return sorted(names)
 
 
 def _reason_of(error: OSError, path: str) -> Reason:

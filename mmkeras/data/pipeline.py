@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmkeras.data.shards import DTYPES
+from mmkeras.data.volume import LEVELS
 from mmkeras.spec import DataSpec
 
 
@@ -66,15 +67,18 @@ def parser(spec: DataSpec):
             x[name] = _array(raw[name], dtype, modality.shape)
             if modality.kind == "audio":
                 x[name] = tf.cast(x[name], tf.float32) / 32768
+            if modality.kind == "volume":
+                low, high = modality.window_low, modality.window_high
+                levels = tf.cast(x[name], tf.float32) + 32768
+                x[name] = levels * ((high - low) / LEVELS) + low
         if spec.optional:
             shape = (len(spec.optional),)
             x["present"] = _array(raw["present"], np.float32, shape)
         for name, target in spec.targets.items():
-            dtype = np.int32 if target.kind == "category" else np.float32
-            several = target.kind == "categories"
-            shape = (len(target.classes),) if several else ()
-            y[name] = _array(raw[name], dtype, shape)
-            weights[name] = _array(raw[f"weight/{name}"], np.float32, ())
+            y[name] = _array(raw[name], np.dtype(target.dtype), target.shape)
+            weights[name] = _array(
+                raw[f"weight/{name}"], np.float32, target.weight_shape
+            )
         return x, y, weights
 
     return parse

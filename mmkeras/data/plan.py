@@ -77,6 +77,7 @@ def shard_jobs(spec: DataSpec, plan: Plan) -> list[dict]:
     columns = {modality.column for modality in spec.modalities.values()}
     for modality in spec.modalities.values():
         columns.update(getattr(modality, "columns", ()))
+        columns.update(getattr(modality, "categorical", ()))
     # Lists, since a cell of a table costs a hundred times as much.
     cells = {c: plan.table[c].tolist() for c in sorted(columns - {None})}
     ids = plan.table["sample/id"].tolist()

@@ -1,8 +1,10 @@
 """Why a sample is left out: the reason codes and the quarantine file."""
 
+import contextlib
 import csv
 import enum
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmkeras.artefact import write_text
@@ -47,6 +49,26 @@ class BadSample(ValueError):
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
+
+
+@contextlib.contextmanager
+def guarded(reason: Reason, where: str) -> Iterator[None]:
+    """Turns what a library raises when it is fed with damage into BadSample.
+
+    That may be anything at all, and its text may quote the file; so only the
+    error's name is told.
+
+    Args:
+        reason: The reason to give.
+        where: The file, for a person.
+    """
+    try:
+        yield
+    except BadSample:
+        raise
+    except Exception as error:
+        detail = f"{where}: {type(error).__name__}"
+        raise BadSample(reason, detail) from None
 
 
 def check_suffix(name: str, formats: dict[str, str]) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.data.decode import check_text, decode_text
+from mmkeras.data.categories import category_index
+from mmkeras.data.decode import SIGNALS, check_text, decode_text
 from mmkeras.data.images import decode_image
 from mmkeras.data.paths import open_inside, read_inside
 from mmkeras.data.reasons import BadSample, Reason
@@ -24,6 +25,7 @@ class Context:
         folder: Folder that is written.
         seed: Seed of the noise.
         tokenizers: A `tokenizers.Tokenizer` for each text modality.
+        categories: By vector modality and column, the index of each category.
     """
 
     spec: DataSpec
@@ -31,6 +33,7 @@ class Context:
     folder: Path
     seed: int
     tokenizers: dict = field(default_factory=dict)
+    categories: dict = field(default_factory=dict)
 
 
 def read_modality(context: Context, name: str, row: dict) -> np.ndarray:
@@ -43,7 +46,9 @@ def read_modality(context: Context, name: str, row: dict) -> np.ndarray:
 
     Returns:
         image `(height, width, channels)` uint8, audio `(samples,)` int16, text
-        `(max_tokens,)` int32, vector `(size,)` float32.
+        `(max_tokens,)` int32, vector `(size,)` float32, series `(steps,
+        channels)` float32, video `(frames, height, width, channels)` uint8,
+        volume `(depth, height, width, 1)` int16.
 
     Raises:
         BadSample: If it is missing or broken.
@@ -66,7 +71,7 @@ def files_of(spec: DataSpec, row: dict) -> list[str]:
     columns = [
         modality.column
         for modality in spec.modalities.values()
-        if modality.kind in ("image", "audio")
+        if modality.kind in ("image", "audio", *SIGNALS)
         or (modality.kind == "text" and modality.file)
     ]
     return [row["cells"][column] for column in columns]
@@ -133,30 +138,47 @@ def _audio(context: Context, name: str, modality: Audio, row: dict):
     return to_int16(sound)
 
 
+def _signal(context: Context, name: str, modality, row: dict):
+    cell = row["cells"][modality.column]
+    if not cell.strip():
+        raise BadSample(Reason.MISSING)
+    return SIGNALS[modality.kind](modality, context.root, cell)
+
+
 def _text(context: Context, name: str, modality: Text, row: dict):
     text = read_text(context.root, modality, row["cells"][modality.column])
-    ids = np.array(context.tokenizers[name].encode(text).ids, np.int32)
-    if not ids.any():
+    encoded = context.tokenizers[name].encode(text)
+    # Padding, and the marks of start and end.
+    if all(encoded.special_tokens_mask):
         raise BadSample(Reason.EMPTY, "no token")
-    return ids
+    return np.array(encoded.ids, np.int32)
 
 
 def _vector(context: Context, name: str, modality: Vector, row: dict):
     if modality.file:
         value = _row_of_file(context, modality, row)
     else:
-        cells = [row["cells"][column].strip() for column in modality.columns]
-        if not any(cells):
-            raise BadSample(Reason.MISSING)
-        try:
-            value = np.array([float(cell) for cell in cells])
-        except ValueError as error:
-            raise BadSample(Reason.NOT_A_NUMBER, str(error)[:80]) from None
+        value = np.array(_cells(context, name, modality, row["cells"]))
     with np.errstate(over="ignore"):
         value = value.astype(np.float32)
-    if not np.isfinite(value).all():
+    if np.isinf(value).any():
         raise BadSample(Reason.NOT_FINITE)
+    numbers = len(value) - len(modality.categorical)
+    if np.isnan(value[:numbers]).all() and not value[numbers:].any():
+        raise BadSample(Reason.MISSING)
     return value
+
+
+def _cells(context: Context, name: str, modality: Vector, cells: dict) -> list:
+    """Returns numbers, NaN where empty, then the indices of categories."""
+    try:
+        found = [float(cells[c].strip() or "nan") for c in modality.columns]
+    except ValueError as error:
+        raise BadSample(Reason.NOT_A_NUMBER, str(error)[:80]) from None
+    for column in modality.categorical:
+        known = context.categories[name][column]
+        found.append(category_index(known, cells[column].strip()))
+    return found
 
 
 def _row_of_file(context: Context, modality: Vector, row: dict) -> np.ndarray:
@@ -189,5 +211,6 @@ def _generator(context: Context, name: str, row: dict) -> np.random.Generator:
 
 
 READERS = {
-    "image": _image, "audio": _audio, "text": _text, "vector": _vector
+    "image": _image, "audio": _audio, "text": _text, "vector": _vector,
+    **dict.fromkeys(SIGNALS, _signal),
 }  # fmt: skip

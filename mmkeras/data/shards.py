@@ -7,6 +7,7 @@ there already need not be made again.
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -21,7 +22,10 @@ from mmkeras.data.records import example, write_records
 from mmkeras.data.samples import Context, files_of, read_modality
 from mmkeras.spec import DataSpec
 
-DTYPES = {"image": "u1", "audio": "<i2", "text": "<i4", "vector": "<f4"}
+DTYPES = {
+    "image": "u1", "audio": "<i2", "text": "<i4", "vector": "<f4",
+    "series": "<f4", "video": "u1", "volume": "<i2",
+}  # fmt: skip
 SHARD_SAMPLES = 1024
 SHARD_BYTES = 16 * 2**20
 
@@ -33,7 +37,8 @@ def sample_bytes(spec: DataSpec) -> int:
         for modality in spec.modalities.values()
     ]
     for target in spec.targets.values():
-        sizes.append(4 * len(getattr(target, "classes", (1,))))
+        sizes.append(4 * math.prod(target.shape))
+        sizes.append(4 * math.prod(target.weight_shape))
     return sum(sizes) + 32 * (len(sizes) + 2)
 
 
@@ -130,8 +135,8 @@ def _serialize(spec: DataSpec, row: dict, values: dict) -> bytes:
         present = [name in values for name in spec.optional]
         features["present"] = np.array(present, "<f4").tobytes()
     for name, target in spec.targets.items():
-        dtype = "<i4" if target.kind == "category" else "<f4"
-        features[name] = np.array(row["targets"][name], dtype).tobytes()
+        value = np.array(row["targets"][name], target.dtype)
+        features[name] = value.astype(value.dtype.newbyteorder("<")).tobytes()
         weight = np.array(row["weights"][name], "<f4")
         features[f"weight/{name}"] = weight.tobytes()
     return example(features)
@@ -150,6 +155,7 @@ def _key(context: Context, rows: list[dict]) -> str:
     )
     for name in sorted(context.tokenizers):
         digest.update(context.tokenizers[name].to_str().encode())
+    digest.update(json.dumps(context.categories).encode())
     for row in rows:
         for path in files_of(context.spec, row):
             digest.update(_stamp(context.root, path))
@@ -161,7 +167,14 @@ def _key(context: Context, rows: list[dict]) -> str:
 
 def _stamp(root: str | Path, path: str) -> bytes:
     try:
-        status = os.stat(resolve_inside(root, path)[1])
+        real = Path(resolve_inside(root, path)[1])
+        found = [real, *sorted(real.iterdir())] if real.is_dir() else [real]
+        if not real.exists():
+            # A WFDB record is named without its suffixes.
+            parts = [Path(f"{real}{end}") for end in (".hea", ".dat", ".mat")]
+            found = [part for part in parts if part.exists()]
+        stamps = [os.stat(one) for one in found]
     except (BadSample, OSError):
         return b"none;"
-    return f"{status.st_size},{status.st_mtime_ns};".encode()
+    values = [(status.st_size, status.st_mtime_ns) for status in stamps]
+    return f"{values};".encode()

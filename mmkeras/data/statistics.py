@@ -1,7 +1,7 @@
 """Statistics that add up: a shard at a time, in any number of processes.
 
 Pictures and sound are counted in whole numbers, so the sum is exact; vectors
-are merged with Chan's formula, in the order of the shards.
+and series are merged with Chan's formula, in the order of the shards.
 """
 
 import math
@@ -13,13 +13,20 @@ from mmkeras.spec import ModalitySpec
 
 def of_sample(kind: str, value: np.ndarray) -> dict | None:
     """Returns the sums of one decoded sample; None for a kind without."""
-    if kind == "image":
+    if kind in ("image", "video"):
         flat = value.reshape(-1, value.shape[-1]).astype(np.int64)
     elif kind == "audio":
         flat = value.reshape(-1, 1).astype(np.int64)
     elif kind == "vector":
-        flat = value.astype(np.float64)[None]
-        return {"n": 1, "mean": flat[0].tolist(), "m2": [0.0] * flat.shape[1]}
+        known = ~np.isnan(value)
+        mean = np.where(known, value, 0).astype(np.float64)
+        return {
+            "n": known.astype(int).tolist(),
+            "mean": mean.tolist(),
+            "m2": [0.0] * len(value),
+        }
+    elif kind == "series":
+        return _of_series(value.astype(np.float64))
     else:
         return None
     return {
@@ -39,32 +46,44 @@ def merge(left: dict | None, right: dict | None) -> dict | None:
             "sum": _add(left["sum"], right["sum"]),
             "squares": _add(left["squares"], right["squares"]),
         }
-    n = left["n"] + right["n"]
+    n = np.add(left["n"], right["n"])
+    share = right["n"] / np.maximum(n, 1)
     step = np.subtract(right["mean"], left["mean"])
-    mean = left["mean"] + step * (right["n"] / n)
-    m2 = np.add(left["m2"], right["m2"])
-    m2 = m2 + step * step * (left["n"] * right["n"] / n)
-    return {"n": n, "mean": mean.tolist(), "m2": m2.tolist()}
+    mean = left["mean"] + step * share
+    m2 = np.add(left["m2"], right["m2"]) + step * step * left["n"] * share
+    return {"n": n.tolist(), "mean": mean.tolist(), "m2": m2.tolist()}
 
 
 def finish(modality: ModalitySpec, sums: dict | None) -> dict:
     """Turns sums into what the manifest holds.
 
     Image: `mean` and `std` a channel, of x / 255. Audio: `mean` and `std` of
-    samples in [-1, 1]. Vector: `mean` and `variance` a column, in raw units.
+    samples in [-1, 1]. Vector: `mean` and `variance` a column of numbers, in
+    raw units, over the cells that are known. Series: `mean` and `std` a
+    channel, in raw units, over the steps that are known. Video: as an image.
+    Volume: none, for the spec has its window.
     Where the training split never has the modality, means are 0 and
     deviations 1.
     """
-    width = {"image": modality.shape[-1], "audio": 1}
+    if modality.kind == "volume":
+        return {}
+    width = dict.fromkeys(("image", "series", "video"), modality.shape[-1])
+    width["audio"] = 1
     size = width.get(modality.kind, modality.shape[0])
     mean, spread = [0.0] * size, [1.0] * size
     if modality.kind == "vector":
+        size -= len(modality.categorical)
         if sums:
-            mean = sums["mean"]
-            spread = [m2 / sums["n"] for m2 in sums["m2"]]
-        return {"mean": mean, "variance": spread}
+            mean = sums["mean"][:size]
+            pairs = list(zip(sums["m2"], sums["n"], strict=True))[:size]
+            spread = [m2 / n if n else 1.0 for m2, n in pairs]
+        return {"mean": mean[:size], "variance": spread[:size]}
+    if sums and modality.kind == "series":
+        pairs = zip(sums["m2"], sums["n"], strict=True)
+        spread = [math.sqrt(m2 / n) if n else 1.0 for m2, n in pairs]
+        return {"mean": sums["mean"], "std": spread}
     if sums:
-        n, scale = sums["n"], 255 if modality.kind == "image" else 32768
+        n, scale = sums["n"], 32768 if modality.kind == "audio" else 255
         pairs = list(zip(sums["sum"], sums["squares"], strict=True))
         mean = [total / n / scale for total, _ in pairs]
         # Exact: whole numbers up to the root.
@@ -78,12 +97,13 @@ def finish(modality: ModalitySpec, sums: dict | None) -> dict:
 
 
 def of_targets(targets: dict, values: dict, weights: dict) -> dict:
-    """Returns class counts, or mean and std, of the labelled samples.
+    """Returns counts, or mean and std, of the labelled samples or steps.
 
     Args:
         targets: Target specs by name.
         values: Target arrays by name, first axis samples.
-        weights: `(samples,)` a target; 0 where the label is missing.
+        weights: `(samples,)` a target, or `(samples, steps)`; 0 where the
+            label is missing.
     """
     found = {}
     for name, target in targets.items():
@@ -94,10 +114,13 @@ def of_targets(targets: dict, values: dict, weights: dict) -> dict:
                 "std": float(there.std()) if len(there) else 1.0,
             }
             continue
-        if target.kind == "category":
-            counts = np.bincount(there, minlength=len(target.classes))
-        else:
+        if target.kind == "embedding":
+            found[name] = {"identities": len(np.unique(there))}
+            continue
+        if target.kind == "categories":
             counts = there.reshape(-1, len(target.classes)).sum(axis=0)
+        else:
+            counts = np.bincount(there, minlength=len(target.classes))
         found[name] = {
             "counts": {
                 label: int(count)
@@ -105,6 +128,15 @@ def of_targets(targets: dict, values: dict, weights: dict) -> dict:
             }
         }
     return found
+
+
+def _of_series(value: np.ndarray) -> dict:
+    """Returns the sums of `(steps, channels)`, whose gaps do not count."""
+    known = np.isfinite(value)
+    n = known.sum(axis=0)
+    mean = np.where(known, value, 0).sum(axis=0) / np.maximum(n, 1)
+    m2 = (np.where(known, value - mean, 0) ** 2).sum(axis=0)
+    return {"n": n.tolist(), "mean": mean.tolist(), "m2": m2.tolist()}
 
 
 def _add(left: list[int], right: list[int]) -> list[int]:

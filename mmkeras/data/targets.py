@@ -6,6 +6,9 @@ import pandas as pd
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.spec import DataSpec, TargetSpec
 
+# Class of a step, and identity of a sample, that nobody has told.
+UNKNOWN = -1
+
 
 def read_targets(
     spec: DataSpec, table: pd.DataFrame
@@ -17,14 +20,17 @@ def read_targets(
         table: The manifest.
 
     Returns:
-        Values by target: `(rows,)` int for a category, `(rows, classes)` for
-        categories, `(rows,)` float for a number. Weights by target: `(rows,)`,
-        0 where the cell is empty. What is wrong, as (row, target, reason,
+        Values by target: `(rows,)` int for a category or an ordinal, `(rows,
+        classes)` for categories, `(rows,)` float for a number, `(rows,
+        steps)` int for a sequence, `(rows,)` int for an embedding, -1 where
+        unknown. Weights by target: `(rows,)`, or `(rows, steps)`, 0 where the
+        cell, or the step, is empty. What is wrong, as (row, target, reason,
         detail); such a row has weight 0.
     """
     values, weights, bad = {}, {}, []
     for name, target in spec.targets.items():
-        read = READERS[target.kind]
+        one_by_one = target.kind != "embedding"
+        read = READERS[target.kind] if one_by_one else _identities()
         empty = read(target, None)
         found = []
         for index, cell in enumerate(table[target.column]):
@@ -35,6 +41,9 @@ def read_targets(
                 found.append(None)
         weights[name] = np.array([float(v is not None) for v in found])
         values[name] = np.array([empty if v is None else v for v in found])
+        if target.kind == "sequence":
+            weights[name] = (values[name] != UNKNOWN).astype(float)
+            values[name] = np.maximum(values[name], 0)
     return values, weights, bad
 
 
@@ -53,6 +62,28 @@ def _categories(target: TargetSpec, cell: str | None) -> list[float]:
     return found
 
 
+def _sequence(target: TargetSpec, cell: str | None) -> list[int]:
+    if cell is None:
+        return [UNKNOWN] * target.steps
+    parts = [part.strip() for part in cell.split(target.separator)]
+    if len(parts) != target.steps:
+        detail = f"{len(parts)} steps instead of {target.steps}"
+        raise BadSample(Reason.WRONG_SIZE, detail)
+    return [_category(target, part) if part else UNKNOWN for part in parts]
+
+
+def _identities():
+    """Returns a reader that numbers identities as they come."""
+    numbers: dict[str, int] = {}
+
+    def read(target: TargetSpec, cell: str | None) -> int:
+        if cell is None:
+            return UNKNOWN
+        return numbers.setdefault(cell.strip(), len(numbers))
+
+    return read
+
+
 def _number(target: TargetSpec, cell: str | None) -> float:
     try:
         value = float(cell) if cell is not None else 0.0
@@ -64,5 +95,9 @@ def _number(target: TargetSpec, cell: str | None) -> float:
 
 
 READERS = {
-    "category": _category, "categories": _categories, "number": _number
-}  # fmt: skip
+    "category": _category,
+    "categories": _categories,
+    "ordinal": _category,
+    "sequence": _sequence,
+    "number": _number,
+}

@@ -1,21 +1,62 @@
-"""Tokenizers: trained on the training split alone, saved as one JSON.
+"""Tokenizers: trained on the training split alone, or those of a model.
 
-The JSON holds padding and truncation too, so a device that reads it with
-`tokenizers` gets the ids the model was trained on.
+Each is saved as one JSON. It holds padding and truncation too, so a device
+that reads it with `tokenizers` gets the ids the model was trained on.
 """
 
 import collections
+import contextlib
 import string
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mmkeras.artefact import write_text
-from mmkeras.spec import Text
+from mmkeras.data.own_tokens import own_tokenizer
+from mmkeras.data.reasons import BadSample
+from mmkeras.data.samples import read_text
+from mmkeras.spec import DataSpec, Text
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"  # ids 0 and 1
+
+
+def make_tokenizers(
+    spec: DataSpec,
+    root: str | Path,
+    folder: Path,
+    cells: Mapping[str, Iterable[str]],
+) -> dict[str, int]:
+    """Writes a tokenizer for each text modality; returns their sizes.
+
+    Args:
+        spec: The spec.
+        root: Folder of the data.
+        folder: Folder that is written.
+        cells: Those of the training split, by column.
+    """
+    sizes = {}
+    for name, modality in spec.modalities.items():
+        if modality.kind != "text":
+            continue
+        if modality.vocabulary:
+            tokenizer = own_tokenizer(modality, root)
+        else:
+            texts = []
+            for cell in cells[modality.column]:
+                # What cannot be read is quarantined when its shard is made.
+                with contextlib.suppress(BadSample):
+                    texts.append(read_text(root, modality, cell))
+            tokenizer = train_tokenizer(modality, texts)
+        save_tokenizer(tokenizer, folder / tokenizer_file(name))
+        sizes[name] = tokenizer.get_vocab_size()
+    return sizes
+
+
+def tokenizer_file(name: str) -> str:
+    """Returns the name of the file of a modality's tokenizer."""
+    return f"tokenizer_{name}.json"
 
 
 def train_tokenizer(modality: Text, texts: Sequence[str]):

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from mmkeras.data.categories import indices
 from mmkeras.data.samples import Context
 from mmkeras.data.shards import build_shard
 from mmkeras.data.tokens import load_tokenizer
@@ -32,7 +33,14 @@ def context_of(setup: dict) -> Context:
         name: load_tokenizer(folder / file)
         for name, file in setup["tokenizers"].items()
     }
-    return Context(spec, setup["root"], folder, setup["seed"], tokenizers)
+    return Context(
+        spec,
+        setup["root"],
+        folder,
+        setup["seed"],
+        tokenizers,
+        indices(setup["categories"]),
+    )
 
 
 def build_shards(setup: dict, jobs: list[dict], workers: int) -> Iterator[dict]:

@@ -16,9 +16,10 @@ def constant_outputs(
     """Returns the same output for every sample, as a model would give it.
 
     Args:
-        kind: "category": the share of each class in the training split, so
-            the answer is the majority class. "categories": the same, class by
-            class. "number": the mean of the training split.
+        kind: "category", "ordinal" and "sequence": the share of each class in
+            the training split, so the answer is the majority class.
+            "categories": the same, class by class. "number": the mean of the
+            training split. "embedding": nothing.
         samples: How many samples.
         statistics: `{"counts": {class: count}}`, or `{"mean": ...}`, of the
             target in the training split.
@@ -26,8 +27,8 @@ def constant_outputs(
         train_samples: Size of the training split; needed for "categories".
 
     Returns:
-        `(samples, classes)` or `(samples, 1)`; None where the statistics do
-        not say enough.
+        `(samples, classes)`, for a sequence each step of it, or `(samples,
+        1)`; None where the statistics do not say enough.
     """
     if kind == "number":
         if "mean" not in statistics:
@@ -36,7 +37,7 @@ def constant_outputs(
     if "counts" not in statistics:
         return None
     counts = np.array([statistics["counts"].get(c, 0) for c in classes or []])
-    total = counts.sum() if kind == "category" else train_samples
+    total = train_samples if kind == "categories" else counts.sum()
     if not total:
         return None
     return np.tile(counts / total, (samples, 1))

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.evaluation.baselines import constant_outputs
+from mmkeras.evaluation.decisions import as_category
 from mmkeras.evaluation.measure import measure, per_class
 from mmkeras.evaluation.predict import predict
 from mmkeras.evaluation.subsets import subsets, without
@@ -135,16 +136,21 @@ def _describe(name, target, predictions, labels, weights) -> dict[str, Any]:
         "kind": kind,
         "classes": classes,
         "unit": getattr(target, "unit", ""),
-        "count": int(np.sum(weights[name] > 0)),
+        "count": _labelled(weights[name]),
         "worst": worst_samples(*found, classes),
     }
     if kind == "number":
         entry["points"] = points(*found)
-    else:
-        entry["per_class"] = per_class(*found, classes)
-    if kind == "category":
-        entry["confusion"] = confusion(*found)
+    elif kind != "embedding":
+        entry["per_class"] = per_class(*as_category(*found), classes)
+    if kind in ("category", "ordinal", "sequence"):
+        entry["confusion"] = confusion(*as_category(*found))
     return entry
+
+
+def _labelled(weights: np.ndarray) -> int:
+    """Returns how many samples have a label, if for one step only."""
+    return int((weights > 0).reshape(len(weights), -1).any(axis=1).sum())
 
 
 def _score(name, kind, resamples, seed, found):
@@ -163,10 +169,12 @@ def _constant(name, entry, everything, known, train_samples):
     )
     if outputs is not None:
         label = {
-            "category": "majority class",
             "categories": "class frequencies",
             "number": "mean of training",
-        }[entry["kind"]]
+        }.get(entry["kind"], "majority class")
+        if entry["kind"] == "sequence":
+            shape = everything[0][name].shape
+            outputs = np.broadcast_to(outputs[:, None], shape)
         found = ({name: outputs}, *everything[1:])
         yield {"name": label, "trained": False, "metrics": found}
 

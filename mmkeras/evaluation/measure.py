@@ -11,14 +11,22 @@ import numpy as np
 from sklearn import metrics as sk
 
 from mmkeras.evaluation.decisions import decisions
-from mmkeras.evaluation.resample import intervals
+from mmkeras.evaluation.resample import intervals, spans
+from mmkeras.evaluation.sums import figures, rows_of
 
 # The figure of each kind that is shown first.
 HEADLINES = {
     "category": "accuracy",
     "categories": "macro_f1",
+    "ordinal": "accuracy",
+    "sequence": "accuracy",
     "number": "mae",
+    "embedding": "recall_at_1",
 }
+
+
+# Those whose metrics are formulas of sums over samples.
+SUMMED = ("ordinal", "sequence", "embedding")
 
 
 def measure(
@@ -32,11 +40,15 @@ def measure(
     """Returns each metric of one target with its 95 % interval.
 
     Args:
-        kind: "category", "categories" or "number".
+        kind: "category", "categories", "ordinal", "sequence", "number" or
+            "embedding".
         labels: `(samples,)` class indices, `(samples, classes)` of 0 and 1,
-            or `(samples,)` numbers.
-        outputs: `(samples, classes)` probabilities, or `(samples, 1)`.
-        weights: `(samples,)`; samples with weight 0 are left out.
+            `(samples, steps)` class indices, `(samples,)` numbers or
+            identities.
+        outputs: `(samples, classes)` or `(samples, steps, classes)`
+            probabilities, `(samples, 1)`, or `(samples, units)`.
+        weights: `(samples,)`, or `(samples, steps)`; samples, or steps, with
+            weight 0 are left out.
         resamples: Bootstrap resamples; 0 for no intervals.
         seed: Seed of the bootstrap.
 
@@ -50,15 +62,35 @@ def measure(
     >>> measure("category", labels, outputs)["accuracy"]["value"]
     0.666...
     """
-    labels, outputs = labelled(kind, labels, outputs, weights)
-    if len(labels) == 0:
-        return {}
-    values = _POINTS[kind](labels, outputs)
-    spans = intervals(kind, labels, outputs, resamples, seed)
+    if kind in SUMMED:
+        values, found = _summed(kind, labels, outputs, weights, resamples, seed)
+    else:
+        labels, outputs = labelled(kind, labels, outputs, weights)
+        if len(labels) == 0:
+            return {}
+        values = _POINTS[kind](labels, outputs)
+        found = intervals(kind, labels, outputs, resamples, seed)
     return {
-        name: _with_span(value, spans.get(name))
+        name: _with_span(value, found.get(name))
         for name, value in values.items()
     }
+
+
+def _summed(kind, labels, outputs, weights, resamples, seed):
+    """Returns values and intervals of a kind whose metrics are of sums."""
+    labels, outputs = np.asarray(labels), np.asarray(outputs)
+    weights = np.ones(labels.shape) if weights is None else np.asarray(weights)
+    there = (weights > 0).reshape(len(labels), -1).any(axis=1)
+    if not there.any():
+        return {}, {}
+    rows = rows_of(kind, labels[there], outputs[there], weights[there])
+
+    def metrics(counts):
+        return figures(kind, {name: counts @ row for name, row in rows.items()})
+
+    values = metrics(np.ones((1, int(there.sum()))))
+    found = spans(metrics, int(there.sum()), resamples, seed)
+    return {name: float(value[0]) for name, value in values.items()}, found
 
 
 def _with_span(value: float, span: tuple | None) -> dict[str, float | None]:

@@ -30,6 +30,11 @@ METRICS = {
     "rmse": "Root mean squared error",
     "r2": "R²",
     "correlation": "Correlation",
+    "kappa": "Kappa (quadratic weights)",
+    "change_f1": "F1 of changes",
+    "recall_at_1": "Recall at 1",
+    "recall_at_5": "Recall at 5",
+    "recall_at_10": "Recall at 10",
 }
 # Named in the unit of the target, and better when smaller.
 IN_UNITS = ("mae", "rmse")
@@ -156,7 +161,7 @@ def _target(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         made["chart"] = figures.compared(rows, METRICS[headline] + suffix)
     if entry["kind"] == "number" and entry["points"]:
         made["picture"] = figures.scatter(entry["points"], entry["unit"])
-    if entry["kind"] == "category" and large:
+    if "confusion" in entry and large:
         made["picture"] = figures.heatmap(entry["confusion"])
     return made
 

@@ -4,6 +4,8 @@ A resample is a row of counts, how often each sample was drawn; each metric is
 then a few products of matrices instead of a thousand calls.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mmkeras.evaluation.decisions import decisions
@@ -30,10 +32,32 @@ def intervals(
         seed: Seed of the draws.
         confidence: Share of the resamples inside the interval.
     """
+    return spans(
+        lambda counts: resampled(kind, labels, outputs, counts),
+        len(labels), resamples, seed, confidence,
+    )  # fmt: skip
+
+
+def spans(
+    metrics: Callable[[np.ndarray], dict[str, np.ndarray]],
+    samples: int,
+    resamples: int,
+    seed: int,
+    confidence: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Returns the percentile interval of each metric, NaN where undefined.
+
+    Args:
+        metrics: From how often each sample was drawn, `(resamples, samples)`,
+            to each metric, `(resamples,)`.
+        samples: How many samples there are.
+        resamples: How many resamples are drawn.
+        seed: Seed of the draws.
+        confidence: Share of the resamples inside the interval.
+    """
     if resamples == 0:
         return {}
     draw, found = np.random.default_rng(seed), []
-    samples = len(labels)
     step = max(1, CHUNK // samples)
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
@@ -41,7 +65,7 @@ def intervals(
         for row in counts:
             drawn = draw.integers(0, samples, samples)
             row[:] = np.bincount(drawn, minlength=samples)
-        found.append(resampled(kind, labels, outputs, counts))
+        found.append(metrics(counts))
     ends = 50 * (1 - confidence), 50 * (1 + confidence)
     return {
         name: _span(np.concatenate([part[name] for part in found]), ends)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mmkeras.evaluation.decisions import per_step
 from mmkeras.evaluation.measure import finite
 from mmkeras.evaluation.predict import batches
 
@@ -44,10 +45,10 @@ def worst_samples(
     """Returns the samples with the largest loss, the worst first.
 
     Args:
-        kind: "category", "categories" or "number".
+        kind: The kind of target; of an embedding no sample is the worst.
         labels: As in a batch.
         outputs: Of the model.
-        weights: `(samples,)`; samples with weight 0 are left out.
+        weights: As in a batch; samples with weight 0 are left out.
         classes: Names of the classes.
         count: How many samples.
 
@@ -56,8 +57,10 @@ def worst_samples(
         in the data set; cross-entropy or absolute error; what is true and
         what the model says; how sure it is of that.
     """
-    rows = np.flatnonzero(weights > 0)
-    errors = _errors(kind, labels[rows], outputs[rows])
+    if kind == "embedding":
+        return []
+    rows = np.flatnonzero((weights > 0).reshape(len(weights), -1).any(axis=1))
+    errors = _errors(kind, labels[rows], outputs[rows], weights[rows])
     order = np.argsort(-errors, kind="stable")[:count]
     return [
         {
@@ -69,12 +72,16 @@ def worst_samples(
     ]
 
 
-def _errors(kind, labels, outputs):
+def _errors(kind, labels, outputs, weights):
     if kind == "number":
         return np.abs(outputs[:, 0] - labels)
     likely = np.clip(outputs.astype(float), 1e-7, 1 - 1e-7)
-    if kind == "category":
+    if kind in ("category", "ordinal"):
         return -np.log(likely[np.arange(len(labels)), labels.astype(int)])
+    if kind == "sequence":
+        true = np.take_along_axis(likely, labels[..., None].astype(int), -1)
+        known = per_step(labels, weights) > 0
+        return -(np.log(true[..., 0]) * known).sum(axis=1) / known.sum(axis=1)
     true = labels > 0.5
     return -np.log(np.where(true, likely, 1 - likely)).mean(axis=1)
 
@@ -86,7 +93,13 @@ def _answer(kind, label, output, classes):
             "answer": float(output[0]),
             "probability": None,
         }
-    if kind == "category":
+    if kind == "sequence":
+        return {
+            "label": _runs(label.astype(int), classes),
+            "answer": _runs(output.argmax(axis=-1), classes),
+            "probability": None,
+        }
+    if kind in ("category", "ordinal"):
         best = int(output.argmax())
         return {
             "label": classes[int(label)],
@@ -98,6 +111,16 @@ def _answer(kind, label, output, classes):
         "answer": [c for c, v in zip(classes, output, strict=True) if v >= 0.5],
         "probability": None,
     }
+
+
+def _runs(steps: np.ndarray, classes: list[str]) -> list[str]:
+    """Returns what stays the same for how many steps: "walk × 12"."""
+    starts = np.flatnonzero(np.r_[True, steps[1:] != steps[:-1]])
+    lengths = np.diff(np.r_[starts, len(steps)])
+    return [
+        f"{classes[steps[start]]} × {length}"
+        for start, length in zip(starts, lengths, strict=True)
+    ]
 
 
 def gather(dataset: Any, indices: set[int]) -> dict[int, dict[str, Any]]:

@@ -17,15 +17,27 @@ from mmkeras.spec import DataSpec
 CARD, LABELS, RUNNER = "card.json", "labels.json", "run.py"
 # The live mode lies in files of its own; one answer needs the first alone.
 RUNNERS = (RUNNER, "live.py", "devices.py")
+# What the tokenizers of pretrained models need besides.
+SUBWORDS = "subwords.py"
 DTYPES = {
-    "image": "uint8", "audio": "float32", "text": "int32", "vector": "float32"
+    "image": "uint8", "audio": "float32", "text": "int32", "vector": "float32",
+    "series": "float32", "video": "uint8", "volume": "float32",
 }  # fmt: skip
 PARAMETERS = {
     "image": ("height", "width", "channels"),
     "audio": ("sample_rate_hz", "duration_sec", "crop"),
     "text": ("max_tokens",),
-    "vector": ("columns",),
-}
+    "series": (
+        "channels", "sample_rate_hz", "duration_sec", "crop", "time_column",
+    ),
+    "video": (
+        "frames", "height", "width", "channels", "sampling", "frame_rate_hz",
+    ),
+    "volume": (
+        "depth", "height", "width", "spacing_mm", "window_low", "window_high",
+    ),
+    "vector": ("columns", "categorical"),
+}  # fmt: skip
 
 
 def check_target(out: Path, force: bool) -> None:
@@ -83,8 +95,15 @@ def fill(
     if "tflite" in shipped:
         for name in RUNNERS:
             sources[name] = runner_source().with_name(name)
+        texts = [m for m in spec.modalities.values() if m.kind == "text"]
+        if any(modality.vocabulary for modality in texts):
+            sources[SUBWORDS] = runner_source().with_name(SUBWORDS)
     for name in _tokenizers(spec):
         sources[f"tokenizer_{name}.json"] = Path(data.tokenizer_path(name))
+    for name, modality in spec.modalities.items():
+        if getattr(modality, "categorical", ()):
+            known = data.statistics["modalities"][name]["categories"]
+            artefact.write_json(folder / f"categories_{name}.json", known)
     _check_room(folder, sources)
     for name, source in sources.items():
         with artefact.atomic(folder / name) as temporary:
@@ -149,7 +168,7 @@ def labels(spec: DataSpec) -> dict[str, list[str]]:
     return {
         name: list(target.classes)
         for name, target in sorted(spec.targets.items())
-        if target.kind != "number"
+        if hasattr(target, "classes")
     }
 
 
@@ -174,7 +193,8 @@ def next_command(manifest: dict, out: Path) -> str:
         return f"open {out / manifest['model']['file']} in an ONNX runtime"
     value = {
         "image": "IMAGE.png", "audio": "SOUND.wav", "text": '"A TEXT"',
-        "vector": "1,2,3",
+        "vector": "1,2,3", "series": "SERIES.csv", "video": "FRAMES",
+        "volume": "VOLUME.npy",
     }  # fmt: skip
     options = [
         f"--{name} {value[entry['kind']]}"
@@ -202,13 +222,20 @@ def _input(name: str, modality: Any, folder: Path) -> dict:
         entry["tokenizer"] = f"tokenizer_{name}.json"
         text = (folder / entry["tokenizer"]).read_text(encoding="utf-8")
         entry["vocabulary_size"] = len(json.loads(text)["model"]["vocab"])
+    if getattr(modality, "categorical", ()):
+        entry["categories"] = f"categories_{name}.json"
     return entry
 
 
 def _output(target: Any) -> dict:
     if target.kind == "number":
         return {"kind": "number", "unit": target.unit}
-    return {"kind": target.kind, "classes": list(target.classes)}
+    if target.kind == "embedding":
+        return {"kind": "embedding"}
+    entry = {"kind": target.kind, "classes": list(target.classes)}
+    if target.kind == "sequence":
+        entry["steps"] = target.steps
+    return entry
 
 
 def _check_room(folder: Path, sources: Mapping[str, Path]) -> None:

@@ -80,7 +80,7 @@ def _target(entry, labels, weight, keras, original, outputs, draws) -> dict:
     A drop is one against the original, where the model was made from another.
     """
     kind = entry.kind
-    classes = tuple(entry.classes) if kind != "number" else ()
+    classes = tuple(getattr(entry, "classes", ()))
     found = {"keras": score(kind, labels, weight, keras)}
     base, before = keras, found["keras"]
     if original is not None:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from mmkeras.export.scores import METRIC
+from mmkeras.export.scores import METRIC, SHARES, shares
 
 RESAMPLES = 1000
 BINS = 15
+WITHOUT_CLASSES = ("number", "embedding")
 
 
 class Bootstrap:
@@ -46,7 +47,7 @@ def drop_interval(
 
     Args:
         draws: The resamples.
-        kind: "category", "categories" or "number".
+        kind: A kind of target.
         labels: As in a batch.
         weight: Weight of each sample; 0 where the label is missing.
         before: Keras' output, `(samples, size)`.
@@ -57,15 +58,10 @@ def drop_interval(
         Lower and upper end, positive where the file is worse; None where no
         resample has the metric.
     """
-    rows = weight > 0
-    if not rows.any():
-        return None
-    counts = draws.counts[:, rows] * weight[rows].astype("float64")
-    metric = {"category": _accuracy, "categories": _macro_f1, "number": _r2}
     with np.errstate(divide="ignore", invalid="ignore"):
         drops = np.subtract(
             *(
-                metric[kind](counts, labels[rows], output[rows])
+                _resampled(draws.counts, kind, labels, weight, output)
                 for output in (before, after)
             )
         )
@@ -74,6 +70,24 @@ def drop_interval(
         return None
     ends = np.percentile(drops, [50 * (1 - confidence), 50 * (1 + confidence)])
     return float(ends[0]), float(ends[1])
+
+
+def _resampled(counts, kind, labels, weight, output):
+    """Returns the metric of each resample; NaN where it is not defined."""
+    if kind in SHARES:
+        right, of = shares(kind, labels, weight, output)
+        return counts @ right / (counts @ of)
+    rows = weight > 0
+    if not rows.any():
+        return np.full(len(counts), np.nan)
+    metric = {
+        "category": _accuracy,
+        "categories": _macro_f1,
+        "ordinal": _accuracy,
+        "number": _r2,
+    }
+    counts = counts[:, rows] * weight[rows].astype("float64")
+    return metric[kind](counts, labels[rows], output[rows])
 
 
 def _accuracy(counts, labels, output):
@@ -104,14 +118,16 @@ def _r2(counts, labels, output):
 def calibration_error(
     kind: str, labels: np.ndarray, weight: np.ndarray, output: np.ndarray
 ) -> float | None:
-    """Returns the expected calibration error over 15 bins; None for a number.
+    """Returns the expected calibration error over 15 bins.
+
+    None for a number and for an embedding, which have no probabilities.
 
     The mean distance of confidence and share of right answers, each bin of
     confidence weighted by its samples. Of `categories` each class of each
     sample is an answer of its own.
 
     Args:
-        kind: "category", "categories" or "number".
+        kind: A kind of target.
         labels: As in a batch.
         weight: Weight of each sample; 0 where the label is missing.
         output: Probabilities, `(samples, classes)`.
@@ -119,8 +135,9 @@ def calibration_error(
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017
     (arXiv 1706.04599).
     """
+    kind, labels, weight, output = as_category(kind, labels, weight, output)
     rows = weight > 0
-    if kind == "number" or not rows.any():
+    if kind in WITHOUT_CLASSES or not rows.any():
         return None
     labels, weight, output = labels[rows], weight[rows], output[rows]
     if kind == "category":
@@ -135,20 +152,30 @@ def calibration_error(
     return float(np.abs(gap).sum() / weight.sum())
 
 
+def as_category(kind, labels, weight, output):
+    """Returns an ordinal, or each step of a sequence, as a category."""
+    if kind not in ("ordinal", "sequence"):
+        return kind, labels, weight, output
+    weight = np.broadcast_to(weight.T, labels.T.shape).T
+    output = output.reshape(-1, output.shape[-1])
+    return "category", labels.ravel(), weight.ravel(), output
+
+
 def by_class(
     kind: str, labels: np.ndarray, weight: np.ndarray, output: np.ndarray
 ) -> np.ndarray | None:
-    """Returns recall (category) or F1 (categories) of each class.
+    """Returns recall (one of several classes) or F1 (any) of each class.
 
-    NaN where a class does not occur; None for a number.
+    NaN where a class does not occur; None where there are none.
 
     Args:
-        kind: "category", "categories" or "number".
+        kind: A kind of target.
         labels: As in a batch.
         weight: Weight of each sample; 0 where the label is missing.
         output: The model's output, `(samples, classes)`.
     """
-    if kind == "number":
+    kind, labels, weight, output = as_category(kind, labels, weight, output)
+    if kind in WITHOUT_CLASSES:
         return None
     classes = np.arange(output.shape[1])
     if kind == "category":
@@ -193,7 +220,7 @@ def compare(
     """Returns drop, interval, calibration error and worst class of a file.
 
     Args:
-        kind: "category", "categories" or "number".
+        kind: A kind of target.
         classes: Names of the classes; empty for a number.
         labels: As in a batch.
         weight: Weight of each sample; 0 where the label is missing.
@@ -208,7 +235,7 @@ def compare(
         ends = drop_interval(draws, kind, labels, weight, keras, output)
         if ends:
             found["drop_interval"] = list(ends)
-    if kind != "number":
+    if kind not in WITHOUT_CLASSES:
         found["calibration_error"] = calibration_error(
             kind, labels, weight, output
         )

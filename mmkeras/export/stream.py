@@ -14,7 +14,8 @@ from mmkeras.export.steps import STATE as PREFIX
 # What looks at each step alone.
 POINTWISE = {
     "Activation", "Add", "BatchNormalization", "Cast", "Dense", "Dropout",
-    "Embedding", "GetItem", "HidePadding", "LayerNormalization", "Multiply",
+    "Embedding", "FillMissing", "GetItem", "HidePadding", "KnownSteps",
+    "LayerNormalization", "MFCC", "MarkGaps", "MissingCells", "Multiply",
     "NotEqual", "OnesLike", "ReLU", "Rescaling", "SpatialDropout1D",
     "SpecAugment",
 }  # fmt: skip
@@ -23,7 +24,7 @@ RECURRENT = (layers.GRU, layers.LSTM)
 
 
 def streamed_towers(model: keras.Model) -> dict[str, str | None]:
-    """Returns each recurrent tower, and why it cannot be streamed, or None.
+    """Returns each tower with a memory, and why it does not stream, or None.
 
     Args:
         model: Model whose towers are called `<modality>_tower`.
@@ -31,7 +32,7 @@ def streamed_towers(model: keras.Model) -> dict[str, str | None]:
     found = {}
     for name in [tensor.name for tensor in model.inputs]:
         tower = {x.name: x for x in model.layers}.get(f"{name}_tower")
-        if tower is None or not _recurrent(tower):
+        if tower is None or not any(map(_remembers, tower.layers)):
             continue
         try:
             step_model(model, name)
@@ -48,17 +49,17 @@ def step_model(model: keras.Model, modality: str) -> keras.Model:
     of the whole sequence.
 
     Args:
-        model: Model with dict inputs and outputs, and a recurrent tower that
-            looks back only: GRU or LSTM in one direction, causal
-            convolutions, pooling, averages.
-        modality: Name of the input to stream: `(batch, samples)` of sound, or
-            `(batch, tokens)`.
+        model: Model with dict inputs and outputs, and a tower that looks back
+            only: GRU or LSTM in one direction, causal convolutions, pooling,
+            averages.
+        modality: Name of the input to stream: `(batch, samples)` of sound,
+            `(batch, tokens)` or `(batch, steps, channels)`.
 
     Returns:
-        Model from `{modality: (batch, step), <other inputs>,
+        Model from `{modality: (batch, step, ...), <other inputs>,
         "state_<layer>": (batch, ...)}` to the model's outputs and the next
-        `state_<layer>`; `step` is the samples or tokens of one recurrent
-        step.
+        `state_<layer>`; `step` is the samples, tokens or steps that make one
+        token of the tower.
 
     Raises:
         ValueError: If a layer has to see more than the past; it is named.
@@ -76,8 +77,9 @@ def step_model(model: keras.Model, modality: str) -> keras.Model:
             f"{modality!r}. Choices: {', '.join(sorted(inputs))}"
         )
     step = step_length(model.get_layer(f"{modality}_tower"))
+    whole = inputs[modality]
     inputs[modality] = keras.Input(
-        (step,), dtype=inputs[modality].dtype, name=modality
+        (step, *whole.shape[2:]), dtype=whole.dtype, name=modality
     )
     replay.timed.add(id(inputs[modality]))
     order = [inputs[tensor.name] for tensor in model.inputs]
@@ -88,20 +90,30 @@ def step_model(model: keras.Model, modality: str) -> keras.Model:
 
 
 def step_length(tower: keras.Model) -> int:
-    """Returns the samples or tokens that one recurrent step takes."""
-    length = 1
-    for layer in tower.layers:
-        if isinstance(layer, RECURRENT):
-            break
-        if isinstance(layer, POOLS):
+    """Returns the samples, tokens or steps that make one token of a tower."""
+    length, tensor = 1, tower.output["tokens"]
+    while tensor is not None:
+        layer, index, _ = tensor._keras_history
+        if _in_patches(layer):
             length *= layer.strides[0]
         length *= getattr(layer, "hop_length", 1)
+        before = layer._inbound_nodes[index].input_tensors
+        tensor = before[0] if before else None
     return length
 
 
-def _recurrent(tower: keras.Model) -> bool:
-    kinds = (*RECURRENT, layers.Bidirectional)
-    return any(isinstance(layer, kinds) for layer in tower.layers)
+def _remembers(layer: keras.layers.Layer) -> bool:
+    causal = getattr(layer, "padding", None) == "causal"
+    return causal or isinstance(layer, (*RECURRENT, layers.Bidirectional))
+
+
+def _in_patches(layer: keras.layers.Layer) -> bool:
+    """Whether a pool or convolution reads stretches that do not overlap."""
+    if isinstance(layer, layers.Conv1D) and layer.padding == "valid":
+        size = layer.kernel_size
+    else:
+        size = layer.pool_size if isinstance(layer, POOLS) else None
+    return size is not None and layer.strides == size
 
 
 class _Replay:
@@ -135,9 +147,8 @@ class _Replay:
     def _step(self, layer, args, kwargs):
         """Returns the outputs for one step, and whether they have time."""
         name = type(layer).__name__
-        if name in POINTWISE:
-            return layer(*args, **kwargs), True
-        if isinstance(layer, POOLS) and layer.strides == layer.pool_size:
+        behind = name == "ExpandDims" and layer.axis == -1
+        if name in POINTWISE or behind or _in_patches(layer):
             return layer(*args, **kwargs), True
         if isinstance(layer, RECURRENT) and _forward(layer):
             return self._recur(layer, args[0]), True

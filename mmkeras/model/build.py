@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from mmkeras.fusion import ModalityDropout
+from mmkeras.fusion import Fusion, ModalityDropout
 from mmkeras.heads import Head
 from mmkeras.spec import DataSpec
 
@@ -13,7 +13,7 @@ from mmkeras.spec import DataSpec
 def build_model(
     spec: DataSpec,
     towers: Mapping[str, keras.Model],
-    fusion: keras.layers.Layer,
+    fusion: Fusion | Mapping[str, Fusion],
     heads: Mapping[str, Head],
     modality_dropout: float = 0.0,
 ) -> keras.Model:
@@ -24,7 +24,9 @@ def build_model(
         towers: A tower a modality: a model from one input to
             `{"vector": (batch, d), "tokens": (batch, t, d),
             "mask": (batch, t)}`.
-        fusion: Layer from `{modality: tower output}` to `(batch, units)`.
+        fusion: Layer from `{modality: tower output}` to `(batch, units)`; or
+            one a target, as late fusions must be, whose output is the answer
+            of that target.
         heads: A head a target.
         modality_dropout: Probability that an optional modality is dropped
             from a training sample.
@@ -32,6 +34,10 @@ def build_model(
     Returns:
         A model from `{modality: x}`, plus `present` `(batch, n_optional)`
         where modalities are optional, to `{target: y}`.
+
+    Raises:
+        ValueError: If a tower, a head or a fusion is missing, or a late
+            fusion does not answer what the head asks for.
 
     Example:
 
@@ -55,16 +61,60 @@ def build_model(
         for name in sorted(towers)
     }
     features = {name: towers[name](inputs[name]) for name in sorted(towers)}
-
+    columns = {}
     if spec.optional:
-        present, columns = _present(spec, modality_dropout)
-        fused = fusion(features, present=columns)
-        inputs["present"] = present
-    else:
-        fused = fusion(features)
+        inputs["present"], columns = _present(spec, modality_dropout)
 
-    outputs = {name: heads[name](fused, name) for name in sorted(heads)}
+    layers = _one_each(fusion, heads)
+    given = {"present": columns} if columns else {}
+    # A fusion that several targets share is called once.
+    unique = {id(layer): layer for layer in layers.values()}
+    fused = {key: layer(features, **given) for key, layer in unique.items()}
+    seen = _with_masks(features, columns)
+    outputs = {}
+    for name, head in sorted(heads.items()):
+        answer = fused[id(layers[name])]
+        if getattr(layers[name], "decides", False):
+            outputs[name] = head.finish(answer, name)
+        else:
+            outputs[name] = head(answer, name, seen)
     return keras.Model(inputs, outputs, name=spec.name)
+
+
+def _one_each(fusion: Any, heads: Mapping[str, Head]) -> dict[str, Any]:
+    """Returns the fusion of each target; refuses what cannot answer it."""
+    if isinstance(fusion, Mapping):
+        _check_names("fusion", fusion, heads)
+    elif getattr(fusion, "decides", False):
+        raise ValueError(
+            "`fusion` must be `{target: layer}` where it is late: such a layer "
+            f"answers one target. Received: {type(fusion).__name__}. Targets: "
+            + ", ".join(sorted(heads))
+        )
+    else:
+        return dict.fromkeys(heads, fusion)
+    for name, head in heads.items():
+        layer = fusion[name]
+        if not getattr(layer, "decides", False):
+            continue
+        given = {"units": layer.units, "activation": layer.activation}
+        wanted = {"units": head.outputs, "activation": head.activation}
+        if given != wanted:
+            raise ValueError(
+                f"`fusion[{name!r}]` must answer what its head asks: {wanted}. "
+                f"Received: {given}"
+            )
+    return {name: fusion[name] for name in sorted(heads)}
+
+
+def _with_masks(features: Mapping, columns: Mapping) -> dict[str, dict]:
+    """Returns the towers' outputs; an absent modality has no token."""
+    return {
+        name: {**outputs, "mask": outputs["mask"] * columns[name]}
+        if name in columns
+        else outputs
+        for name, outputs in features.items()
+    }
 
 
 def _present(spec: DataSpec, dropout: float) -> tuple[Any, dict[str, Any]]:

@@ -7,9 +7,11 @@ from mmkeras.model.recipe import FUSIONS, TOWERS
 from mmkeras.spec import DataSpec
 
 # Arguments that say how wide a part is.
-WIDTHS = ("units", "filters", "width")
-# Arguments that must divide the units.
-HEADS = ("heads", "num_heads")
+WIDTHS = ("filters", "hidden", "units", "width")
+# Arguments that must divide the units, and the width where there is one.
+PARTS = ("groups", "heads", "num_heads")
+# Variants of an image tower that have one width only.
+FIXED = ("efficientnet", "resnet")
 SCALES = (0.75, 0.5, 0.375, 0.25, 0.125)
 
 
@@ -17,7 +19,8 @@ def smaller(recipe: Mapping, spec: DataSpec, scale: float) -> dict:
     """Returns the recipe with every width times `scale`.
 
     Widths are multiples of 8, and at least 8, so that 8-bit kernels have no
-    remainder. A ResNet becomes a plain `"cnn"`.
+    remainder. A preset has one width, and is left out; an image tower that has
+    one width only becomes a plain `"cnn"`.
 
     Args:
         recipe: Tables of the recipe.
@@ -32,10 +35,8 @@ def smaller(recipe: Mapping, spec: DataSpec, scale: float) -> dict:
     if not 0 < scale < 1:
         raise ValueError(f"`scale` must lie between 0 and 1. Received: {scale}")
     towers = {
-        name: _narrow(
-            TOWERS[modality.kind],
-            _plain(recipe.get("towers", {}).get(name, {})),
-            scale,
+        name: _tower(
+            modality.kind, recipe.get("towers", {}).get(name, {}), scale
         )
         for name, modality in spec.modalities.items()
     }
@@ -44,11 +45,19 @@ def smaller(recipe: Mapping, spec: DataSpec, scale: float) -> dict:
     return {**recipe, "towers": towers, "fusion": fusion}
 
 
-def _plain(arguments: Mapping) -> dict:
-    if str(arguments.get("variant", "")).startswith("resnet"):
-        kept = {k: v for k, v in arguments.items() if k != "pretrained"}
-        return {**kept, "variant": "cnn"}
-    return dict(arguments)
+def _tower(kind: str, arguments: Mapping, scale: float) -> dict:
+    kept = {k: v for k, v in arguments.items() if k != "pretrained"}
+    variant = str(kept.get("variant", ""))
+    if kind == "image" and variant.startswith(FIXED):
+        kept["variant"] = "cnn"
+    if kind == "video" and variant != "cnn3d":
+        given = kept.get("frame_tower", {})
+        frame = _tower("image", given, scale)
+        if "units" not in given:
+            # As wide as the video's, then.
+            del frame["units"]
+        kept["frame_tower"] = frame
+    return _narrow(TOWERS[kind], kept, scale)
 
 
 def _narrow(part, arguments: dict, scale: float) -> dict:
@@ -62,9 +71,10 @@ def _narrow(part, arguments: dict, scale: float) -> dict:
         if name in defaults:
             width = arguments.get(name, defaults[name])
             arguments[name] = max(8, round(width * scale / 8) * 8)
-    for name in HEADS:
-        heads = arguments.get(name, defaults.get(name))
-        while heads and arguments["units"] % heads:
-            heads -= 1
-            arguments[name] = heads
+    wide = [arguments[n] for n in ("units", "width") if n in arguments]
+    for name in PARTS:
+        parts = arguments.get(name, defaults.get(name))
+        while parts and any(width % parts for width in wide):
+            parts -= 1
+            arguments[name] = parts
     return arguments

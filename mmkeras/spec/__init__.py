@@ -6,8 +6,17 @@ once, checked strictly, and never changes afterwards.
 
 from mmkeras.spec.dataspec import DataSpec, load_spec
 from mmkeras.spec.modalities import Audio, Image, ModalitySpec, Text, Vector
+from mmkeras.spec.signals import Series, Video, Volume
 from mmkeras.spec.tables import DataFiles, Split
-from mmkeras.spec.targets import Categories, Category, Number, TargetSpec
+from mmkeras.spec.targets import (
+    Categories,
+    Category,
+    Embedding,
+    Number,
+    Ordinal,
+    Sequence,
+    TargetSpec,
+)
 from mmkeras.spec.toml import nearest, read_toml
 
 __all__ = [
@@ -16,13 +25,19 @@ __all__ = [
     "Category",
     "DataFiles",
     "DataSpec",
+    "Embedding",
     "Image",
     "ModalitySpec",
     "Number",
+    "Ordinal",
+    "Sequence",
+    "Series",
     "Split",
     "TargetSpec",
     "Text",
     "Vector",
+    "Video",
+    "Volume",
     "load_spec",
     "nearest",
     "read_toml",

@@ -66,11 +66,20 @@ class DataSpec(Table):
         stratify = self.split.stratify
         # A target of kind "categories" is a Category too, hence the kind.
         kind = getattr(self.targets.get(stratify), "kind", None)
-        if stratify is not None and kind != "category":
+        if stratify is not None and kind not in ("category", "ordinal"):
             raise ValueError(
-                "`split.stratify` must name a target of kind 'category'. "
-                f"Received: {stratify!r}; targets: {sorted(self.targets)}"
+                "`split.stratify` must name a target of kind 'category' or "
+                f"'ordinal'. Received: {stratify!r}; targets: "
+                f"{sorted(self.targets)}"
             )
+        for name, target in self.targets.items():
+            read = getattr(target, "modality", None)
+            if read is not None and read not in self.modalities:
+                raise ValueError(
+                    f"`targets.{name}.modality` must be a modality. "
+                    f"Received: {read!r}; modalities: "
+                    f"{sorted(self.modalities)}"
+                )
         return self
 
     @property
@@ -87,8 +96,13 @@ class DataSpec(Table):
 
     @property
     def sha256(self) -> str:
-        """Hash of the whole content."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        """Hash of what the spec says.
+
+        A key that is left out is no part of it, so that data stay readable
+        when a later version knows more keys.
+        """
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def only(self, *names: str) -> "DataSpec":
@@ -107,6 +121,10 @@ class DataSpec(Table):
             name: {**parts["modalities"][name], "optional": False}
             for name in sorted(names)
         }
+        for target in parts["targets"].values():
+            # A sequence without its modality goes by the fused vector.
+            if target.get("modality") not in (None, *names):
+                target["modality"] = None
         spec = self.from_dict(parts)
         spec._folder = self._folder
         return spec

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
+from mmkeras.spec.signals import Series, Video, Volume
 from mmkeras.spec.tables import Column, Columns, Table
 
 Pixels = Annotated[int, Field(gt=0, le=8192)]
@@ -72,7 +73,10 @@ class Audio(Table):
 
 
 class Text(Table):
-    """A text, as token ids of a tokenizer trained on the training split.
+    """A text, as token ids.
+
+    The tokenizer is trained on the training split, or that of a pretrained
+    model.
 
     Args:
         kind: "text".
@@ -80,9 +84,16 @@ class Text(Table):
         optional: Whether a sample may lack it.
         file: Whether `column` holds the path of a UTF-8 text file.
         max_tokens: Tokens kept, from the start of the text.
-        vocabulary_size: Largest number of different tokens.
-        tokenizer: "wordpiece" (unknown words are split) or "word".
-        lowercase: Whether letters lose case and accents.
+        vocabulary_size: Largest number of different tokens, where the
+            tokenizer is trained.
+        tokenizer: "wordpiece" (unknown words are split) or "word"; or that
+            of a pretrained "bert" (and DistilBERT) or "roberta", which
+            `vocabulary` holds.
+        vocabulary: File inside the data root, as the model came with it: a
+            `vocab.txt` for "bert", a `vocab.json` with `merges.txt` beside
+            it for "roberta".
+        lowercase: Whether letters lose case and accents. "roberta" keeps
+            them.
     """
 
     kind: Literal["text"]
@@ -91,8 +102,21 @@ class Text(Table):
     file: bool = False
     max_tokens: Annotated[int, Field(gt=0, le=8192)]
     vocabulary_size: Annotated[int, Field(ge=16, le=1_000_000)] = 8000
-    tokenizer: Literal["wordpiece", "word"] = "wordpiece"
+    tokenizer: Literal["wordpiece", "word", "bert", "roberta"] = "wordpiece"
+    vocabulary: str | None = None
     lowercase: bool = True
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "Text":
+        own = self.tokenizer in ("bert", "roberta")
+        if own != (self.vocabulary is not None) or self.max_tokens < 3 * own:
+            raise ValueError(
+                '`vocabulary` must be given with `tokenizer = "bert"` or '
+                '"roberta", and only there; `max_tokens` must then be at '
+                f"least 3. Received: vocabulary={self.vocabulary!r}, "
+                f"tokenizer={self.tokenizer!r}, max_tokens={self.max_tokens}"
+            )
+        return self
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,12 +125,18 @@ class Text(Table):
 
 
 class Vector(Table):
-    """Numbers: manifest columns, or a row of an `.npy` file.
+    """A row of a table: manifest columns, or a row of an `.npy` file.
+
+    An empty cell, or "nan" among numbers, is missing. In a batch, numbers
+    stand in raw units, NaN where missing; after them a category is an index: 0
+    missing, 1 unknown, from 2 on the known ones.
 
     Args:
         kind: "vector".
         columns: Manifest columns with one number each.
-        optional: Whether a sample may lack it (every cell empty).
+        categorical: Manifest columns with one category each, any text. Known
+            are those that occur twice or more in the training split.
+        optional: Whether a sample may lack it (every cell missing).
         file: An `.npy` file inside the data root, `(rows, size)`.
         column: With `file`: manifest column with the row's index.
         size: With `file`: numbers in a row.
@@ -114,6 +144,7 @@ class Vector(Table):
 
     kind: Literal["vector"]
     columns: Columns = ()
+    categorical: Columns = ()
     optional: bool = False
     file: str | None = None
     column: Column | None = None
@@ -122,24 +153,35 @@ class Vector(Table):
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Vector":
         rows = (self.file, self.column, self.size)
-        if bool(self.columns) == (self.file is not None) or (
+        cells = self.columns + self.categorical
+        if bool(cells) == (self.file is not None) or (
             any(part is None for part in rows) and any(rows)
         ):
             raise ValueError(
                 "`columns` must be given alone, or `file`, `column` and "
-                f"`size` together. Received: columns={list(self.columns)}, "
-                f"file={self.file!r}, column={self.column!r}, "
-                f"size={self.size!r}"
+                "`size` together; `categorical` goes with `columns`, or "
+                f"alone. Received: columns={list(self.columns)}, "
+                f"categorical={list(self.categorical)}, file={self.file!r}, "
+                f"column={self.column!r}, size={self.size!r}"
+            )
+        if len(set(cells)) < len(cells):
+            raise ValueError(
+                "`columns` and `categorical` must name a column once. "
+                f"Received: {list(cells)}"
             )
         return self
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one sample: (size,)."""
-        return (self.size or len(self.columns),)
+        """Shape of one sample: (size,), numbers before categories."""
+        return (self.size or len(self.columns) + len(self.categorical),)
 
 
 ModalitySpec = Annotated[
-    Image | Audio | Text | Vector, Field(discriminator="kind")
+    Image | Audio | Text | Vector | Series | Video | Volume,
+    Field(discriminator="kind"),
 ]
-MODALITIES = {"image": Image, "audio": Audio, "text": Text, "vector": Vector}
+MODALITIES = {
+    "image": Image, "audio": Audio, "text": Text, "vector": Vector,
+    "series": Series, "video": Video, "volume": Volume,
+}  # fmt: skip

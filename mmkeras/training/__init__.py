@@ -1,5 +1,6 @@
 """Training: two strategies with one signature, and their callbacks."""
 
+from mmkeras.training.balancing import Balanced, balance
 from mmkeras.training.callbacks import (
     AtomicCheckpoint,
     AveragedWeights,
@@ -14,15 +15,19 @@ from mmkeras.training.strategies import (
     make_strategy,
 )
 from mmkeras.training.strategy import Strategy
+from mmkeras.training.votes import VotesFromValidation
 
 __all__ = [
     "STRATEGIES",
     "AtomicCheckpoint",
     "AveragedWeights",
+    "Balanced",
     "ComponentPretrain",
     "CsvHistory",
     "FullFineTune",
     "Strategy",
+    "VotesFromValidation",
+    "balance",
     "check_finite",
     "latest_checkpoint",
     "make_strategy",

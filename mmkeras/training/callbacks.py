@@ -56,7 +56,10 @@ class AtomicCheckpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         model = self._saved_model or self.model
         if non_finite(model) is None:
-            save_checkpoint(self.folder, model, epoch + 1)
+            # The balance of several targets is no weight of the model.
+            state = getattr(self.model, "balance_state", None)
+            fields = {} if state is None else {"balance": state()}
+            save_checkpoint(self.folder, model, epoch + 1, **fields)
             self._forget(epoch + 1)
 
     def _forget(self, epoch):
@@ -69,15 +72,20 @@ class AtomicCheckpoint(keras.callbacks.Callback):
             shutil.rmtree(folder)
 
 
-def save_checkpoint(folder: str | Path, model: keras.Model, epoch: int) -> Path:
-    """Saves `model` as the checkpoint after `epoch` epochs; returns it."""
+def save_checkpoint(
+    folder: str | Path, model: keras.Model, epoch: int, **fields: Any
+) -> Path:
+    """Saves `model` as the checkpoint after `epoch` epochs; returns it.
+
+    `fields` are further entries of its manifest.
+    """
     place = Path(folder) / f"{PREFIX}{epoch:04d}"
     with writing(place):
         place.mkdir(parents=True, exist_ok=True)
         with artefact.atomic(place / "model.keras") as temporary:
             model.save(temporary)
         artefact.write_manifest(
-            place, "checkpoint", ["model.keras"], epoch=epoch
+            place, "checkpoint", ["model.keras"], epoch=epoch, **fields
         )
     return place
 

@@ -79,7 +79,13 @@ def one_modality(dataset: Any, name: str, column: int | None) -> Any:
         here = x["present"][:, column]
         if weights is None:
             weights = {target: 1.0 for target in y}
-        return {name: x[name]}, y, {t: w * here for t, w in weights.items()}
+        # A sequence has a weight for each of its steps.
+        here = {0: here, 1: here, 2: here[:, None]}
+        weights = {
+            t: w * here[len(getattr(w, "shape", ()))]
+            for t, w in weights.items()
+        }
+        return {name: x[name]}, y, weights
 
     if isinstance(dataset, keras.utils.PyDataset):
         return _Picked(dataset, pick)

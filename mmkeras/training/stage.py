@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from mmkeras import heads as head_kinds
+from mmkeras.training.balancing import balance
 from mmkeras.training.callbacks import (
     AtomicCheckpoint,
     AveragedWeights,
@@ -18,6 +19,7 @@ from mmkeras.training.callbacks import (
     latest_checkpoint,
 )
 from mmkeras.training.datasets import count_batches
+from mmkeras.training.votes import VotesFromValidation, voting_layers
 
 SCHEDULES = ("cosine", "constant")
 
@@ -76,13 +78,14 @@ def run_stage(
     rows.stage = stage.name
     if verbose:
         print(f"Stage `{stage.name}`: {stage.epochs} epochs")
-    stage.model.fit(
+    trained = balance(stage.model, heads, settings.balance)
+    trained.fit(
         stage.data.train,
         validation_data=stage.data.validation,
         initial_epoch=first,
         epochs=first + stage.epochs,
         callbacks=[
-            *_own_callbacks(settings, stage, whole, out),
+            *_own_callbacks(settings, stage, whole, heads, out),
             rows,
             *callbacks,
         ],
@@ -127,13 +130,21 @@ def make_optimizer(
 
 
 def _own_callbacks(
-    settings: Any, stage: Stage, whole: keras.Model, out: Path | None
+    settings: Any,
+    stage: Stage,
+    whole: keras.Model,
+    heads: Mapping[str, Any],
+    out: Path | None,
 ) -> list[keras.callbacks.Callback]:
     """Returns the strategy's callbacks, in the order that they need."""
     chosen: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if settings.ema_momentum is not None:
         # Before all that look at the weights.
         chosen.append(AveragedWeights())
+    validation = stage.data.validation
+    if stage.model is whole and validation is not None and voting_layers(whole):
+        losses = head_kinds.losses(heads)
+        chosen.append(VotesFromValidation(whole, losses, validation))
     if out is not None and settings.checkpoints:
         chosen.append(
             AtomicCheckpoint(out / "checkpoints", settings.checkpoints, whole)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from mmkeras.training.balancing import METHODS
 from mmkeras.training.callbacks import CsvHistory
 from mmkeras.training.datasets import check_data
 from mmkeras.training.freeze import restore_flags, trainable_flags
@@ -62,6 +63,7 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "monitor": ("a figure's name", lambda v: isinstance(v, str) and v != ""),
     "tensorboard": ("true or false", lambda v: isinstance(v, bool)),
+    "balance": (f"one of {', '.join(METHODS)}", lambda v: v in METHODS),
 }
 
 
@@ -86,6 +88,9 @@ class Strategy:
         monitor: The figure that `patience` looks at.
         checkpoints: How many checkpoints `fit(out=...)` keeps; 0 for none.
         tensorboard: Whether `fit(out=...)` writes logs for TensorBoard.
+        balance: How several targets are weighed against each other: "fixed"
+            (by their weights alone), "uncertainty", "gradnorm" or "dwa"; see
+            `Balanced`.
     """
 
     learning_rate: float = 1e-3
@@ -98,6 +103,7 @@ class Strategy:
     monitor: str = "val_loss"
     checkpoints: int = 2
     tensorboard: bool = True
+    balance: str = "fixed"
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -41,8 +41,11 @@ def tower_model(
     """
     like = input_names(model)[name]
     x = keras.Input(like.shape[1:], dtype=like.dtype, name=name)
-    vector = tower_of(model, name)(x)["vector"]
-    outputs = {target: heads[target](vector, target) for target in heads}
+    found = tower_of(model, name)(x)
+    outputs = {
+        target: head(found["vector"], target, {name: found})
+        for target, head in heads.items()
+    }
     return keras.Model({name: x}, outputs, name=f"{name}_alone")
 
 

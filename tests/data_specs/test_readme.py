@@ -19,9 +19,15 @@ TABLES = {
     '`[modalities.NAME]` with `kind = "audio"`': specs.Audio,
     '`[modalities.NAME]` with `kind = "text"`': specs.Text,
     '`[modalities.NAME]` with `kind = "vector"`': specs.Vector,
+    '`[modalities.NAME]` with `kind = "series"`': specs.Series,
+    '`[modalities.NAME]` with `kind = "video"`': specs.Video,
+    '`[modalities.NAME]` with `kind = "volume"`': specs.Volume,
     '`[targets.NAME]` with `kind = "category"`': specs.Category,
     '`[targets.NAME]` with `kind = "categories"`': specs.Categories,
+    '`[targets.NAME]` with `kind = "ordinal"`': specs.Ordinal,
+    '`[targets.NAME]` with `kind = "sequence"`': specs.Sequence,
     '`[targets.NAME]` with `kind = "number"`': specs.Number,
+    '`[targets.NAME]` with `kind = "embedding"`': specs.Embedding,
 }
 HEADER = ["key", "type", "unit", "default", "meaning"]
 WORDS = {bool: "true or false", int: "integer", float: "number", str: "text"}
@@ -74,6 +80,8 @@ def type_of(field) -> str:
         return " or ".join(json.dumps(c) for c in typing.get_args(plain))
     if plain in (specs.DataFiles, specs.Split):
         return "table"
+    if plain == specs.signals.Millimetres3:
+        return "3 numbers, above 0, at most 1000"
     word = {tuple: "texts", dict: "tables by name"}.get(origin)
     of = " characters" if plain is str else ""
     least = bounds.get("ge", bounds.get("min_length"))
@@ -141,6 +149,19 @@ def test_the_example_is_a_valid_spec(tmp_path):
     columns = re.search(r"```\n(photo,.*?)\n", text)[1].split(",")
     parts = (*spec.modalities.values(), *spec.targets.values())
     assert {p.column for p in parts} | {spec.split.group} == set(columns)
+
+
+def test_the_example_of_signals_is_a_valid_spec(tmp_path):
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    example = re.findall(r"```toml\n(.*?)```", text, re.S)[1]
+    (tmp_path / "ward.toml").write_text(example)
+    spec = specs.load_spec(tmp_path / "ward.toml")
+    shapes = {name: m.shape for name, m in spec.modalities.items()}
+    assert shapes == {
+        "ecg": (1000, 2),
+        "gait": (16, 112, 112, 3),
+        "chest": (64, 128, 128, 1),
+    }
 
 
 def test_every_spec_stands_in_the_first_table():

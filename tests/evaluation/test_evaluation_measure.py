@@ -220,7 +220,7 @@ def test_each_class_equals_scikit_learn(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("ordinal", [0], [[1.0]]), "category, categories, number. Received"),
+        (("text", [0], [[1.0]]), "sequence, number, embedding. Received"),
         (("number", [0, 1], [[1.0]]), "one entry a sample. Received: 2 and 1"),
     ],
 )

@@ -82,7 +82,7 @@ def wrong_files(folder):
         (["--text", "  "], "leave it out if there is none"),
         (["--table", "1,2"], "of shape [3]. Received: float32 of shape [2]"),
         (["--table", "1,two,3"], "numbers with commas. Received: 1,two,3"),
-        (["--table", "1,nan,3"], "finite"),
+        (["--table", "1,inf,3"], "finite"),
     ],
 )
 def test_a_wrong_file_is_refused(

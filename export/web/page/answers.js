@@ -42,6 +42,17 @@ function target(name, entry, answer) {
     box.append(make("p", "big", value, make("small", "", ` ${answer.unit}`)));
     return box;
   }
+  if (entry.kind === "embedding") {
+    const size = answer.vector.length;
+    box.append(make("p", "big", "vector", make("small", "", ` of ${size}`)));
+    return box;
+  }
+  if (entry.kind === "sequence") {
+    const { labels, changes } = answer;
+    const runs = [0, ...changes].map((start) => `${labels[start]} (${start})`);
+    box.append(make("p", "big", runs.join(", ")));
+    return box;
+  }
   const labels = answer.labels ?? [answer.label];
   const big = make("p", "big", labels.join(", ") || "none");
   if (answer.label)

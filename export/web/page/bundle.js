@@ -72,6 +72,21 @@ export async function loadBundle(folder, say = () => {}) {
   return bundle;
 }
 
+/** Returns the answer of a sequence, its values a row of classes a step. */
+function byStep(values, classes) {
+  const rows = Array.from({ length: values.length / classes.length }, (_, i) =>
+    values.slice(i * classes.length, (i + 1) * classes.length),
+  );
+  const best = rows.map((row) => row.indexOf(Math.max(...row)));
+  return {
+    labels: best.map((i) => classes[i]),
+    changes: best.flatMap((b, i) => (i && b !== best[i - 1] ? [i] : [])),
+    probabilities: Object.fromEntries(
+      classes.map((label, i) => [label, rows.map((row) => row[i])]),
+    ),
+  };
+}
+
 /** A verified bundle: `predict` and `answer` are those of run.py. */
 export class Bundle {
   constructor(manifest, tokenizers, run) {
@@ -135,6 +150,14 @@ export class Bundle {
       const values = [...raw[name]];
       if (entry.kind === "number") {
         answers[name] = { value: values[0], unit: entry.unit };
+        continue;
+      }
+      if (entry.kind === "embedding") {
+        answers[name] = { vector: values };
+        continue;
+      }
+      if (entry.kind === "sequence") {
+        answers[name] = byStep(values, entry.classes);
         continue;
       }
       const probabilities = Object.fromEntries(

@@ -62,7 +62,7 @@ def requests(image):
         {**whole, "text": None},
         {"table": [1, 2, 3]},
         {**whole, "table": [1, 2]},
-        {**whole, "table": [1, 2, float("nan")]},
+        {**whole, "table": [1, 2, float("inf")]},
         {**whole, "image": [[[0.5]]]},
         {**whole, "picture": "x.png"},
         {**whole, "image": "/none.png"},

@@ -48,6 +48,24 @@ def test_a_changed_file_is_refused(phone, build_site, serve, name):
     assert page.locator("#bar").is_hidden()
 
 
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"inputs": {"ecg": {"kind": "series"}}}, r"ecg \(series\)"),
+        (
+            {"inputs": {"site": {"kind": "vector", "categories": "c.json"}}},
+            r"site \(categories\)",
+        ),
+        ({"outputs": {"id": {"kind": "embedding"}}}, r"id \(embedding\)"),
+        ({"files": {"subwords.py": {}}}, "the tokenizer"),
+    ],
+)
+def test_what_the_page_does_not_know_is_refused(web, change, message):
+    manifest = {"inputs": {}, "outputs": {}, "files": {}, **change}
+    with pytest.raises(ValueError, match=f"`BUNDLE` must have.*{message}"):
+        web.check_known(manifest)
+
+
 def test_it_can_be_installed(page):
     manifest = page.evaluate(
         """async () => (await fetch(document.querySelector(

@@ -1,0 +1,167 @@
+"""Sensor data, .npy, .csv or a WFDB record, to `(steps, channels)` float32."""
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+
+from mmkeras.data.paths import read_inside
+from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data.steps import check_size, on_grid, resample
+from mmkeras.data.wfdb_files import MAX_HEADER_BYTES, read_wfdb
+from mmkeras.spec import Series
+
+MAX_COLUMNS = 4096
+# A rate may be raised so many times, and lowered so many times.
+MAX_RAISED, MAX_LOWERED = 100, 10_000
+MAX_RATE_HZ = 1_000_000
+SUFFIXES = (".npy", ".csv", ".hea", "")
+
+
+def decode_series(modality: Series, root: str | Path, name: str) -> np.ndarray:
+    """Reads a file of sensor data as `(steps, channels)` float32, raw units.
+
+    In this order: the named channels; a time column laid on an even grid;
+    resampling (soxr, high quality, around the line from the first value to
+    the last); cut at the end, or on both sides with `crop = "center"`. A gap
+    is NaN: what the file leaves out, and what is missing at the end.
+
+    Args:
+        modality: The wanted channels, rate and length.
+        root: Folder that every file stays inside.
+        name: Path inside `root`; the suffix tells the format.
+
+    Raises:
+        BadSample: With the reason, if the file is missing or broken.
+    """
+    values, rate = _read(modality, root, name)
+    if not (0 < rate <= MAX_RATE_HZ) or not (
+        rate / MAX_LOWERED <= modality.sample_rate_hz <= rate * MAX_RAISED
+    ):
+        raise BadSample(
+            Reason.BAD_HEADER,
+            f"{name!r}: {rate:g} Hz, for {modality.sample_rate_hz:g} Hz",
+        )
+    if np.isinf(values).any():
+        raise BadSample(Reason.NOT_FINITE, repr(name))
+    values = _fit(modality, _resample(modality, values, rate, name))
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32)
+    if np.isinf(values).any():
+        raise BadSample(Reason.NOT_FINITE, repr(name))
+    if np.isnan(values).all():
+        raise BadSample(Reason.EMPTY, f"{name!r}: no value, gaps alone")
+    return values
+
+
+def _resample(modality: Series, values, rate: float, name: str) -> np.ndarray:
+    ratio = rate / modality.sample_rate_hz
+    if modality.crop == "start":
+        # 200 steps more than wanted, for the filter.
+        wanted = modality.shape[0] * ratio + 200 * max(ratio, 1)
+        values = values[: math.ceil(wanted)]
+    check_size(len(values) / ratio * values.shape[1], name)
+    return resample(values, rate, modality.sample_rate_hz)
+
+
+def _fit(modality: Series, values: np.ndarray) -> np.ndarray:
+    steps = modality.shape[0]
+    if modality.crop == "center":
+        values = values[max(0, (len(values) - steps) // 2) :]
+    gap = np.full((max(0, steps - len(values)), values.shape[1]), np.nan)
+    return np.concatenate([values[:steps], gap])
+
+
+def _read(modality: Series, root, name: str) -> tuple[np.ndarray, float]:
+    """Returns `(steps, channels)` with NaN in gaps, and their rate in Hz."""
+    suffix = Path(name).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise BadSample(
+            Reason.WRONG_FORMAT,
+            f"{name!r} must end in .csv, .npy or .hea, or name a WFDB record",
+        )
+    if suffix in (".hea", ""):
+        return read_wfdb(modality, root, name.removesuffix(".hea"))
+    raw = read_inside(root, name)
+    if suffix == ".csv":
+        values, times = _read_csv(modality, raw, name)
+        if times is not None:
+            return on_grid(times, values, name)
+    else:
+        values = _read_npy(raw, name, len(modality.channels))
+    if modality.file_rate_hz is None:
+        raise BadSample(
+            Reason.BAD_HEADER, f"{name!r} needs `file_rate_hz` in the spec"
+        )
+    return values, modality.file_rate_hz
+
+
+def _read_npy(raw: bytes, name: str, channels: int) -> np.ndarray:
+    """Reads an array without trust in what its header says."""
+    file = io.BytesIO(raw)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, by_columns, dtype = read(file)
+    except (ValueError, KeyError, EOFError, SyntaxError) as error:
+        kind = type(error).__name__
+        raise BadSample(Reason.WRONG_FORMAT, f"{name!r}: {kind}") from None
+    shape = (*shape, 1) if len(shape) == 1 else shape
+    if dtype.kind not in "fiu" or len(shape) != 2 or shape[1] != channels:
+        raise BadSample(
+            Reason.BAD_HEADER,
+            f"{name!r}: {dtype} of shape {shape}, not (steps, {channels})",
+        )
+    check_size(shape[0] * channels, name)
+    count = shape[0] * channels
+    if len(raw) - file.tell() < count * dtype.itemsize:
+        raise BadSample(
+            Reason.TRUNCATED,
+            f"{name!r}: {len(raw) - file.tell():,} bytes of shape {shape}",
+        )
+    values = np.frombuffer(raw, dtype, count, file.tell())
+    return values.reshape(shape, order="F" if by_columns else "C")
+
+
+def _read_csv(
+    modality: Series, raw: bytes, name: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the named columns, and the time column where there is one."""
+    import pyarrow
+    from pyarrow import csv
+
+    head = raw[:MAX_HEADER_BYTES].partition(b"\n")[0]
+    if head.count(b",") >= MAX_COLUMNS or len(head) == MAX_HEADER_BYTES:
+        raise BadSample(Reason.BAD_HEADER, f"{name!r}: too many columns")
+    check_size(raw.count(b"\n") * len(modality.channels), name)
+    columns = [*modality.channels]
+    columns += [modality.time_column] if modality.time_column else []
+    try:
+        table = csv.read_csv(
+            io.BytesIO(raw),
+            csv.ReadOptions(use_threads=False),
+            # An empty line of a lone column is a gap.
+            csv.ParseOptions(ignore_empty_lines=b"," in head),
+            csv.ConvertOptions(
+                include_columns=columns,
+                column_types=dict.fromkeys(columns, pyarrow.float64()),
+            ),
+        )
+    except KeyError as error:
+        detail = f"{name!r}: {str(error)[:80]}"
+        raise BadSample(Reason.BAD_HEADER, detail) from None
+    except pyarrow.ArrowInvalid as error:
+        # The value itself, which it quotes last, may be anything.
+        text = str(error).partition(": invalid value")[0]
+        number = "conversion error" in text
+        reason = Reason.NOT_A_NUMBER if number else Reason.CORRUPT
+        raise BadSample(reason, f"{name!r}: {text[:80]}") from None
+    arrays = [table[column].to_numpy() for column in columns]
+    found = np.stack(arrays, axis=1).astype(np.float64)
+    if modality.time_column:
+        return found[:, :-1], found[:, -1]
+    return found, None

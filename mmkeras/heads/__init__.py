@@ -1,0 +1,77 @@
+"""Heads: what a kind of target needs as output layer, loss and metrics."""
+
+from collections.abc import Mapping
+
+import keras
+
+from mmkeras.heads.class_losses import (
+    Focal,
+    SparseCategoricalCrossentropy,
+    WeightedBinaryCrossentropy,
+    balanced,
+)
+from mmkeras.heads.classes import Categories, Category, Ordinal
+from mmkeras.heads.contrastive import InfoNCE, SigLIP
+from mmkeras.heads.embedding import Embedding
+from mmkeras.heads.figures import (
+    ClassDistance,
+    NearestIsMatch,
+    RootMeanSquaredErrorOf,
+)
+from mmkeras.heads.layers import ConditionalsToLogits, TokensToSteps
+from mmkeras.heads.number import Number
+from mmkeras.heads.number_losses import ScaledHuber, ScaledMeanSquaredError
+from mmkeras.heads.sequence import Sequence
+
+__all__ = [
+    "Categories",
+    "Category",
+    "ClassDistance",
+    "ConditionalsToLogits",
+    "Embedding",
+    "Focal",
+    "Head",
+    "InfoNCE",
+    "NearestIsMatch",
+    "Number",
+    "Ordinal",
+    "RootMeanSquaredErrorOf",
+    "ScaledHuber",
+    "ScaledMeanSquaredError",
+    "Sequence",
+    "SigLIP",
+    "SparseCategoricalCrossentropy",
+    "TokensToSteps",
+    "WeightedBinaryCrossentropy",
+    "balanced",
+    "loss_weights",
+    "losses",
+    "metrics",
+]
+
+Head = Category | Categories | Ordinal | Sequence | Number | Embedding
+
+
+def losses(heads: Mapping[str, Head]) -> dict[str, keras.losses.Loss]:
+    """Returns `loss` for `model.compile`.
+
+    Example:
+
+    >>> model.compile("adam", loss=losses(heads),
+    ...               loss_weights=loss_weights(heads),
+    ...               weighted_metrics=metrics(heads))
+    """
+    return {name: head.loss() for name, head in sorted(heads.items())}
+
+
+def loss_weights(heads: Mapping[str, Head]) -> dict[str, float]:
+    """Returns `loss_weights` for `model.compile`."""
+    return {name: head.weight for name, head in sorted(heads.items())}
+
+
+def metrics(heads: Mapping[str, Head]) -> dict[str, list]:
+    """Returns `weighted_metrics` for `model.compile`.
+
+    Weighted, so that samples without a label do not count.
+    """
+    return {name: head.metrics() for name, head in sorted(heads.items())}

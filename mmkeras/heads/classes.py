@@ -1,0 +1,147 @@
+"""Heads for classes: one of several, any number, one of a scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+from keras import layers
+
+from mmkeras.heads import class_losses, figures
+from mmkeras.heads.layers import ConditionalsToLogits, drop
+
+
+@dataclass(frozen=True)
+class Category:
+    """One class of several: softmax over `classes` outputs.
+
+    Args:
+        classes: Number of classes.
+        label_smoothing: See `SparseCategoricalCrossentropy`.
+        dropout: Dropout rate before the output layer.
+        weight: Weight of the loss among several targets.
+        class_weights: A weight a class; see `SparseCategoricalCrossentropy`.
+            A recipe may say "balanced": every class counts the same.
+        focal_gamma: Above 0, the loss is `Focal` with this power; it has no
+            label smoothing.
+
+    Call arguments: fused `(batch, units)`. Output: `(batch, classes)`
+    probabilities, float32; labels are `(batch,)` class indices.
+    """
+
+    classes: int
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+    weight: float = 1.0
+    class_weights: Sequence[float] | None = None
+    focal_gamma: float = 0.0
+    activation: ClassVar[str] = "softmax"
+
+    def __post_init__(self) -> None:
+        given = self.class_weights
+        if given is not None and (
+            isinstance(given, str) or len(given) != self.classes
+        ):
+            raise ValueError(
+                f"`class_weights` must be a number for each of the "
+                f"{self.classes} classes. Received: {given!r}"
+            )
+        if self.focal_gamma < 0 or (self.focal_gamma and self.label_smoothing):
+            raise ValueError(
+                "`focal_gamma` must be at least 0, and goes without "
+                f"`label_smoothing`. Received: {self.focal_gamma} with "
+                f"label_smoothing={self.label_smoothing}"
+            )
+
+    @property
+    def outputs(self) -> int:
+        """Width of the answer."""
+        return self.classes
+
+    def __call__(self, fused: Any, name: str, features: Any = None) -> Any:
+        x = drop(fused, name, self.dropout)
+        x = layers.Dense(self.outputs, name=f"{name}_logits", dtype="float32")(
+            x
+        )
+        return layers.Activation(self.activation, name=name, dtype="float32")(x)
+
+    def finish(self, answer: Any, name: str) -> Any:
+        """Names an answer that a fusion has found already."""
+        return layers.Identity(name=name, dtype="float32")(answer)
+
+    def loss(self) -> keras.losses.Loss:
+        if self.focal_gamma:
+            return class_losses.Focal(
+                self.focal_gamma, class_weights=self.class_weights
+            )
+        return class_losses.SparseCategoricalCrossentropy(
+            self.label_smoothing, class_weights=self.class_weights
+        )
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+
+@dataclass(frozen=True)
+class Categories(Category):
+    """Any number of classes at once: a sigmoid each.
+
+    Args:
+        classes: Number of classes.
+        label_smoothing: Moves labels from 0 and 1 towards 0.5 by this share.
+        dropout: Dropout rate before the output layer.
+        weight: Weight of the loss among several targets.
+        class_weights: See `WeightedBinaryCrossentropy`.
+        focal_gamma: Above 0, the loss is the focal one with this power.
+
+    Call arguments: fused `(batch, units)`. Output: `(batch, classes)`
+    probabilities, float32; labels are `(batch, classes)` of 0 and 1.
+    """
+
+    activation: ClassVar[str] = "sigmoid"
+
+    def loss(self) -> keras.losses.Loss:
+        if self.class_weights is None and not self.focal_gamma:
+            return keras.losses.BinaryCrossentropy(
+                label_smoothing=self.label_smoothing
+            )
+        return class_losses.WeightedBinaryCrossentropy(
+            self.label_smoothing, self.class_weights, self.focal_gamma
+        )
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return [keras.metrics.BinaryAccuracy(name="accuracy")]
+
+
+@dataclass(frozen=True)
+class Ordinal(Category):
+    """One of several classes that have an order, such as a grade (CORN).
+
+    The layer answers `classes - 1` questions, "further than class k, given
+    that it is at least k?", whose answers make up the probability of each
+    class. CORN's loss, the cross-entropy of each question over the samples
+    it is asked of, adds up for each sample to minus the log-probability of
+    its class: so the loss is that of `Category`, and so are output, file and
+    device.
+
+    Args: Those of `Category`.
+
+    Call arguments: fused `(batch, units)`. Output: `(batch, classes)`
+    probabilities, float32; labels are `(batch,)` class indices in order.
+
+    Source: Shi, Cao, Raschka, "Deep Neural Networks for Rank-Consistent
+    Ordinal Regression Based On Conditional Probabilities", 2021 (arXiv
+    2111.08851). Their loss divides by the questions of a batch, ours by its
+    samples.
+    """
+
+    def __call__(self, fused: Any, name: str, features: Any = None) -> Any:
+        x = drop(fused, name, self.dropout)
+        x = layers.Dense(
+            self.classes - 1, name=f"{name}_conditionals", dtype="float32"
+        )(x)
+        x = ConditionalsToLogits(name=f"{name}_logits", dtype="float32")(x)
+        return layers.Activation("softmax", name=name, dtype="float32")(x)
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return [*super().metrics(), figures.ClassDistance(name="mae")]

@@ -1,0 +1,48 @@
+"""Metrics that Keras lacks for a head's outputs."""
+
+import keras
+from keras import ops
+
+from mmkeras.heads.contrastive import pairs
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class RootMeanSquaredErrorOf(keras.metrics.RootMeanSquaredError):
+    """Root mean squared error of `(batch,)` labels and `(batch, 1)` outputs.
+
+    Keras' own metric would broadcast them to `(batch, batch)`.
+    """
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.reshape(y_true, ops.shape(y_pred))
+        super().update_state(y_true, y_pred, sample_weight)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class ClassDistance(keras.metrics.Mean):
+    """Mean distance in classes of the likeliest class from the true one."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        found = ops.cast(ops.argmax(y_pred, axis=-1), self.dtype)
+        away = ops.abs(found - ops.cast(y_true, self.dtype))
+        super().update_state(away, sample_weight)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class NearestIsMatch(keras.metrics.Mean):
+    """How often the nearest other sample of the batch has the same identity.
+
+    Samples without a match in their batch do not count.
+    """
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_pred = ops.cast(y_pred, self.dtype)
+        match, other = pairs(y_true, self.dtype)
+        # Cosines are at least -1.
+        scores = ops.matmul(y_pred, ops.transpose(y_pred)) - 9 * (1 - other)
+        nearest = ops.one_hot(ops.argmax(scores, axis=-1), ops.shape(match)[1])
+        hits = ops.sum(match * ops.cast(nearest, self.dtype), axis=-1)
+        counts = ops.max(match, axis=-1)
+        if sample_weight is not None:
+            counts = counts * ops.cast(sample_weight, self.dtype)
+        super().update_state(hits, counts)

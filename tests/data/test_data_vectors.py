@@ -1,0 +1,163 @@
+"""Tables with gaps and categories, from the manifest to a batch."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from mmkeras.data import load_data, prepare, statistics
+from mmkeras.data.categories import find_categories
+from mmkeras.data.reasons import BadSample
+from mmkeras.data.samples import Context, read_modality
+from mmkeras.spec import DataSpec
+
+NAN = np.nan
+TABLE = {"kind": "vector", "columns": ["age", "mass"],
+         "categorical": ["town", "job"]}  # fmt: skip
+
+
+def make_spec(root=".", **changes) -> DataSpec:
+    return DataSpec.from_dict(
+        {
+            "name": "people",
+            "data": {"root": str(root), "id_column": "id"},
+            "split": {"method": "column", "column": "part"},
+            "modalities": {"table": {**TABLE, **changes}},
+            "targets": {
+                "ill": {"kind": "category", "column": "ill",
+                        "classes": ["no", "yes"]},
+            },
+        }
+    )  # fmt: skip
+
+
+def row(**cells) -> dict:
+    there = {"age": "41", "mass": "70.5", "town": "Rome", "job": "cook"}
+    return {"id": "1", "cells": {**there, **cells}}
+
+
+def read(spec=None, **cells):
+    known = {"town": {"Rome": 2, "Oslo, Norway": 3}, "job": {"cook": 2}}
+    context = Context(spec or make_spec(), ".", None, 0, {}, {"table": known})
+    return read_modality(context, "table", row(**cells))
+
+
+@pytest.mark.parametrize(
+    "cells, expected",
+    [
+        ({}, [41, 70.5, 2, 2]),
+        ({"age": "", "job": ""}, [NAN, 70.5, 2, 0]),
+        ({"age": " NaN ", "mass": "nan"}, [NAN, NAN, 2, 2]),
+        ({"town": "Paris", "job": "nan"}, [41, 70.5, 1, 1]),
+        ({"town": " Oslo, Norway ", "mass": "-1e3"}, [41, -1000, 3, 2]),
+        ({"age": "", "mass": "", "town": "", "job": "?"}, [NAN, NAN, 0, 1]),
+    ],
+)
+def test_numbers_then_indices(cells, expected):
+    found = read(**cells)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.float32(expected))
+
+
+@pytest.mark.parametrize(
+    "cells, reason",
+    [
+        ({"age": "", "mass": "nan", "town": " ", "job": ""}, "missing"),
+        ({"age": "old"}, "not_a_number"),
+        ({"mass": "inf"}, "not_finite"),
+        ({"mass": "1e39"}, "not_finite"),
+    ],
+)
+def test_what_cannot_be_used_has_a_reason(cells, reason):
+    with pytest.raises(BadSample) as caught:
+        read(**cells)
+    assert caught.value.reason == reason
+
+
+def test_a_row_of_a_file_may_have_gaps(tmp_path):
+    np.save(tmp_path / "rows.npy", np.array([[1, NAN], [NAN, NAN]]))
+    rows = {"kind": "vector", "file": "rows.npy", "column": "age", "size": 2,
+            "columns": [], "categorical": []}  # fmt: skip
+    context = Context(make_spec(**rows), str(tmp_path), None, 0)
+    found = read_modality(context, "table", row(age="0"))
+    np.testing.assert_array_equal(found, np.float32([1, NAN]))
+    with pytest.raises(BadSample, match="missing"):
+        read_modality(context, "table", row(age="1"))
+
+
+def test_known_categories_occur_twice_the_most_frequent_first():
+    cells = {
+        "town": ["Rome", "Oslo", " Rome", "Bonn", "Oslo", "Rome", "", ""],
+        "job": ["a", "b", "c"],
+    }
+    assert find_categories(make_spec(), cells) == {
+        "table": {"town": ["Rome", "Oslo"], "job": []}
+    }
+
+
+@pytest.mark.parametrize("parts", [1, 2, 9])
+def test_statistics_are_those_of_the_known_numbers(parts):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 4)) + [0, 1e6, 2, 2]
+    rows[rng.random((40, 4)) < 0.4] = NAN
+    rows[:20, 0] = NAN  # a part without a known cell
+    rows = rows.astype(np.float32)
+    merged = None
+    for part in np.array_split(rows, parts):
+        sums = None
+        for one in part:
+            sums = statistics.merge(sums, statistics.of_sample("vector", one))
+        merged = statistics.merge(merged, sums)
+    found = statistics.finish(make_spec().modalities["table"], merged)
+    wanted = rows[:, :2].astype(np.float64)
+    np.testing.assert_allclose(found["mean"], np.nanmean(wanted, 0), rtol=1e-9)
+    np.testing.assert_allclose(
+        found["variance"], np.nanvar(wanted, 0), rtol=1e-7
+    )
+
+
+def test_a_column_never_known_has_neutral_statistics():
+    sums = statistics.of_sample("vector", np.float32([NAN, 3, 2, 2]))
+    found = statistics.finish(make_spec().modalities["table"], sums)
+    assert found == {"mean": [0.0, 3.0], "variance": [1.0, 0.0]}
+
+
+PEOPLE = [
+    ("1", "50", "", "Rome", "cook", "yes", "train"),
+    ("2", "30", "60", "Rome", "smith", "no", "train"),
+    ("3", "", "80", "Oslo", "smith", "no", "train"),
+    ("4", "", "", "", "", "yes", "train"),
+    ("5", "40", "70", "Oslo", "", "yes", "test"),
+    ("6", "20", "nan", "Rome", "queen", "no", "test"),
+]
+
+
+@pytest.fixture
+def people(tmp_path):
+    header = ("id", "age", "mass", "town", "job", "ill", "part")
+    with open(tmp_path / "manifest.csv", "w", newline="") as file:
+        csv.writer(file).writerows([header, *PEOPLE])
+    return make_spec(tmp_path, optional=True)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_prepare_and_load(people, tmp_path, workers):
+    found = prepare(people, tmp_path / "out", workers=workers)
+    assert found["statistics"]["modalities"]["table"] == {
+        "mean": [40.0, 70.0],
+        "variance": [100.0, 100.0],
+        "categories": {"town": ["Rome"], "job": ["smith"]},
+    }
+    data = load_data(tmp_path / "out", batch_size=2)
+    ((x, _, _),) = data.test
+    np.testing.assert_array_equal(
+        x["table"], np.float32([[40, 70, 1, 0], [20, NAN, 2, 1]])
+    )
+    (first, _, _), (second, _, _) = data.ordered("train")
+    np.testing.assert_array_equal(first["table"][0], [50, NAN, 2, 1])
+    np.testing.assert_array_equal(second["present"], [[1], [0]])
+
+
+def test_the_categories_of_the_test_split_are_not_seen(people, tmp_path):
+    found = prepare(people, tmp_path / "out", workers=1)
+    assert "queen" not in str(found["statistics"])

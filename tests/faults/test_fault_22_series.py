@@ -1,0 +1,211 @@
+"""Fault 22, for sensor data: lying headers and bombs are refused."""
+
+import io
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from data.signal_toys import signal
+
+from mmkeras.data.reasons import BadSample
+from mmkeras.data.series import decode_series
+from mmkeras.data.steps import MAX_VALUES
+from mmkeras.spec import Series
+
+pytest.importorskip("wfdb")
+VALUES = {
+    "kind": "series", "column": "x", "channels": ["a", "b"],
+    "sample_rate_hz": 50, "duration_sec": 2, "file_rate_hz": 50,
+}  # fmt: skip
+
+
+def npy(shape, dtype="<f8", data=b"", version=1) -> bytes:
+    """An .npy file whose header may say anything."""
+    file = io.BytesIO()
+    head = {"descr": dtype, "fortran_order": False, "shape": shape}
+    getattr(np.lib.format, f"write_array_header_{version}_0")(file, head)
+    return file.getvalue() + data
+
+
+def hea(
+    rate="50", steps="100", count=2, code="16", file="x.dat", gain="200"
+) -> dict:
+    """A WFDB record whose header may say anything."""
+    lines = [f"x {count} {rate} {steps}"]
+    for channel in "ab"[:count]:
+        lines.append(f"{file} {code} {gain} 16 0 0 0 0 {channel}")
+    return {"x.hea": "\n".join(lines).encode(), "x.dat": bytes(400)}
+
+
+def table(head="a,b", row="1,2", count=100, tail="") -> bytes:
+    return f"{head}\n{f'{row}{chr(10)}' * count}{tail}".encode()
+
+
+def objects() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.array([[{}, {}]], dtype=object), allow_pickle=True)
+    return file.getvalue()
+
+
+# By case: the files, which is the first of them, and the reasons.
+HOSTILE = {
+    "npy 1e18 values": ({"x.npy": npy((2**60, 2))}, "too_large"),
+    "npy below zero": ({"x.npy": npy((-5, 2))}, "bad_header|empty"),
+    "npy both below zero": ({"x.npy": npy((-5, -2))}, "bad_header|empty"),
+    "npy says more": (
+        {"x.npy": npy((1000, 2), data=bytes(1600))},
+        "truncated",
+    ),
+    "npy no data": ({"x.npy": npy((100, 2))}, "truncated"),
+    "npy no steps": ({"x.npy": npy((0, 2))}, "empty"),
+    "npy 1024 channels": (
+        {"x.npy": npy((10, 1024), data=bytes(81920))},
+        "bad_header",
+    ),
+    "npy 5 axes": ({"x.npy": npy((1,) * 5, data=bytes(8))}, "bad_header"),
+    "npy complex": ({"x.npy": npy((9, 2), "<c16", bytes(999))}, "bad_header"),
+    "npy objects": ({"x.npy": objects()}, "bad_header"),
+    "npy cut in its header": ({"x.npy": npy((9, 2))[:30]}, "wrong_format"),
+    "npy junk": ({"x.npy": bytes(900)}, "wrong_format"),
+    "npy nan": (
+        {"x.npy": npy((9, 2), data=np.full(18, np.nan).tobytes())},
+        "empty",
+    ),
+    "npy infinity": (
+        {"x.npy": npy((9, 2), data=np.full(18, np.inf).tobytes())},
+        "not_finite",
+    ),
+    "npy beyond float32": (
+        {"x.npy": npy((9, 2), data=np.full(18, 1e300).tobytes())},
+        "not_finite",
+    ),
+    "csv no such column": ({"x.csv": table("a,c")}, "bad_header"),
+    "csv words": ({"x.csv": table(row="1,two")}, "not_a_number"),
+    "csv uneven": ({"x.csv": table(tail="1,2,3,4\n")}, "corrupt"),
+    "csv no rows": ({"x.csv": table(count=0)}, "empty"),
+    "csv empty cells": ({"x.csv": table(row=",")}, "empty"),
+    "csv infinity": ({"x.csv": table(row="inf,1")}, "not_finite"),
+    "csv 100,000 columns": (
+        {"x.csv": table(",".join(["a"] * 100_000))},
+        "bad_header",
+    ),
+    "csv one endless line": ({"x.csv": b"a" * 400_000}, "bad_header"),
+    "csv no utf-8": ({"x.csv": b"a,b\n\xff\xfe,1\n"}, "not_a_number"),
+    "csv zeros": ({"x.csv": bytes(900)}, "empty"),
+    "wfdb rate 0": (hea(rate="0"), "bad_header"),
+    "wfdb rate 2e9": (hea(rate="2000000000"), "bad_header"),
+    "wfdb rate below zero": (hea(rate="-50"), "bad_header"),
+    "wfdb rate nan": (hea(rate="nan"), "bad_header"),
+    "wfdb 1e12 steps": (hea(steps="1000000000000"), "too_large|truncated"),
+    "wfdb no length": (hea(steps=""), "bad_header"),
+    "wfdb says more": (hea(steps="101"), "truncated"),
+    "wfdb 1024 channels": (hea(count=1024), "bad_header"),
+    "wfdb 2,000 signals": (
+        {"x.hea": b"x 2000 50 100\n" + b"x.dat 16 200 16 0 0 0 0 a\n" * 2000},
+        "bad_header",
+    ),
+    "wfdb 1e6 a frame": (hea(code="16x1000000"), "bad_header"),
+    "wfdb skew": (hea(code="16:100000000"), "bad_header"),
+    "wfdb starts far out": (hea(code="16+100000000"), "bad_header"),
+    "wfdb flac": (hea(code="516"), "bad_header"),
+    "wfdb no such format": (hea(code="999"), "bad_header"),
+    "wfdb another folder": (hea(file="../x.dat"), "bad_header"),
+    "wfdb absolute": (hea(file="/etc/passwd"), "bad_header"),
+    "wfdb another protocol": (hea(file="s3://a/b"), "bad_header"),
+    "wfdb no such file": (hea(file="y.dat"), "not_found"),
+    "wfdb segments": (
+        {"x.hea": b"x/2 2 50 100\ny 50\nz 50\n"},
+        "bad_header",
+    ),
+    "wfdb empty": ({"x.hea": b""}, "bad_header"),
+    "wfdb junk": ({"x.hea": bytes(range(256)) * 9}, "bad_header"),
+    "wfdb 1 MB header": ({"x.hea": b"#" * 2**20}, "too_large"),
+    "other format": ({"x.mat": b"MATLAB"}, "wrong_format"),
+}
+
+
+def written(folder, case) -> str:
+    files, _ = HOSTILE[case]
+    for name, raw in files.items():
+        (folder / name).write_bytes(raw)
+    return next(iter(files)).removesuffix(".hea")
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_it_is_refused_with_a_reason(tmp_path, case):
+    name = written(tmp_path, case)
+    with pytest.raises(BadSample) as caught:
+        decode_series(Series(**VALUES), tmp_path, name)
+    assert re.match(HOSTILE[case][1], caught.value.reason), caught.value
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1e6, 0.01])
+def test_a_rate_that_would_blow_up_is_refused(tmp_path, rate):
+    np.save(tmp_path / "x.npy", signal())
+    modality = Series(**{**VALUES, "file_rate_hz": rate})
+    with pytest.raises(BadSample, match="bad_header.*Hz"):
+        decode_series(modality, tmp_path, "x.npy")
+
+
+@pytest.mark.parametrize(
+    "times, reason",
+    [
+        ("0,0", "corrupt"),
+        ("1,0", "corrupt"),
+        ("0,nan", "corrupt"),
+        ("0,1e-300", "too_large|bad_header|corrupt"),
+        ("0,1,2,1e12", "too_large"),
+        ("0,inf", "corrupt|too_large"),
+    ],
+)
+def test_impossible_times_are_refused(tmp_path, times, reason):
+    rows = "".join(f"1,2,{time}\n" for time in times.split(","))
+    (tmp_path / "x.csv").write_text(f"a,b,t\n{rows}")
+    modality = Series(**{**VALUES, "time_column": "t"})
+    with pytest.raises(BadSample) as caught:
+        decode_series(modality, tmp_path, "x.csv")
+    assert re.match(reason, caught.value.reason), caught.value
+
+
+def test_memory_and_time_stay_bounded(tmp_path):
+    for number, case in enumerate(HOSTILE):
+        (tmp_path / str(number)).mkdir()
+        written(tmp_path / str(number), case)
+    # 40 million values of one byte: within the size of a file, not of ours.
+    (tmp_path / "large").mkdir()
+    with open(tmp_path / "large" / "x.npy", "wb") as file:
+        file.write(npy((MAX_VALUES, 2), "|i1"))
+        file.truncate(2 * MAX_VALUES + 128)
+    code = (
+        "import resource, sys, time, pathlib, soxr, wfdb, pyarrow.csv\n"
+        "from mmkeras.data.series import decode_series\n"
+        "from mmkeras.spec import Series\n"
+        f"spec = Series(**{VALUES!r})\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before, started = peak(), time.monotonic()\n"
+        "for folder in pathlib.Path(sys.argv[1]).iterdir():\n"
+        "    name = max(folder.iterdir()).name.replace('x.hea', 'x')\n"
+        "    try: decode_series(spec, folder, name)\n"
+        "    except ValueError: pass\n"
+        "print(peak() - before, time.monotonic() - started)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True
+    )
+    assert done.stdout, done.stderr
+    kilobytes, seconds = map(float, done.stdout.split())
+    assert kilobytes < 200_000 and seconds < 2
+
+
+def test_nothing_is_left_in_the_temporary_folder(tmp_path, monkeypatch):
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    for case in ("wfdb says more", "wfdb rate 0", "wfdb junk"):
+        name = written(tmp_path, case)
+        with pytest.raises(BadSample):
+            decode_series(Series(**VALUES), tmp_path, name)
+    assert not list((tmp_path / "temporary").iterdir())

@@ -1,0 +1,260 @@
+"""Metrics of ordinals, sequences and embeddings, on the page and the card."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from mmkeras.evaluation import evaluate, measure, render_report
+from mmkeras.evaluation.sums import figures, rows_of
+from mmkeras.export.scores import agreement, score
+from mmkeras.export.statistics import Bootstrap, compare
+
+RNG = np.random.default_rng(0)
+SAMPLES = 40
+KINDS = ["ordinal", "sequence", "embedding"]
+
+
+def problem(kind, samples=SAMPLES, seed=0):
+    """Labels, outputs that are often right, and weights of 0 and 1."""
+    rng = np.random.default_rng(seed)
+    if kind == "embedding":
+        labels = rng.integers(0, 8, samples)
+        centres = rng.normal(size=(8, 6))
+        outputs = centres[labels] + rng.normal(size=(samples, 6))
+        outputs /= np.linalg.norm(outputs, axis=1, keepdims=True)
+        labels[::9] = -1
+        return labels, outputs, (labels >= 0).astype(float)
+    shape = (samples, 7) if kind == "sequence" else (samples,)
+    labels = rng.integers(0, 3, shape)
+    guess = np.eye(3)[labels] * 2 + rng.gumbel(size=(*shape, 3))
+    outputs = np.exp(guess) / np.exp(guess).sum(-1, keepdims=True)
+    return labels, outputs, (rng.random(shape) < 0.8).astype(float)
+
+
+def values(kind, *arrays, **options):
+    found = measure(kind, *arrays, resamples=0, **options)
+    return {name: metric["value"] for name, metric in found.items()}
+
+
+def test_an_ordinal_s_metrics_are_those_of_scikit_learn():
+    labels, outputs, weights = problem("ordinal")
+    known = weights > 0
+    truth, answer = labels[known], outputs[known].argmax(1)
+    assert values("ordinal", labels, outputs, weights) == pytest.approx(
+        {
+            "accuracy": sk.accuracy_score(truth, answer),
+            "mae": sk.mean_absolute_error(truth, answer),
+            "kappa": sk.cohen_kappa_score(truth, answer, weights="quadratic"),
+        }
+    )
+
+
+def test_kappa_is_not_defined_where_all_is_one_class():
+    found = values("ordinal", np.ones(5, int), np.eye(3)[[1] * 5], None)
+    assert found == {"accuracy": 1, "mae": 0, "kappa": None}
+
+
+def test_a_sequence_s_metrics_are_those_of_scikit_learn_over_its_steps():
+    labels, outputs, weights = problem("sequence")
+    known = weights > 0
+    truth, answer = labels[known], outputs.argmax(-1)[known]
+    found = values("sequence", labels, outputs, weights)
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(truth, answer))
+    assert found["macro_f1"] == pytest.approx(
+        sk.f1_score(truth, answer, average="macro")
+    )
+
+
+@pytest.mark.parametrize(
+    "truth, answer, f1",
+    [
+        ("0001111", "0001111", 1.0),
+        ("0001111", "0011111", 1.0),  # one step too early
+        ("0001111", "0111111", 0.0),  # two steps too early
+        ("0001111", "0000000", 0.0),
+        ("0001111", "0001011", 0.5),  # two that are none
+        ("0011100", "0111100", 1.0),
+        ("0101010", "0000000", 0.0),
+        ("0000000", "0000000", None),
+        ("00x1111", "0000111", 0.0),  # a change into the unknown is none
+    ],
+)
+def test_a_change_may_be_found_one_step_off(truth, answer, f1):
+    weights = np.array([[step != "x" for step in truth]], float)
+    labels = np.array([[int(step.replace("x", "0")) for step in truth]])
+    outputs = np.eye(2)[[[int(step) for step in answer]]]
+    found = values("sequence", labels, outputs, weights)["change_f1"]
+    assert found == (f1 if f1 is None else pytest.approx(f1))
+
+
+def test_recall_asks_for_the_nearest_others():
+    labels, outputs, weights = problem("embedding")
+    hits = {k: [] for k in (1, 5, 10)}
+    for i in np.flatnonzero(weights):
+        others = [j for j in np.flatnonzero(weights) if j != i]
+        order = sorted(others, key=lambda j: -(outputs[i] @ outputs[j]))
+        same = [labels[j] == labels[i] for j in order]
+        for k in hits if any(same) else ():
+            hits[k].append(any(same[:k]))
+    assert values("embedding", labels, outputs, weights) == pytest.approx(
+        {f"recall_at_{k}": np.mean(found) for k, found in hits.items()}
+    )
+    assert 0.2 < np.mean(hits[1]) < 0.95
+
+
+def test_a_vector_that_is_always_the_same_finds_nothing():
+    found = values("embedding", np.arange(12) % 6, np.ones((12, 3)), None)
+    assert found == {"recall_at_1": 0, "recall_at_5": 0, "recall_at_10": 0}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_resample_is_measured_as_the_samples_it_holds(kind):
+    labels, outputs, weights = problem(kind)
+    rows = rows_of(kind, labels, outputs, weights)
+    drawn = np.random.default_rng(1).integers(0, SAMPLES, SAMPLES)
+    counts = np.bincount(drawn, minlength=SAMPLES)[None]
+    found = figures(kind, {name: counts @ row for name, row in rows.items()})
+    if kind == "embedding":
+        # A sample does not find its own copy: each keeps its own figure.
+        asked, right = rows["asked"][drawn], rows["within_1"][drawn]
+        assert found["recall_at_1"] == pytest.approx(right.sum() / asked.sum())
+        return
+    again = values(kind, labels[drawn], outputs[drawn], weights[drawn])
+    assert {n: float(v[0]) for n, v in found.items()} == pytest.approx(again)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interval_holds_the_value(kind):
+    for metric in measure(kind, *problem(kind), resamples=200).values():
+        assert metric["low"] < metric["value"] < metric["high"]
+    nothing = np.zeros_like(problem(kind)[2])
+    assert measure(kind, *problem(kind)[:2], nothing) == {}
+
+
+TARGETS = {
+    "grade": SimpleNamespace(kind="ordinal", classes=["low", "mid", "high"]),
+    "move": SimpleNamespace(kind="sequence", classes=["rest", "walk", "run"]),
+    "who": SimpleNamespace(kind="embedding"),
+}
+ARRAYS = {
+    name: problem(target.kind, seed=place)
+    for place, (name, target) in enumerate(sorted(TARGETS.items()))
+}
+
+
+class Known:
+    """A model that knows all answers, sample by sample."""
+
+    input = {"x": None}
+    output = dict.fromkeys(TARGETS)
+
+    def predict_on_batch(self, x):
+        rows = np.asarray(x["x"])[:, 0].astype(int)
+        return {name: ARRAYS[name][1][rows] for name in TARGETS}
+
+
+@pytest.fixture(scope="module")
+def result():
+    batch = (
+        {"x": np.arange(SAMPLES, dtype="float32")[:, None]},
+        {name: arrays[0] for name, arrays in ARRAYS.items()},
+        {name: arrays[2] for name, arrays in ARRAYS.items()},
+    )
+    counts = {"low": 5, "mid": 30, "high": 10}
+    moves = {"rest": 50, "walk": 9, "run": 9}
+    return evaluate(
+        Known(),
+        [batch],
+        TARGETS,
+        statistics={
+            "grade": {"counts": counts},
+            "move": {"counts": moves},
+            "who": {"identities": 8},
+        },
+        resamples=50,
+    )
+
+
+def test_an_evaluation_knows_every_kind(result):
+    found = result["targets"]
+    grade, move, who = (found[name] for name in sorted(TARGETS))
+    assert json.loads(json.dumps(result)) == result
+    assert grade["count"] == int((ARRAYS["grade"][2] > 0).sum())
+    assert move["count"] == int((ARRAYS["move"][2] > 0).any(axis=1).sum())
+    assert np.sum(grade["confusion"]) == grade["count"]
+    assert np.sum(move["confusion"]) == int((ARRAYS["move"][2] > 0).sum())
+    (majority,) = move["baselines"]
+    labels, _, weights = ARRAYS["move"]
+    assert majority["metrics"]["accuracy"]["value"] == pytest.approx(
+        np.average(labels == 0, weights=weights)
+    )
+    assert who["baselines"] == who["worst"] == []
+
+
+def test_the_worst_sequence_is_told_in_runs(result):
+    worst = result["targets"]["move"]["worst"][0]
+    labels, outputs, weights = ARRAYS["move"]
+    likely = np.take_along_axis(outputs, labels[..., None], -1)[..., 0]
+    errors = -(np.log(likely) * weights).sum(1) / np.maximum(weights.sum(1), 1)
+    assert worst["index"] == errors.argmax()
+    assert worst["error"] == pytest.approx(errors.max())
+    steps = [run.split(" × ") for run in worst["answer"]]
+    names = [name for name, count in steps for _ in range(int(count))]
+    classes = TARGETS["move"].classes
+    answer = outputs[worst["index"]].argmax(-1)
+    assert names == [classes[i] for i in answer]
+
+
+def test_the_page_shows_every_kind(result):
+    page = render_report(result, "kinds")
+    for words in ("Kappa (quadratic weights)", "F1 of changes", "Recall at 5"):
+        assert words in page
+    assert page.count('<table class="confusion">') == 2
+    assert "<th>Steps</th>" in page
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_card_scores_what_the_evaluation_measures(kind):
+    arrays = problem(kind)
+    labels, outputs, weights = arrays
+    wanted = values(kind, *arrays)
+    for name, value in score(kind, labels, weights, outputs).items():
+        assert value == pytest.approx(wanted[name])
+    assert score(kind, labels, weights * 0, outputs) == {}
+    assert agreement(kind, outputs, outputs) == 1
+    assert agreement(kind, outputs, outputs[::-1]) < 0.9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_card_says_how_sure_a_drop_is(kind):
+    labels, outputs, weights = problem(kind)
+    noise = np.random.default_rng(5).normal(size=outputs.shape)
+    worse = np.abs(outputs + noise) if kind != "embedding" else outputs + noise
+    before, after = (score(kind, labels, weights, o) for o in (outputs, worse))
+    classes = () if kind == "embedding" else ("a", "b", "c")
+    found = compare(
+        kind, classes, labels, weights, outputs, worse,
+        {"keras": before, "file": after}, Bootstrap(SAMPLES, 300),
+    )  # fmt: skip
+    assert found["drop"] > 0
+    assert found["drop_interval"][0] < found["drop"] < found["drop_interval"][1]
+    assert ("worst_class" in found) == (kind != "embedding")
+    assert ("calibration_error" in found) == (kind != "embedding")
+
+
+def test_a_sequence_s_calibration_is_that_of_its_steps():
+    labels, outputs, weights = problem("sequence")
+    flat = (labels.ravel(), weights.ravel(), outputs.reshape(-1, 3))
+    found = [
+        compare(
+            kind, ("a", "b", "c"), *arrays[:2], arrays[2], arrays[2],
+            {"keras": {}, "file": {}}, Bootstrap(2, 2),
+        )["calibration_error"]
+        for kind, arrays in (
+            ("category", flat), ("sequence", (labels, weights, outputs))
+        )
+    ]  # fmt: skip
+    assert found[0] == pytest.approx(found[1])
