@@ -9,10 +9,11 @@ RECIPE := data_specs/recipes/demo.toml
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test demo pi web devices slow lint clean
+.PHONY: test demo pi web devices backends slow lint clean
 
+# Two processes, a file of tests at a time.
 test: .venv/installed .venv-device/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # From raw files to an int8 answer, command by command.
 demo: .venv/installed .venv-device/installed
@@ -49,6 +50,11 @@ devices: .venv/installed build/pi/installed
 	$(BIN)/python export/web/build.py --fetch
 	command -v chromium || (apt-get -qq update && \
 		apt-get -qq install -y chromium)
+
+# Keras' other backends, which the parts must agree with. Pinned, since there
+# is a build of it for machines without a GPU.
+backends: .venv/installed
+	$(BIN)/python $(PIP) jax torch==2.13.0
 
 build/pi/installed: export/pi/setup.sh .venv/installed
 	bash export/pi/setup.sh build/pi $(BIN)/python

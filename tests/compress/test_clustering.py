@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from contract import fused_classifier, toy_problem
 from keras import layers
 from sklearn.cluster import KMeans
 
+from mmkeras.checks.toys import fused_classifier, toy_problem
 from mmkeras.compress import KeepClusters, cluster, prune, sparsity
 from mmkeras.compress.clustering import k_means, share_values
 from mmkeras.compress.kernels import kernels

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from contract import CLASSES, toy_problem
 from keras import layers
 
+from mmkeras.checks.toys import CLASSES, toy_problem
 from mmkeras.compress import (
     Distiller,
     KeepClusters,

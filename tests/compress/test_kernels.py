@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from contract import fused_classifier
 from keras import layers
 
+from mmkeras.checks.toys import fused_classifier
 from mmkeras.compress.kernels import copy_model, kernels
 from mmkeras.fusion import Concat, CrossAttention, Gated
 from mmkeras.towers.audio import audio_tower

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from contract import fused_classifier, toy_problem
 from keras import layers
 
+from mmkeras.checks.toys import fused_classifier, toy_problem
 from mmkeras.compress import (
     KeepSparsity,
     PolynomialDecay,

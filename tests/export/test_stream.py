@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from contract import classifier, random_input
 
 from mmkeras import fusion, towers
+from mmkeras.checks.toys import classifier, random_input
 from mmkeras.export import stream
 from mmkeras.export.stream import step_length, step_model, streamed_towers
 
@@ -16,11 +16,23 @@ KINDS = {
     "text, two layers": lambda: KINDS["text"](depth=2),
     "an LSTM of your own": lambda: lstm_tower(),
     "audio": lambda **more: towers.audio_tower(
-        1600, 4000, units=8, mel_bands=8, variant="gru", width=8,
-        bidirectional=False, **more
+        1600, 4000, units=8, mel_bands=8, width=8, bidirectional=False,
+        **{"variant": "gru", **more}
     ),
     "audio, wide frames": lambda: KINDS["audio"](frame_ms=100.0, repeats=2),
     "audio, no overlap": lambda: KINDS["audio"](frame_ms=23.0),
+    "audio, LSTM": lambda: KINDS["audio"](variant="lstm"),
+    "audio, cepstra": lambda: KINDS["audio"](features="mfcc", coefficients=8),
+    "audio, WaveNet": lambda: KINDS["audio"](variant="wavenet", depth=2),
+    "audio, WaveNet of samples": lambda: KINDS["audio"](
+        variant="wavenet", features="samples", depth=3
+    ),
+    "series": lambda **more: towers.series_tower(
+        24, 2, units=8, width=8,
+        **{"variant": "gru", "bidirectional": False, **more}
+    ),
+    "series, LSTM": lambda: KINDS["series"](variant="lstm", stride=1, depth=2),
+    "series, TCN": lambda: KINDS["series"](variant="tcn", depth=2, stride=2),
 }  # fmt: skip
 
 
@@ -74,6 +86,9 @@ def test_the_last_step_answers_as_the_whole_sequence(kind):
     sample = random_input(tower.inputs[0], 3, np.random.default_rng(0))
     if kind.startswith("text"):
         sample[0, 7:] = 0  # padding
+    if kind.startswith("series"):
+        sample *= 10
+        sample[0, 5:14] = np.nan
     wanted = np.asarray(model({name: sample}, training=False)["label"])
     assert np.ptp(wanted, axis=0).max() > 1e-4
 
@@ -122,6 +137,17 @@ REFUSED = {
     ),
     "phrases see ahead": (
         lambda: KINDS["text"](phrase=3), "`text_phrases` (Conv1D)"),
+    "a series in two directions": (
+        lambda: KINDS["series"](bidirectional=True),
+        "`series_gru_0` (Bidirectional)",
+    ),
+    "frames join the batch": (
+        lambda: towers.video_tower(
+            4, 8, 8, 1, units=8, bidirectional=False,
+            frame_tower={"filters": 4, "depth": 1},
+        ),
+        "`video_each_frame` (Regroup)",
+    ),
 }  # fmt: skip
 
 
@@ -129,10 +155,23 @@ REFUSED = {
 def test_what_looks_ahead_is_refused_by_name(case):
     make, name = REFUSED[case]
     model = classifier(make())
+    modality = model.inputs[0].name
     with pytest.raises(ValueError, match="must look back only") as error:
-        step_model(model, "text")
+        step_model(model, modality)
     assert name in str(error.value)
-    assert name in streamed_towers(model)["text"]
+    assert name in streamed_towers(model)[modality]
+
+
+def test_a_step_is_what_makes_a_token():
+    assert step_length(KINDS["series"](stride=6)) == 6
+    # The mask is pooled beside the positions, and does not count.
+    assert step_length(KINDS["series"](variant="tcn", stride=2)) == 2
+    assert step_length(KINDS["audio"]()) == 2 * 92
+
+
+def test_a_tower_without_a_memory_has_no_stream():
+    tower = towers.series_tower(24, 2, units=8, width=8)
+    assert streamed_towers(classifier(tower)) == {}
 
 
 def test_a_fusion_of_tokens_is_refused():

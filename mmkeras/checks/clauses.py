@@ -1,0 +1,200 @@
+"""The clauses of the contract that a part keeps without being exported.
+
+Each takes what it needs and raises ValueError where the part breaks it.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from mmkeras.checks.toys import random_input, toy_problem
+
+
+def tower_outputs(tower: keras.Model) -> None:
+    """The dict of the contract, its shapes and types; one input, named."""
+    if len(tower.inputs) != 1 or tower.name != f"{tower.inputs[0].name}_tower":
+        raise ValueError(
+            "a tower must have one input, and be called as that and `_tower`. "
+            f"Received: name={tower.name!r}, "
+            f"inputs={[t.name for t in tower.inputs]}"
+        )
+    x = random_input(tower.inputs[0], 2, np.random.default_rng(0))
+    y = tower(x)
+    if not isinstance(y, Mapping) or sorted(y) != ["mask", "tokens", "vector"]:
+        found = sorted(y) if isinstance(y, Mapping) else type(y).__name__
+        raise ValueError(
+            "a tower must return a dict of `vector`, `tokens` and `mask`. "
+            f"Received: {found}"
+        )
+    y = {name: np.asarray(value) for name, value in y.items()}
+    shapes = {name: value.shape for name, value in y.items()}
+    tokens = y["tokens"].shape
+    if len(tokens) != 3 or shapes != {
+        "vector": (2, tokens[-1]), "tokens": tokens, "mask": (2, tokens[1])
+    }:  # fmt: skip
+        raise ValueError(
+            "a tower's outputs must be `vector` (batch, d), `tokens` (batch, "
+            f"t, d) and `mask` (batch, t). Received: {shapes} for 2 samples"
+        )
+    mask = y["mask"]
+    if mask.dtype != "float32" or not set(np.unique(mask)) <= {0.0, 1.0}:
+        raise ValueError(
+            "`mask` must be float32 of 0 and 1. Received: "
+            f"{mask.dtype} of {np.unique(mask)[:5]}"
+        )
+    _finite(y)
+
+
+def batch_of_one(model: keras.Model) -> None:
+    """No sample of a batch sees another one."""
+    x, _ = toy_problem(model, 4)
+    whole = answer(model, x)[:1]
+    _near("one sample and a batch", answer(model, _rows(x, 1)), whole, 1e-5)
+
+
+def graph(model: keras.Model) -> None:
+    """Called eagerly, and as a graph inside tf.data: the same."""
+    import tensorflow as tf
+
+    x, _ = toy_problem(model, 4)
+    rows = tf.data.Dataset.from_tensor_slices(x).batch(4)
+    mapped = rows.map(lambda row: model(row, training=False)["label"])
+    found = next(iter(mapped)).numpy()
+    _near("eager and tf.data's graph", found, answer(model, x), 1e-5)
+
+
+def gradient(model: keras.Model) -> None:
+    """A weight without gradient is a weight nobody needs."""
+    import tensorflow as tf
+
+    x, y = toy_problem(model, 8)
+    if "present" in x:
+        # Stand-ins learn where their modality is absent.
+        x["present"][::2] = 0
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    with tf.GradientTape() as tape:
+        value = loss(y["label"], model(x, training=True)["label"])
+        value += sum(model.losses)
+    weights = model.trainable_weights
+    gradients = tape.gradient(value, [weight.value for weight in weights])
+    missing = [
+        weight.path
+        for weight, found in zip(weights, gradients, strict=True)
+        if found is None
+    ]
+    if missing:
+        raise ValueError(
+            "a gradient must reach every trainable weight. Received none: "
+            + ", ".join(missing)
+        )
+
+
+def mixed_float16(model: keras.Model) -> None:
+    """Rebuilt under this policy, it gives about the same answer."""
+    text = json.dumps(keras.saving.serialize_keras_object(model))
+    # Every layer holds the policy it was made under.
+    text = text.replace('"name": "float32"', '"name": "mixed_float16"')
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        half = keras.saving.deserialize_keras_object(json.loads(text))
+        half.set_weights(model.get_weights())
+    finally:
+        keras.config.set_dtype_policy(policy)
+    x, _ = toy_problem(model, 4)
+    _near("float32 and mixed_float16", answer(half, x), answer(model, x), 0.05)
+
+
+def saved(model: keras.Model) -> None:
+    """Through Keras' own file: bit for bit."""
+    x, _ = toy_problem(model, 4)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model.keras")
+        again = keras.saving.load_model(Path(folder) / "model.keras")
+    _near("a model and its saved file", answer(again, x), answer(model, x), 0)
+
+
+def absent(model: keras.Model) -> None:
+    """Random values in an absent slot change nothing at all."""
+    rng = np.random.default_rng(3)
+    x, _ = toy_problem(model, 8)
+    name = sorted(set(x) - {"present"})[0]
+    x["present"][:, 0] = 0
+    wanted = answer(model, x)
+    noise = rng.normal(scale=100, size=x[name].shape).astype("float32")
+    found = answer(model, {**x, name: noise})
+    _near(f"an absent `{name}` and noise in its place", found, wanted, 0)
+    x["present"][:] = 0
+    _finite({"the answer with all absent": answer(model, x)})
+
+
+def token_mask(fusion: keras.layers.Layer, features: dict) -> None:
+    """What a mask hides changes nothing at all."""
+    rng = np.random.default_rng(4)
+    hidden, other = {}, {}
+    for name, feature in features.items():
+        mask = np.array(feature["mask"])
+        mask[:, -1] = 0
+        tokens = np.array(feature["tokens"])
+        hidden[name] = {**feature, "tokens": tokens, "mask": mask}
+        noise = rng.normal(scale=100, size=tokens.shape).astype("float32")
+        here = mask[:, :, None]
+        tokens = tokens * here + noise * (1 - here)
+        other[name] = {**feature, "tokens": tokens, "mask": mask}
+    found = np.asarray(fusion(other, training=False))
+    wanted = np.asarray(fusion(hidden, training=False))
+    _near("hidden tokens and noise in their place", found, wanted, 1e-6)
+
+
+def order(make: Callable[[], keras.layers.Layer], features: dict) -> None:
+    """The order of a dict matters neither to weights nor to answers."""
+    backwards = {name: features[name] for name in sorted(features)[::-1]}
+    found = []
+    for given in (features, backwards):
+        keras.utils.set_random_seed(0)
+        layer = make()
+        layer(given)
+        found.append((layer, [weight.shape for weight in layer.weights]))
+    (first, shapes), (second, others) = found
+    if shapes != others:
+        raise ValueError(
+            "the weights must not depend on the order of the dict. Received: "
+            f"{shapes} and {others}"
+        )
+    second.set_weights(first.get_weights())
+    answers = [np.asarray(first(given)) for given in (features, backwards)]
+    _near("two orders of one dict", answers[1], answers[0], 0)
+    answers.append(np.asarray(second(features)))
+    _near("two orders when built", answers[2], answers[0], 0)
+
+
+def answer(model: keras.Model, x: dict) -> np.ndarray:
+    """Returns the model's output `label` as float32."""
+    return np.asarray(model(x, training=False)["label"], "float32")
+
+
+def _rows(x: dict, count: int) -> dict:
+    return {name: values[:count] for name, values in x.items()}
+
+
+def _near(what: str, found, wanted, limit: float) -> None:
+    _finite({what: found})
+    apart = float(np.abs(np.asarray(found, "float64") - wanted).max())
+    if apart > limit:
+        raise ValueError(
+            f"{what} must give the same answer, at most {limit:g} apart. "
+            f"Received: {apart:.3g} apart"
+        )
+
+
+def _finite(outputs: Mapping[str, np.ndarray]) -> None:
+    for name, value in outputs.items():
+        if not np.isfinite(value).all():
+            raise ValueError(
+                f"{name} must be finite. Received: "
+                f"{np.count_nonzero(~np.isfinite(value))} numbers that are not"
+            )

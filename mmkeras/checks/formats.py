@@ -1,0 +1,145 @@
+"""The clauses about files: every format decides as the Keras model does."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from mmkeras.checks.toys import toy_problem, train
+from mmkeras.export.advice import decibels, noise_ratio
+from mmkeras.export.audit import layer_path, narrow_convolutions
+from mmkeras.export.convert import to_tflite
+from mmkeras.export.onnx import to_onnx
+from mmkeras.export.quantize import quantize_tflite
+from mmkeras.export.quantize_full import loop_of, quantize_full
+from mmkeras.export.quantize_onnx import to_int8
+from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export.tasks import refuse_loop
+
+FORMATS = (
+    "tflite float32",
+    "tflite float16",
+    "tflite dynamic",
+    "tflite int8-heavy",
+    "tflite int16x8",
+    "tflite int8-full",
+    "onnx float32",
+    "onnx int8",
+)
+# What a file of a device must be at the very least.
+DEVICE = ("tflite float32", "tflite int8-heavy")
+
+
+def exports(
+    model: keras.Model,
+    formats: tuple[str, ...] = DEVICE,
+    trained: bool = True,
+    prototypes: dict | None = None,
+    epochs: int = 12,
+) -> None:
+    """Every format runs on plain runtimes and is the same model.
+
+    float32 within 1e-4; the others decide the same for at least 99 of 100
+    samples of a toy problem, which the model is taught first, or, with
+    `trained` off, have 100 times less noise than signal. Full int8 of a loop
+    is refused, by the layer's name and with a remedy.
+
+    Raises:
+        ValueError: If a format cannot be made or differs.
+    """
+    keras.utils.set_random_seed(0)
+    if trained:
+        train(model, prototypes, epochs)
+    count = 100 if trained else 16
+    x, y = toy_problem(model, count, seed=1, prototypes=prototypes)
+    if not trained:
+        # Batch normalisation adapts; without, deep random weights fade away.
+        for _ in range(25):
+            model(x, training=True)
+    wanted = model.predict(x, verbose=0)["label"]
+    right = (wanted.argmax(-1) == y["label"]).mean()
+    if trained and right <= 0.9:
+        # Agreement between two guesses would say nothing.
+        raise ValueError(
+            "a part must learn the toy problem, three prototypes with a "
+            f"little noise. Received: {right:.0%} right"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        for name, path in _files(model, Path(folder), formats, prototypes):
+            got = run_all(open_file(path), x)["label"]
+            _compare(name, got, wanted, trained)
+
+
+def _compare(name: str, got, wanted, trained: bool) -> None:
+    if name.endswith("float32"):
+        apart = float(np.abs(got - wanted).max())
+        if not apart <= 1e-4:
+            raise ValueError(
+                f"{name} must be within 1e-4 of Keras. Received: {apart:.2g}"
+            )
+    elif trained:
+        agreement = (got.argmax(-1) == wanted.argmax(-1)).mean()
+        if agreement < 0.99:
+            raise ValueError(
+                f"{name} must decide as Keras does for at least 99 % of the "
+                f"samples. Received: {agreement:.0%}"
+            )
+    else:
+        ratio = decibels(noise_ratio({"y": wanted}, {"y": got}))
+        if ratio <= 20:
+            raise ValueError(
+                f"{name} must be at least 20 dB above its noise. Received: "
+                f"{ratio:.0f} dB"
+            )
+
+
+def _files(
+    model: keras.Model,
+    folder: Path,
+    formats: tuple[str, ...],
+    prototypes: dict | None,
+) -> Iterator[tuple[str, Path]]:
+    samples, _ = toy_problem(model, 32, seed=2, prototypes=prototypes)
+    source = folder / "float.tflite"
+    to_tflite(model, source)
+    keep = narrow_convolutions(source)
+    onnx = folder / "float.onnx"
+    if any(name.startswith("onnx") for name in formats):
+        to_onnx(model, onnx)
+
+    def heavy(path: Path, bits: int = 8) -> None:
+        quantize_tflite(source, path, samples, bits=bits, keep=keep)
+
+    makers: dict[str, Callable[[Path], object]] = {
+        "tflite float16": lambda path: to_tflite(model, path, "float16"),
+        "tflite dynamic": lambda path: to_tflite(model, path, "dynamic"),
+        "tflite int8-heavy": heavy,
+        "tflite int16x8": lambda path: heavy(path, 16),
+        "tflite int8-full": lambda path: quantize_full(source, path, samples),
+        "onnx int8": lambda path: to_int8(onnx, path, samples),
+    }
+    made = {"tflite float32": source, "onnx float32": onnx}
+    for name in formats:
+        if name == "tflite int8-full" and (loop := loop_of(source)):
+            _check_refusal(layer_path(model, loop))
+            continue
+        path = made.get(name)
+        if path is None:
+            path = folder / f"{name.replace(' ', '.')}"
+            path = path.with_suffix(".onnx" if "onnx" in name else ".tflite")
+            makers[name](path)
+        yield name, path
+
+
+def _check_refusal(layer: str) -> None:
+    try:
+        refuse_loop(layer)
+    except ValueError as error:
+        if f"`{layer}`" in str(error) and "Instead: `unroll" in str(error):
+            return
+    raise ValueError(
+        "a loop must be refused in full int8, with its layer's name and what "
+        f"to use instead. Received: no such word about `{layer}`"
+    )

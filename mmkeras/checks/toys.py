@@ -1,0 +1,137 @@
+"""Toy models and toy problems that any part must be able to solve."""
+
+import keras
+import numpy as np
+from keras import ops
+
+CLASSES = 3
+# The smallest towers to hang under a fusion.
+TOKENS, WIDTH = 4, 8
+
+
+def random_input(tensor, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns samples that suit one `keras.Input`."""
+    shape = (count, *tensor.shape[1:])
+    if tensor.name == "present":
+        return np.ones(shape, "float32")
+    if tensor.dtype == "uint8":
+        return rng.integers(0, 256, shape).astype("uint8")
+    if "int" in tensor.dtype:
+        return rng.integers(2, 20, shape).astype(tensor.dtype)
+    return rng.normal(scale=0.3, size=shape).astype("float32")
+
+
+def toy_problem(
+    model: keras.Model,
+    count: int,
+    seed: int = 0,
+    prototypes: dict[str, np.ndarray] | None = None,
+) -> tuple[dict, dict]:
+    """Returns samples of three classes: a prototype each, and a little noise.
+
+    The toy modality `other`, if there is one, knows nothing of the class.
+
+    Args:
+        model: Model with named inputs and the output `label`.
+        count: Samples.
+        seed: Seed of the samples; the prototypes do not depend on it.
+        prototypes: `(3, ...)` by input, where random numbers are no proper
+            input; none has to be given.
+    """
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, CLASSES, count)
+    x = {}
+    for tensor in model.inputs:
+        if tensor.name == "other":
+            x["other"] = random_input(tensor, count, rng)
+            continue
+        # The same whatever the seed of the samples.
+        fixed = random_input(tensor, CLASSES, np.random.default_rng(99))
+        fixed = (prototypes or {}).get(tensor.name, fixed)
+        x[tensor.name] = fixed[labels]
+        if "float" in tensor.dtype and tensor.name != "present":
+            noise = rng.normal(
+                scale=np.nanstd(fixed) / 6, size=fixed[labels].shape
+            )
+            x[tensor.name] = (fixed[labels] + noise).astype("float32")
+    return x, {"label": labels}
+
+
+def toy_tower(name: str, units: int = WIDTH) -> keras.Model:
+    """Builds a tower to hang under a fusion: one dense layer."""
+    x = keras.Input((TOKENS, WIDTH), name=name)
+    y = keras.layers.Dense(units, name=f"{name}_tokens")(x)
+    outputs = {
+        "vector": ops.mean(y, axis=1),
+        "tokens": y,
+        "mask": ops.ones_like(y[:, :, 0], dtype="float32"),
+    }
+    return keras.Model(x, outputs, name=f"{name}_tower")
+
+
+def classifier(tower: keras.Model) -> keras.Model:
+    """Puts the smallest head on a tower.
+
+    Tokens and mask take part, so that no weight is without a gradient.
+    """
+    inputs = _inputs_of(tower)
+    outputs = tower(inputs)
+    mask = ops.expand_dims(outputs["mask"], -1)
+    tokens = ops.mean(outputs["tokens"] * mask, axis=1)
+    x = ops.concatenate([outputs["vector"], tokens], axis=-1)
+    return keras.Model({inputs.name: inputs}, {"label": _label(x)})
+
+
+def fused_classifier(
+    fusion: keras.layers.Layer, names=("audio", "image", "text")
+) -> keras.Model:
+    """Joins toy towers by `fusion`; the first and the last are optional."""
+    inputs = {n: keras.Input((TOKENS, WIDTH), name=n) for n in names}
+    features = {n: toy_tower(n)(inputs[n]) for n in names}
+    present = keras.Input((2,), name="present")
+    columns = {names[0]: present[:, :1], names[-1]: present[:, 1:]}
+    fused = fusion(features, present=columns)
+    return keras.Model(
+        {**inputs, "present": present}, {"label": _label(fused, fusion)}
+    )
+
+
+def paired_classifier(
+    tower: keras.Model, fusion: keras.layers.Layer
+) -> keras.Model:
+    """Joins a tower, which may be absent, and a toy one by `fusion`."""
+    inputs = _inputs_of(tower)
+    other = keras.Input((TOKENS, WIDTH), name="other")
+    present = keras.Input((1,), name="present")
+    features = {
+        inputs.name: tower(inputs),
+        "other": toy_tower("other", units=16)(other),
+    }
+    fused = fusion(features, present={inputs.name: present})
+    inputs = {inputs.name: inputs, "other": other, "present": present}
+    return keras.Model(inputs, {"label": _label(fused, fusion)})
+
+
+def train(
+    model: keras.Model, prototypes: dict | None = None, epochs: int = 12
+) -> None:
+    """Teaches a model the toy problem."""
+    model.compile(
+        keras.optimizers.Adam(3e-3),
+        loss={"label": keras.losses.SparseCategoricalCrossentropy()},
+        metrics={"label": ["accuracy"]},
+    )
+    x, y = toy_problem(model, 96, prototypes=prototypes)
+    model.fit(x, y, epochs=epochs, batch_size=16, verbose=0)
+
+
+def _inputs_of(tower: keras.Model):
+    tensor = tower.inputs[0]
+    return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+
+
+def _label(x, fusion: keras.layers.Layer | None = None):
+    if getattr(fusion, "activation", "") == "softmax" and fusion.decides:
+        # A late fusion's output already is the answer.
+        return keras.layers.Identity(name="label")(x)
+    return keras.layers.Dense(CLASSES, "softmax", name="label")(x)

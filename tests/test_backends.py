@@ -1,0 +1,43 @@
+"""The same numbers on every backend of Keras."""
+
+import importlib.util
+
+import keras
+import pytest
+from zoo import FUSIONS, TOWERS
+
+from mmkeras.checks.backends import BACKENDS, same_on
+from mmkeras.checks.toys import classifier, fused_classifier
+
+# One of each way to compute: convolutions, a loop, attention, a spectrum.
+SMALL = {
+    "audio-gru", "gated", "image-cnn", "self_attention", "text-transformer",
+    "vector",
+}  # fmt: skip
+
+
+def models(names) -> dict[str, keras.Model]:
+    keras.utils.set_random_seed(0)
+    found = {n: classifier(make()) for n, make in TOWERS.items() if n in names}
+    for name, make in FUSIONS.items():
+        if name in names:
+            found[name] = fused_classifier(make())
+    return found
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed; see `make backends`")
+    return request.param
+
+
+def test_a_small_part_of_each_sort_agrees(backend):
+    found = models(SMALL)
+    assert set(found) == SMALL
+    same_on(backend, found)
+
+
+@pytest.mark.slow
+def test_every_part_agrees(backend):
+    same_on(backend, models({*TOWERS, *FUSIONS}))

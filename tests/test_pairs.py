@@ -1,0 +1,34 @@
+"""Every tower and every fusion ends in files that are the same model."""
+
+import keras
+import pytest
+from zoo import EXCEPTIONS, FUSIONS, PAIRS, TOWERS, UNTRAINED
+
+from mmkeras.checks.formats import DEVICE, FORMATS, exports
+from mmkeras.checks.toys import paired_classifier
+
+pair_case = pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+# What ships; the rest is for `-m slow`.
+USUAL = (*DEVICE, "onnx float32")
+
+
+def check(pair, formats):
+    keras.utils.set_random_seed(0)
+    tower, fused = pair
+    model = paired_classifier(TOWERS[tower](), FUSIONS[fused]())
+    cannot = {*EXCEPTIONS.get(tower, ()), *EXCEPTIONS.get(fused, ())}
+    formats = tuple(name for name in formats if name not in cannot)
+    exports(model, formats, trained=tower not in UNTRAINED)
+
+
+@pytest.mark.filterwarnings("ignore")  # of tf2onnx
+@pair_case
+def test_a_pair_is_the_same_model_in_what_ships(pair):
+    check(pair, USUAL)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of tf2onnx
+@pair_case
+def test_a_pair_is_the_same_model_in_every_format(pair):
+    check(pair, FORMATS)

@@ -1,0 +1,150 @@
+"""Every tower and every fusion, as small as it can be and still learn."""
+
+import numpy as np
+
+from mmkeras import fusion, towers
+
+RANDOM = np.random.default_rng(0)
+# Five columns that hang together, for a projection to find something.
+ROWS = RANDOM.normal(size=(64, 5)) @ RANDOM.normal(size=(5, 5))
+FRAME = {"filters": 4, "depth": 2}
+
+
+def image(size=16, **arguments):
+    return towers.image_tower(size, size, 3, units=16, **arguments)
+
+
+def audio(**arguments):
+    return towers.audio_tower(2000, 4000, units=16, mel_bands=16, **arguments)
+
+
+def text(**arguments):
+    return towers.text_tower(8, 24, units=16, **arguments)
+
+
+def vector(size=5, **arguments):
+    scale = {"mean": [1.0] * size, "variance": [4.0] * size}
+    return towers.vector_tower(size, units=16, **scale, **arguments)
+
+
+def series(**arguments):
+    arguments = {"width": 8, "stride": 2, **arguments}
+    return towers.series_tower(32, 3, units=16, **arguments)
+
+
+def video(**arguments):
+    return towers.video_tower(4, 16, 16, 3, units=16, **arguments)
+
+
+def volume(**arguments):
+    window = {"window_low": -1.0, "window_high": 1.0}
+    return towers.volume_tower(
+        8, 16, 16, units=16, filters=8, stages=2, **window, **arguments
+    )
+
+
+TOWERS = {
+    "image-cnn": lambda: image(filters=4, depth=2),
+    "image-mobilenet": lambda: image(variant="mobilenet", filters=8, depth=2),
+    "image-resnet18": lambda: image(variant="resnet18"),
+    "image-efficientnet": lambda: image(32, variant="efficientnet"),
+    "image-vit": lambda: image(
+        variant="vit", filters=4, depth=1, patch=4, heads=2
+    ),
+    "audio-cnn": lambda: audio(width=8, depth=2),
+    "audio-cnn-mfcc": lambda: audio(
+        width=8, depth=2, features="mfcc", coefficients=12
+    ),
+    "audio-gru": lambda: audio(variant="gru", width=8),
+    "audio-lstm": lambda: audio(variant="lstm", width=8),
+    "audio-lstm-one-way": lambda: audio(
+        variant="lstm", width=8, bidirectional=False
+    ),
+    "audio-wavenet": lambda: audio(variant="wavenet", width=8, depth=2),
+    "audio-wavenet-samples": lambda: audio(
+        variant="wavenet",
+        width=16,
+        depth=6,
+        dropout=0.0,
+        features="samples",
+    ),
+    "audio-resnet": lambda: audio(variant="resnet", width=16, depth=2),
+    "audio-whisper": lambda: audio(
+        variant="whisper", width=16, depth=1, heads=2
+    ),
+    "audio-moonshine": lambda: audio(
+        variant="moonshine", width=16, depth=1, heads=2
+    ),
+    "text-bag": lambda: text(variant="bag"),
+    "text-cnn": lambda: text(variant="cnn"),
+    "text-transformer": lambda: text(),
+    "text-transformer-phrases": lambda: text(phrase=3, stride=2),
+    "text-gru": lambda: text(variant="gru"),
+    "text-gru-one-way": lambda: text(variant="gru", bidirectional=False),
+    "text-lstm": lambda: text(variant="lstm"),
+    "text-bert": lambda: text(variant="bert", heads=2),
+    "text-distilbert": lambda: text(variant="distilbert", heads=2),
+    "text-roberta": lambda: text(variant="roberta", heads=2),
+    "vector": lambda: vector(),
+    "vector-categories": lambda: vector(3, categories=[3, 2]),
+    "vector-ft-transformer": lambda: vector(
+        3, variant="ft_transformer", heads=2, categories=[3, 2]
+    ),
+    "vector-pca": lambda: vector(projection="pca", components=3, rows=ROWS),
+    "vector-ica": lambda: vector(projection="ica", components=3, rows=ROWS),
+    "series-resnet": lambda: series(depth=2),
+    "series-tcn": lambda: series(variant="tcn", depth=2),
+    "series-gru": lambda: series(variant="gru"),
+    "series-gru-one-way": lambda: series(variant="gru", bidirectional=False),
+    "series-lstm": lambda: series(variant="lstm"),
+    "series-patch-transformer": lambda: series(
+        variant="patch_transformer", depth=1
+    ),
+    "video-gru": lambda: video(frame_tower=FRAME),
+    "video-attention": lambda: video(variant="attention", frame_tower=FRAME),
+    "video-cnn3d": lambda: video(variant="cnn3d", filters=4, depth=2),
+    "volume-cnn": lambda: volume(),
+    "volume-resnet": lambda: volume(variant="resnet"),
+}
+FUSIONS = {
+    "mean": lambda: fusion.Mean(16),
+    "weighted_mean": lambda: fusion.WeightedMean(16),
+    "max": lambda: fusion.Max(16),
+    "concat": lambda: fusion.Concat(16, dropout=0.1),
+    "projection": lambda: fusion.Projection(16),
+    "mlp": lambda: fusion.MLP(16),
+    "gated": lambda: fusion.Gated(16),
+    "film": lambda: fusion.FiLM(16),
+    "mixture_of_experts": lambda: fusion.MixtureOfExperts(16),
+    "cross_attention": lambda: fusion.CrossAttention(16),
+    "self_attention": lambda: fusion.SelfAttentionFusion(16),
+    "bottleneck": lambda: fusion.Bottleneck(16),
+    "mult": lambda: fusion.MulT(16),
+    "perceiver": lambda: fusion.Perceiver(16, latents=4),
+    "multi_channel_attention": lambda: fusion.MultiChannelAttention(16),
+    "tensor": lambda: fusion.TensorFusion(16),
+    "low_rank": lambda: fusion.LowRank(16),
+    "bilinear": lambda: fusion.Bilinear(16),
+    "multiplicative": lambda: fusion.MultiplicativeInteraction(16),
+    "graph": lambda: fusion.Graph(16),
+    "graph-tokens": lambda: fusion.Graph(16, nodes="tokens"),
+    "multi_view": lambda: fusion.MultiView(16),
+    "mimo": lambda: fusion.MIMO(16),
+    "modality_invariant": lambda: fusion.ModalityInvariant(16),
+    "average": lambda: fusion.Average(3),
+    "weighted_average": lambda: fusion.WeightedAverage(3),
+    "product_of_experts": lambda: fusion.ProductOfExperts(3),
+    "stacking": lambda: fusion.Stacking(3),
+}
+# Millions of weights: minutes to train, even on a toy problem.
+UNTRAINED = {"image-resnet18", "image-efficientnet"}
+# Each tower and each fusion at least once.
+PAIRS = list(
+    zip(
+        [*TOWERS, *list(TOWERS)[: max(0, len(FUSIONS) - len(TOWERS))]],
+        list(FUSIONS) * (len(TOWERS) // len(FUSIONS) + 1),
+        strict=False,
+    )
+)
+# Clauses and formats that a part cannot keep, and why: the README's table.
+EXCEPTIONS: dict[str, dict[str, str]] = {}  # none today
