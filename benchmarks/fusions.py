@@ -1,0 +1,264 @@
+"""Every fusion on one data set: what it gains and what it costs.
+
+    python benchmarks/fusions.py DATA --model RECIPE --seeds 3 --out TABLE.csv
+
+`DATA` is a prepared folder. For each seed the towers of the recipe are trained
+alone, once, and then stay as they are: what they say of every sample (of the
+training split in `--passes` different augmentations) is computed once, and
+each fusion learns from it, with the same heads, steps, batches and modality
+dropout. So the table compares fusions and nothing else; towers trained along
+with their fusion would do better, all of them.
+
+Accuracy is the mean and deviation over the seeds on the test split, also with
+each optional modality absent. Parameters are those of the fusion. The train
+step is that of the whole model, towers included; step, latency and size are
+measured for the first seed. `--resume` goes on with a table that was stopped.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pandas as pd
+
+import mmkeras
+from mmkeras.export.convert import to_tflite
+from mmkeras.export.quantize import quantize_tflite
+from mmkeras.export.runtimes import latencies_ms, open_file
+from mmkeras.model.recipe import FUSIONS
+from mmkeras.spec import read_toml
+from mmkeras.training.datasets import OneModality, present_columns
+from mmkeras.training.towers import tower_model
+
+
+def train_towers(data, recipe: dict, seed: int) -> keras.Model:
+    """Returns a whole model whose towers were trained alone."""
+    keras.utils.set_random_seed(seed)
+    model, heads = mmkeras.build_from_recipe(data.spec, data.statistics, recipe)
+    settings = dict(recipe.get("training", {}))
+    stages = settings.pop("component", {})
+    settings.pop("full", None)
+    settings.pop("batch_size", None)
+    names = sorted(data.spec.modalities)
+    columns = present_columns(data, names, len(data.spec.optional))
+    strategy = mmkeras.FullFineTune(
+        **settings, epochs=stages.get("tower_epochs", 10)
+    )
+    for name in names:
+        alone = tower_model(model, name, heads)
+        strategy.fit(
+            alone,
+            OneModality(data, name, columns.get(name)),
+            heads,
+            seed=seed,
+            verbose=0,
+        )
+    return model
+
+
+def say(model: keras.Model, dataset, passes: int = 1) -> tuple[dict, dict]:
+    """Returns what the towers say of a split, packed, and its labels."""
+    names = sorted(set(model.input) - {"present"})
+    outputs = {}
+    for name in names:
+        tower = model.get_layer(f"{name}_tower")
+        outputs[name] = pack(tower(model.input[name]))
+    towers = keras.Model(model.input, outputs)
+    x, y = {}, {}
+    for _ in range(passes):
+        for batch, labels, _ in dataset:
+            said = towers.predict_on_batch(batch)
+            if "present" in batch:
+                said["present"] = np.asarray(batch["present"])
+            for key, value in said.items():
+                x.setdefault(key, []).append(np.asarray(value))
+            for key, value in labels.items():
+                y.setdefault(key, []).append(np.asarray(value))
+    return (
+        {key: np.concatenate(parts) for key, parts in x.items()},
+        {key: np.concatenate(parts) for key, parts in y.items()},
+    )
+
+
+def pack(outputs: dict):
+    """Vector, tokens and mask as one `(batch, 1 + t, d + 1)`."""
+    ops = keras.ops
+    vector = ops.expand_dims(outputs["vector"], 1)
+    rows = ops.concatenate([vector, outputs["tokens"]], axis=1)
+    mask = ops.expand_dims(outputs["mask"], -1)
+    return ops.concatenate([rows, ops.pad(mask, [[0, 0], [1, 0], [0, 0]])], -1)
+
+
+def unpacking_tower(name: str, shape: tuple) -> keras.Model:
+    """A tower that hands on what another one said."""
+    x = keras.Input(shape, name=name)
+    outputs = {
+        "vector": x[:, 0, :-1],
+        "tokens": x[:, 1:, :-1],
+        "mask": x[:, 1:, -1],
+    }
+    return keras.Model(x, outputs, name=f"{name}_tower")
+
+
+def fused_model(data, whole: keras.Model, heads: dict, rate: float, said: dict):
+    """The fusion of `whole`, the same layer, on what its towers said."""
+    towers = {
+        name: unpacking_tower(name, said[name].shape[1:])
+        for name in data.spec.modalities
+    }
+    names = [layer.name for layer in whole.layers]
+    if "fusion" in names:
+        fusion = whole.get_layer("fusion")
+    else:
+        fusion = {name: whole.get_layer(f"{name}_fusion") for name in heads}
+    return mmkeras.build_model(data.spec, towers, fusion, heads, rate)
+
+
+def accuracy(model: keras.Model, x: dict, y: dict) -> float:
+    """Mean over the targets of the share of right decisions."""
+    answers = model.predict(x, verbose=0, batch_size=256)
+    return statistics.mean(
+        float((answers[name].argmax(-1) == labels).mean())
+        for name, labels in y.items()
+        if labels.dtype.kind == "i"
+    )
+
+
+def learn(data, trained, method: str, recipe: dict, cache: dict, options):
+    """Trains one fusion; returns its accuracies and the whole model."""
+    keras.utils.set_random_seed(cache["seed"])
+    recipe = {**recipe, "fusion": {"method": method}}
+    if not getattr(FUSIONS[method], "decides", False):
+        recipe["fusion"]["units"] = options.units
+    whole, heads = mmkeras.build_from_recipe(data.spec, data.statistics, recipe)
+    for name in data.spec.modalities:
+        tower = trained.get_layer(f"{name}_tower")
+        whole.get_layer(f"{name}_tower").set_weights(tower.get_weights())
+    (x, y), (test_x, test_y) = cache["train"], cache["test"]
+    rate = recipe.get("modality_dropout", 0.1)
+    model = fused_model(data, whole, heads, rate, x)
+    steps = options.epochs * -(-len(x[next(iter(data.spec.modalities))]) // 64)
+    model.compile(
+        keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(2e-3, steps),
+            weight_decay=0.01,
+        ),
+        loss={name: head.loss() for name, head in heads.items()},
+    )
+    model.fit(x, y, epochs=options.epochs, batch_size=64, verbose=0)
+    for layer in model.layers:
+        if layer.weights and not layer.name.endswith(("_tower", "fusion")):
+            whole.get_layer(layer.name).set_weights(layer.get_weights())
+
+    row = {"accuracy": accuracy(model, test_x, test_y)}
+    for i, name in enumerate(data.spec.optional):
+        present = test_x["present"].copy()
+        present[:, i] = 0
+        gone = {**test_x, "present": present}
+        row[f"without_{name}"] = accuracy(model, gone, test_y)
+    return row, whole, heads
+
+
+def costs(data, whole: keras.Model, heads: dict) -> dict[str, float]:
+    """Parameters, train step, int8 latency and size of the whole model."""
+    fusions = [layer for layer in whole.layers if layer.name.endswith("fusion")]
+    x, y, _ = next(iter(data.train))
+    whole.compile(
+        "adam", loss={name: head.loss() for name, head in heads.items()}
+    )
+    times = []
+    for _ in range(15):
+        start = time.perf_counter()
+        whole.train_on_batch(x, y)
+        times.append(time.perf_counter() - start)
+    samples = {key: np.asarray(value)[:32] for key, value in x.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "f.tflite", Path(folder) / "i.tflite"
+        to_tflite(whole, source)
+        quantize_tflite(source, target, samples)
+        latency = latencies_ms({"int8": open_file(target)}, samples, 2.0)
+        size = target.stat().st_size
+    return {
+        "parameters": sum(layer.count_params() for layer in fusions),
+        "train_step_ms": 1000 * statistics.median(times[5:]),
+        "int8_ms": latency["int8"],
+        "int8_kb": size / 1000,
+    }
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("data", type=Path, help="prepared folder")
+    options.add_argument("--model", type=Path, required=True)
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--epochs", type=int, default=15)
+    options.add_argument("--passes", type=int, default=3)
+    options.add_argument("--units", type=int, default=64)
+    options.add_argument(
+        "--fusions", nargs="+", choices=FUSIONS, default=list(FUSIONS)
+    )
+    options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--resume", action="store_true")
+    options = options.parse_args()
+    recipe = read_toml(options.model)
+    rows = []
+    if options.resume and options.out.exists():
+        rows = pd.read_csv(options.out).to_dict("records")
+    done = {(row["fusion"], row["seed"]) for row in rows}
+
+    for seed in range(options.seeds):
+        wanted = [m for m in options.fusions if (m, seed) not in done]
+        if not wanted:
+            continue
+        data = mmkeras.load_data(options.data, batch_size=64, seed=seed)
+        trained = train_towers(data, recipe, seed)
+        cache = {
+            "seed": seed,
+            "train": say(trained, data.train, options.passes),
+            "test": say(trained, data.test),
+        }
+        for method in wanted:
+            row, whole, heads = learn(
+                data, trained, method, recipe, cache, options
+            )
+            if seed == 0:
+                row.update(costs(data, whole, heads))
+            rows.append({"fusion": method, "seed": seed, **row})
+            pd.DataFrame(rows).to_csv(options.out, index=False)
+            print(seed, method, round(row["accuracy"], 4), flush=True)
+            keras.backend.clear_session(free_memory=True)
+    print_table(pd.DataFrame(rows))
+
+
+def print_table(rows: pd.DataFrame) -> None:
+    """Prints the means over the seeds as Markdown, the best first."""
+    shares = [
+        name
+        for name in rows
+        if name == "accuracy" or name.startswith("without_")
+    ]
+    costs = [n for n in rows if n not in (*shares, "fusion", "seed")]
+    groups = rows.groupby("fusion")
+    means = groups.mean().sort_values("accuracy", ascending=False)
+    spread = groups[shares].std().fillna(0.0)
+    names = ["fusion", *shares, *costs]
+    print("| " + " | ".join(names) + " |")
+    print("| " + " | ".join(["---"] * len(names)) + " |")
+    for fusion, row in means.iterrows():
+        cells = [f"{row[n]:.3f} ± {spread.loc[fusion, n]:.3f}" for n in shares]
+        cells += [
+            f"{row[n]:,.0f}" if n == "parameters" else f"{row[n]:,.2f}"
+            for n in costs
+        ]
+        print(f"| {fusion} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
