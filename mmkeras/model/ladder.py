@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 
-from mmkeras.model.recipe import FUSIONS, TOWERS
+from mmkeras.model.recipe import FUSIONS, TOWERS, parameters_of
 from mmkeras.spec import DataSpec
 
 # Arguments that say how wide a part is.
@@ -63,7 +63,7 @@ def _tower(kind: str, arguments: Mapping, scale: float) -> dict:
 def _narrow(part, arguments: dict, scale: float) -> dict:
     defaults = {
         name: parameter.default
-        for name, parameter in inspect.signature(part).parameters.items()
+        for name, parameter in parameters_of(part).items()
         # The width of an image is no choice of the recipe.
         if parameter.default is not inspect.Parameter.empty
     }

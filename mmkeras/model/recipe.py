@@ -206,12 +206,22 @@ def _call(
     make: Callable, table: str, given: Mapping, arguments: Mapping
 ) -> Any:
     """Calls `make`; a recipe may set what the spec does not."""
-    allowed = set(inspect.signature(make).parameters) - set(given) - {"kwargs"}
+    allowed = set(parameters_of(make)) - set(given) - {"kwargs"}
     check_keys(table, arguments, sorted(allowed))
     try:
         return make(**given, **arguments)
     except (TypeError, ValueError) as error:
         raise ValueError(f"`{table}`: {error}") from error
+
+
+def parameters_of(make: Callable) -> dict[str, inspect.Parameter]:
+    """Returns the parameters of a function, or of a class by name."""
+    if not isinstance(make, type):
+        return dict(inspect.signature(make).parameters)
+    # Of a class that inherits both, some Pythons would take Keras' __new__.
+    found = dict(inspect.signature(make.__init__).parameters)
+    del found["self"]
+    return found
 
 
 def check_keys(table: str, given: Mapping, allowed: Any) -> None:
