@@ -27,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 import mmkeras
 from mmkeras.export.convert import to_tflite
@@ -36,6 +37,7 @@ from mmkeras.model.recipe import FUSIONS
 from mmkeras.spec import read_toml
 from mmkeras.training.datasets import OneModality, present_columns
 from mmkeras.training.towers import tower_model
+from mmkeras.training.votes import VotesFromValidation, voting_layers
 
 
 def train_towers(data, recipe: dict, seed: int) -> keras.Model:
@@ -152,7 +154,16 @@ def learn(data, trained, method: str, recipe: dict, cache: dict, options):
         ),
         loss={name: head.loss() for name, head in heads.items()},
     )
-    model.fit(x, y, epochs=options.epochs, batch_size=64, verbose=0)
+    model.fit(
+        x,
+        y,
+        validation_data=cache["validation"],
+        validation_batch_size=256,
+        epochs=options.epochs,
+        batch_size=64,
+        callbacks=votes(model, heads, cache["validation"]),
+        verbose=0,
+    )
     for layer in model.layers:
         if layer.weights and not layer.name.endswith(("_tower", "fusion")):
             whole.get_layer(layer.name).set_weights(layer.get_weights())
@@ -164,6 +175,15 @@ def learn(data, trained, method: str, recipe: dict, cache: dict, options):
         gone = {**test_x, "present": present}
         row[f"without_{name}"] = accuracy(model, gone, test_y)
     return row, whole, heads
+
+
+def votes(model: keras.Model, heads: dict, validation: tuple) -> list:
+    """What sets the weights of a late fusion that has some."""
+    if not voting_layers(model):
+        return []
+    batches = tf.data.Dataset.from_tensor_slices(validation).batch(256)
+    losses = {name: head.loss() for name, head in heads.items()}
+    return [VotesFromValidation(model, losses, batches)]
 
 
 def costs(data, whole: keras.Model, heads: dict) -> dict[str, float]:
@@ -222,6 +242,7 @@ def main() -> None:
         cache = {
             "seed": seed,
             "train": say(trained, data.train, options.passes),
+            "validation": say(trained, data.validation),
             "test": say(trained, data.test),
         }
         for method in wanted:
