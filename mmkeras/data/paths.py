@@ -49,14 +49,7 @@ def open_inside(root: str | Path, name: str, max_bytes: int = MAX_FILE_BYTES):
     Raises:
         BadSample: With the reason, if the path is not such a file.
     """
-    base, real = resolve_inside(root, name)
-    try:
-        descriptor = _open_steps(base, os.path.relpath(real, base))
-    except FileNotFoundError:
-        raise BadSample(Reason.NOT_FOUND, repr(name)) from None
-    except OSError as error:
-        detail = f"{name[:80]!r}: {error.strerror}"
-        raise BadSample(_reason_of(error, real), detail) from None
+    descriptor = _open(root, name)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -99,14 +92,7 @@ def list_inside(
     Raises:
         BadSample: With the reason, if there is nothing at the path.
     """
-    base, real = resolve_inside(root, name)
-    try:
-        descriptor = _open_steps(base, os.path.relpath(real, base))
-    except FileNotFoundError:
-        raise BadSample(Reason.NOT_FOUND, repr(name)) from None
-    except OSError as error:
-        detail = f"{name[:80]!r}: {error.strerror}"
-        raise BadSample(_reason_of(error, real), detail) from None
+    descriptor = _open(root, name)
     try:
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             return None
@@ -119,6 +105,18 @@ def list_inside(
             Reason.TOO_LARGE, f"{name!r}: more than {max_files:,} files"
         )
     return sorted(names)
+
+
+def _open(root: str | Path, name: str) -> int:
+    """Opens what `name` is, a file or a folder, inside `root`."""
+    base, real = resolve_inside(root, name)
+    try:
+        return _open_steps(base, os.path.relpath(real, base))
+    except FileNotFoundError:
+        raise BadSample(Reason.NOT_FOUND, repr(name)) from None
+    except OSError as error:
+        detail = f"{name[:80]!r}: {error.strerror}"
+        raise BadSample(_reason_of(error, real), detail) from None
 
 
 def _reason_of(error: OSError, path: str) -> Reason:

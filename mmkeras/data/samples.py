@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmkeras.data.arrays import read_npy_header
 from mmkeras.data.categories import category_index
 from mmkeras.data.decode import SIGNALS, check_text, decode_text
 from mmkeras.data.images import decode_image
@@ -88,12 +89,7 @@ def open_rows(root: str, modality: Vector):
     """
     file = open_inside(root, modality.file, 64 * 2**30)
     try:
-        version = np.lib.format.read_magic(file)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, by_columns, dtype = read(file)
+        shape, by_columns, dtype = read_npy_header(file)
         start = file.tell()
         size = file.seek(0, 2) - start
         if (

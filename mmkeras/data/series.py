@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmkeras.data.arrays import read_npy_header
 from mmkeras.data.paths import read_inside
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.steps import check_size, on_grid, resample
@@ -101,12 +102,7 @@ def _read_npy(raw: bytes, name: str, channels: int) -> np.ndarray:
     """Reads an array without trust in what its header says."""
     file = io.BytesIO(raw)
     try:
-        version = np.lib.format.read_magic(file)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, by_columns, dtype = read(file)
+        shape, by_columns, dtype = read_npy_header(file)
     except (ValueError, KeyError, EOFError, SyntaxError) as error:
         kind = type(error).__name__
         raise BadSample(Reason.WRONG_FORMAT, f"{name!r}: {kind}") from None

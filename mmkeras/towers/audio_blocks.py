@@ -2,6 +2,8 @@
 
 from keras import layers, ops
 
+from mmkeras.towers import temporal
+
 
 def convolutions(x, width, depth, repeats, name):
     """Stages of convolutions along time, each with half the frames."""
@@ -18,11 +20,8 @@ def recurrence(x, kind, width, repeats, bidirectional, name):
     causal = not bidirectional
     x = stage(x, width, repeats, 5, causal, f"{name}_0")
     x = halve(x, f"{name}_pool", causal)
-    layer = {"gru": layers.GRU, "lstm": layers.LSTM}[kind]
-    if not bidirectional:
-        return layer(width, return_sequences=True, name=f"{name}_{kind}")(x)
-    both = layer(width, return_sequences=True)
-    return layers.Bidirectional(both, name=f"{name}_{kind}")(x)
+    name = f"{name}_{kind}"
+    return temporal.recurrence(x, kind, width, bidirectional, name)
 
 
 def residual(x, width, depth, repeats, stride, name):
@@ -37,8 +36,7 @@ def residual(x, width, depth, repeats, stride, name):
     """
     x = ops.expand_dims(x, -1)
     first = max(1, width // 4)
-    x = _convolve(x, first, 3, stride, f"{name}_resnet_stem")
-    x = layers.ReLU(name=f"{name}_resnet_stem_relu")(x)
+    x = temporal.convolve(x, first, 3, stride, f"{name}_resnet_stem")
     for i in range(depth):
         for j in range(repeats):
             stride = 2 if i and not j else 1
@@ -47,25 +45,12 @@ def residual(x, width, depth, repeats, stride, name):
 
 
 def _block(x, filters, stride, name):
-    y = _convolve(x, filters, 3, stride, f"{name}_a")
-    y = layers.ReLU(name=f"{name}_a_relu")(y)
-    y = _convolve(y, filters, 3, 1, f"{name}_b")
+    y = temporal.convolve(x, filters, 3, stride, f"{name}_a")
+    y = temporal.convolve(y, filters, 3, 1, f"{name}_b", relu=False)
     if x.shape != y.shape:
-        x = _convolve(x, filters, 1, stride, f"{name}_short")
+        x = temporal.convolve(x, filters, 1, stride, f"{name}_short", False)
     x = layers.Add(name=f"{name}_add")([x, y])
     return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def _convolve(x, filters, kernel, stride, name):
-    x = layers.Conv2D(
-        filters,
-        kernel,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        name=f"{name}_conv",
-    )(x)
-    return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
 
 
 def halve(x, name, causal=False):

@@ -1,4 +1,4 @@
-"""Blocks that the towers of series, video and volumes share."""
+"""Blocks that the towers of sound, series, video and volumes share."""
 
 from math import prod
 
