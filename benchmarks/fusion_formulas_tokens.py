@@ -133,7 +133,8 @@ def cross_attention(layer, f):
         )
         mask = ops.concatenate([f[o]["mask"] for o in others], 1)[..., None]
         scores = ops.sum(query * k, -1) / split[2] ** 0.5
-        weights = ops.softmax(scores + (1 - mask) * MASKED, 1) * mask
+        scores = scores * mask + (1 - mask) * MASKED
+        weights = ops.softmax(scores, 1) * mask
         answer = ops.sum(v * weights[..., None], 1)
         own = own + ops.reshape(answer, (-1, layer.units))
         answers.append(norm(own, part[f"{n}_norm"]))
