@@ -5,13 +5,15 @@
 `FOLDER` holds the original distribution (see data_specs/NAME.py). For each
 seed: the recipe's model trained with the full strategy, each modality alone
 with the same recipe, and the int8 file of the fused model with its own
-verification. A spec that splits at random is split anew for each seed. Prints
-mean and deviation over the seeds.
+verification. A spec that splits at random is split anew for each seed; one
+that splits by a column such as `fold_0` takes the fold of the seed's number.
+Prints mean and deviation over the seeds.
 """
 
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -40,9 +42,13 @@ def prepare_seed(name: str, root: Path, out: Path, seed: int) -> Path:
     import mmkeras
 
     spec = mmkeras.load_spec(ROOT / "data_specs" / f"{name}.toml")
-    if spec.split.method == "fractions":
-        values = spec.to_dict()
-        values["split"]["seed"] = seed
+    values = spec.to_dict()
+    fold = re.fullmatch(r"(.*_)\d+", spec.split.column or "")
+    if spec.split.method == "fractions" or fold:
+        if fold:
+            values["split"]["column"] = f"{fold[1]}{seed}"
+        else:
+            values["split"]["seed"] = seed
         spec = mmkeras.DataSpec.from_dict(values)
         folder = out / f"{name}-data-{seed}"
     else:

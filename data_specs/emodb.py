@@ -3,6 +3,9 @@
 A file name such as 03a01Fa.wav tells speaker (03), sentence (a01), emotion (F)
 and take (a). The original recordings (16 kHz) will do, and so will copies at
 another rate or cut to two seconds.
+
+The columns fold_0 to fold_4 share the ten speakers out: in each, a man and a
+woman test, one more speaker validates, and seven train.
 """
 
 import re
@@ -24,6 +27,8 @@ EMOTIONS = {
     "T": "sadness",
     "N": "neutral",
 }
+# A man and a woman each; nobody tests twice.
+PAIRS = [("03", "08"), ("10", "09"), ("11", "13"), ("12", "14"), ("15", "16")]
 
 
 def build(source: Path, folder: Path) -> int:
@@ -41,10 +46,27 @@ def build(source: Path, folder: Path) -> int:
                 "speaker": speaker,
                 "sentence": sentence,
                 "emotion": EMOTIONS[emotion],
+                **folds(speaker),
             }
         )
         shutil.copyfile(path, folder / "audio" / path.name)
     return builder.write_manifest(folder, rows)
+
+
+def folds(speaker: str) -> dict[str, str]:
+    """Returns the part that a speaker has in each fold."""
+    found = {}
+    for fold, pair in enumerate(PAIRS):
+        # A man and a woman in turns.
+        validates = PAIRS[(fold + 1) % len(PAIRS)][fold % 2]
+        found[f"fold_{fold}"] = (
+            "test"
+            if speaker in pair
+            else "validation"
+            if speaker == validates
+            else "train"
+        )
+    return found
 
 
 def find_recordings(folder: Path) -> list[Path]:

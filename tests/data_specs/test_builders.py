@@ -121,13 +121,32 @@ def test_emodb_reads_speaker_and_emotion_from_the_name(emotions):
 def test_both_specs_of_emodb_read_one_manifest(emotions):
     speakers = emotions.with_name("emodb_speakers.toml")
     spec = load_spec(speakers)
-    assert spec.split.group == "speaker"
+    assert spec.split.column == "fold_0"
     assert spec.root.resolve() == load_spec(emotions).root.resolve()
     table = table_of(speakers)
     assert table["speaker"].nunique() == 10
     assert (table["speaker"] == table["sample/id"].str[:2]).all()
     for part in ("data", "modalities", "targets"):
         assert getattr(spec, part) == getattr(load_spec(emotions), part)
+
+
+def test_emodb_has_five_folds_of_two_test_speakers(emotions):
+    table = table_of(emotions)
+    tested = []
+    for fold in range(5):
+        parts = table.groupby("speaker")[f"fold_{fold}"].unique()
+        # No speaker is on two sides.
+        assert all(len(part) == 1 for part in parts)
+        parts = parts.str[0]
+        assert parts.value_counts().to_dict() == {
+            "train": 7,
+            "test": 2,
+            "validation": 1,
+        }
+        tested += list(parts.index[parts == "test"])
+        learned = table[table[f"fold_{fold}"] == "train"]
+        assert learned["emotion"].nunique() == 7
+    assert sorted(tested) == sorted(table["speaker"].unique())
 
 
 def test_imdb_keeps_the_test_set_and_draws_a_tenth_to_validate(reviews):
