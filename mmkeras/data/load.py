@@ -1,10 +1,11 @@
 """`load_data`: a prepared folder as `tf.data`, ready for `model.fit`."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
 from mmkeras.data import augment as augmentation
-from mmkeras.data import pipeline
+from mmkeras.data import labels, pipeline, views
 from mmkeras.data.check import check_folder, lost
 from mmkeras.data.shards import sample_bytes
 from mmkeras.spec import DataSpec
@@ -14,9 +15,7 @@ SHUFFLE_BYTES = 256 * 2**20
 
 
 class Data:
-    """A prepared data set: three `tf.data.Dataset` and what is known of them.
-
-    `load_data` makes it.
+    """What `load_data` returns: three `tf.data.Dataset`, and what is known.
 
     Attributes:
         folder: The prepared folder.
@@ -25,10 +24,11 @@ class Data:
             the training split: `{"modalities": {...}, "targets": {...}}`.
         counts: Samples in each split.
         skipped: Damaged samples left out of each split.
-        train: Batches in random order, another one each epoch, augmented.
         validation: Batches in fixed order.
         test: Batches in fixed order.
         manifest: The folder's manifest.
+        labels: Those of the training split, after `with_labels`.
+        seed, augment, cache: As `load_data` was told, settings complete.
     """
 
     def __init__(
@@ -51,10 +51,16 @@ class Data:
             for split, entry in manifest["splits"].items()
         }
         self.batch_size = batch_size
+        self.labels: labels.Labels | None = None
         self._repaired = repaired
-        self.train = self._train(seed, augment, cache)
+        self.seed, self.augment, self.cache = seed, augment, cache
         self.validation = self.ordered("validation", cache)
         self.test = self.ordered("test", cache)
+
+    @functools.cached_property
+    def train(self):
+        """Batches in random order, another one each epoch, augmented."""
+        return self.shuffled()
 
     def ordered(self, split: str, cache: bool = False):
         """Returns a split in fixed order, without augmentation.
@@ -65,14 +71,12 @@ class Data:
         """
         import tensorflow as tf
 
-        records = self._records(split)
+        records = self.records(split)
         if cache and self._fits(split):
             records = records.cache()
         return (
             records.batch(self.batch_size)
-            .map(
-                pipeline.parser(self.spec), num_parallel_calls=tf.data.AUTOTUNE
-            )
+            .map(self._parser(split), num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(tf.data.AUTOTUNE)
             .with_options(pipeline.options())
         )
@@ -83,7 +87,7 @@ class Data:
 
         feature = {"sample/id": tf.io.FixedLenFeature([], tf.string)}
         found = []
-        for batch in self._records(split).batch(1024):
+        for batch in self.records(split).batch(1024):
             names = tf.io.parse_example(batch, feature)["sample/id"]
             found += [name.decode() for name in names.numpy()]
         return found
@@ -97,26 +101,70 @@ class Data:
             )
         return self.folder / f"tokenizer_{name}.json"
 
-    def _train(self, seed: int, augment: dict[str, dict], cache: bool):
+    def with_labels(self, fraction: float, seed: int = 0) -> "Data":
+        """Returns the same data as if few training samples were labelled.
+
+        `train` then has the labelled samples alone, and so have `counts`,
+        `ids`, and the statistics of the targets. `everything` is the data
+        whose `train` has all samples: what is hidden has weight 0, and its
+        label is gone. Validation and test stay as they are.
+
+        Args:
+            fraction: Of the labelled samples, in each class of the first
+                target that has classes, rounded up; above 0, at most 1.
+            seed: Which ones; those of 0.1 are among those of 0.3.
+
+        Example:
+
+        >>> few = data.with_labels(0.1)
+        >>> few.counts["train"], few.everything.counts["train"]
+        (120, 1196)
+        """
+        return labels.with_labels(self, fraction, seed)
+
+    def using(self, given: labels.Labels) -> "Data":
+        """Returns the same data with other labels in its training split."""
+        return labels.using(self, given)
+
+    def views(self, labelled: int, unlabelled: int, strength: float = 3.0):
+        """Returns labelled batches beside two views of any; see `views.py`."""
+        return views.views(self, labelled, unlabelled, strength)
+
+    def shuffled(self, times: int = 1):
+        """Returns a new `train`, with each sample so often an epoch."""
         import tensorflow as tf
 
+        seed = self.seed
         small = self._fits("train")
-        records = self._records("train", None if small else seed)
-        if cache and small:
-            records = records.cache()
-        # Shuffled while a sample is one string: moving it costs nothing.
         size = sample_bytes(self.spec)
-        buffer = self.counts["train"] if small else SHUFFLE_BYTES // size
-        records = pipeline.shuffled(records, buffer + 1, seed)
+        # A repeated order of shards would depend on how far it was read.
+        if small or times > 1 or self._repaired:
+            records = self.records("train")
+            if self.cache and small:
+                records = records.cache()
+            if times > 1:
+                records = records.repeat(times)
+            # Shuffled while a sample is one string: moving it costs nothing.
+            buffer = self.counts["train"] if small else SHUFFLE_BYTES // size
+            records = pipeline.shuffled(records, buffer + 1, seed)
+        else:
+            records = pipeline.read_shuffled(
+                self._paths("train"),
+                seed,
+                SHUFFLE_BYTES // size + 1,
+                self._filter("train"),
+            ).apply(
+                tf.data.experimental.assert_cardinality(self.counts["train"])
+            )
         # Parsed by the batch: one call instead of one a sample.
         batches = records.batch(self.batch_size).map(
-            pipeline.parser(self.spec), num_parallel_calls=tf.data.AUTOTUNE
+            self._parser("train"), num_parallel_calls=tf.data.AUTOTUNE
         )
-        if augment:
+        if self.augment:
             # After the cache, so that each epoch draws anew; by the batch; a
             # seed for each batch, so that the order of threads is no matter.
             seeds = pipeline.batch_seeds(seed)
-            change = augmentation.augmenter(self.spec, augment)
+            change = augmentation.augmenter(self.spec, self.augment)
             batches = tf.data.Dataset.zip(batches, seeds).map(
                 lambda batch, seed: (change(batch[0], seed), *batch[1:]),
                 num_parallel_calls=tf.data.AUTOTUNE,
@@ -128,8 +176,14 @@ class Data:
     def _fits(self, split: str) -> bool:
         return self.counts[split] * sample_bytes(self.spec) < CACHE_BYTES
 
-    def _records(self, split: str, seed: int | None = None):
-        """Returns serialized samples; with a seed, shards in random order."""
+    def _parser(self, split: str):
+        parse = pipeline.parser(self.spec)
+        if split != "train" or self.labels is None:
+            return parse
+        return self.labels.giver(parse)
+
+    def records(self, split: str):
+        """Returns the serialized samples of a split, in the fixed order."""
         import tensorflow as tf
 
         if split not in self.counts:
@@ -137,14 +191,23 @@ class Data:
                 f"`split` must be one of {', '.join(sorted(self.counts))}. "
                 f"Received: {split!r}"
             )
-        shards = self.manifest["splits"][split]["shards"]
-        paths = [self.folder / shard["file"] for shard in shards]
-        if seed is not None and not self._repaired:
-            return pipeline.read_shuffled(paths, seed)
-        records = pipeline.read_shards(paths, self._repaired)
+        records = pipeline.read_shards(self._paths(split), self._repaired)
+        keep = self._filter(split)
+        if keep is not None:
+            records = records.filter(keep)
         return records.apply(
             tf.data.experimental.assert_cardinality(self.counts[split])
         )
+
+    def _paths(self, split: str) -> list[Path]:
+        shards = self.manifest["splits"][split]["shards"]
+        return [self.folder / shard["file"] for shard in shards]
+
+    def _filter(self, split: str):
+        """Returns what keeps the samples of a split; None keeps all."""
+        if split != "train" or self.labels is None or not self.labels.only:
+            return None
+        return self.labels.filter()
 
 
 def load_data(

@@ -37,16 +37,51 @@ def read_shards(paths: list[Path], repaired: dict[str, list[bytes]]):
     return records
 
 
-def read_shuffled(paths: list[Path], seed: int):
-    """Returns the serialized samples of shards in random order, mixed."""
+def read_shuffled(paths: list[Path], seed: int, buffer: int, keep=None):
+    """Returns the serialized samples of shards in random order, mixed.
+
+    Args:
+        paths: The shards.
+        seed: Seed of the order of shards and samples, another each epoch.
+        buffer: Samples that are mixed.
+        keep: For `Dataset.filter`; None keeps all.
+    """
     import tensorflow as tf
 
-    names = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
-    return shuffled(names, len(paths), seed).interleave(
-        tf.data.TFRecordDataset,
-        cycle_length=4,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
+    names = tf.constant([str(path) for path in paths])
+
+    def epoch(number):
+        order = tf.data.Dataset.from_tensor_slices(names)
+        records = _once_shuffled(order, len(paths), number).interleave(
+            tf.data.TFRecordDataset,
+            cycle_length=4,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        if keep is not None:
+            records = records.filter(keep)
+        return _once_shuffled(records, buffer, number)
+
+    # One number an iterator, drawn when it is made. Of a shuffle inside
+    # another operator, the order would be drawn when it is first read.
+    return batch_seeds(seed).take(1).flat_map(epoch)
+
+
+def _once_shuffled(strings, buffer: int, seed):
+    """Shuffles a dataset of strings, in the order of `seed`, a tensor."""
+    import tensorflow as tf
+
+    order = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(strings),
+        buffer_size=buffer,
+        seed=seed,
+        seed2=1,
+        output_types=[tf.string],
+        output_shapes=[[]],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(
+        order, tf.TensorSpec([], tf.string)
     )
 
 

@@ -140,6 +140,21 @@ def test_a_seed_decides_order_and_augmentation(folder, cached, monkeypatch):
     assert not equal(epochs["first"][1], epochs["first"][2])
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_an_iterator_that_nobody_reads_is_an_epoch_gone_by(
+    folder, cached, monkeypatch
+):
+    """So that a training that was stopped goes on with the next order."""
+    if not cached:
+        monkeypatch.setattr(load, "CACHE_BYTES", 0)
+    data = load_data(folder, batch_size=5, seed=1)
+    epochs = [flat(data.train) for _ in range(3)]
+    data = load_data(folder, batch_size=5, seed=1)
+    for _ in range(2):
+        iter(data.train)
+    assert equal(flat(data.train), epochs[2])
+
+
 def test_only_training_is_augmented_and_shuffled(folder):
     plain = load_data(folder, augment=False)
     data = load_data(folder, augment=True)
