@@ -1,6 +1,7 @@
 """What a strategy asks of a data set: its length, one modality of it."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -20,6 +21,50 @@ def count_batches(dataset: Any) -> int:
             "without an end; leave `.repeat()` out"
         )
     return sum(1 for _ in dataset)
+
+
+def counted(dataset: Any) -> Any:
+    """Returns `dataset`, its iterators counted in `iterators` from now on.
+
+    Each iterator of a `tf.data.Dataset` draws the next order of the samples,
+    and `fit` makes more of them than there are epochs. Of any other data set
+    `iterators` counts nothing.
+    """
+    if not hasattr(dataset, "element_spec"):
+        return dataset
+
+    class Counted(type(dataset)):
+        def __iter__(self):
+            self.iterators += 1
+            return super().__iter__()
+
+    same = copy.copy(dataset)
+    same.__class__ = Counted
+    same.iterators = 0
+    return same
+
+
+def advance(dataset: Any, iterators: int, epochs: int = 0) -> None:
+    """Lets `dataset` go on as if it had been read before.
+
+    Args:
+        dataset: A `tf.data.Dataset` or `keras.utils.PyDataset`.
+        iterators: Iterators that were made of the former, in all.
+        epochs: Epochs of the latter.
+    """
+    if isinstance(dataset, keras.utils.PyDataset):
+        for _ in range(epochs):
+            dataset.on_epoch_begin()
+            dataset.on_epoch_end()
+        return
+    for _ in range(iterators - iterators_of(dataset)):
+        # It draws its order when it is made, before it is read.
+        iter(dataset)
+
+
+def iterators_of(dataset: Any) -> int:
+    """Returns how many iterators were made of a `counted` data set."""
+    return getattr(dataset, "iterators", 0)
 
 
 def check_data(data: Any, monitor: str | None) -> None:
@@ -87,10 +132,25 @@ def one_modality(dataset: Any, name: str, column: int | None) -> Any:
         }
         return {name: x[name]}, y, weights
 
+    return mapped(dataset, pick)
+
+
+def mapped(dataset: Any, function: Callable) -> Any:
+    """Returns a data set whose batches pass through `function`.
+
+    Args:
+        dataset: A `tf.data.Dataset`, a `keras.utils.PyDataset`, or None.
+        function: From the parts of a batch to a batch.
+
+    Raises:
+        ValueError: If the data set is of another type.
+    """
+    if dataset is None:
+        return None
     if isinstance(dataset, keras.utils.PyDataset):
-        return _Picked(dataset, pick)
+        return _Picked(dataset, function)
     if hasattr(dataset, "element_spec"):
-        return dataset.map(pick).prefetch(2)
+        return dataset.map(function).prefetch(2)
     raise ValueError(
         "`ComponentPretrain` needs data it can take one modality from: a "
         "`tf.data.Dataset` or a `keras.utils.PyDataset`. Received: "

@@ -1,0 +1,232 @@
+"""Fields: what of an input is reconstructed, as numbers of about 1.
+
+| kind | field `(batch, *sizes, numbers)` |
+| --- | --- |
+| image, volume | pixels or voxels |
+| video | frames, each shrunk to at most 16 x 16 and laid out as one row |
+| audio | frames of the tower's own log-mel layer, or a spectrum a token |
+| series | steps, normalised and cut by the tower's own layers |
+| vector | numbers as the tower normalises them, and categories one-hot |
+
+Pixels, voxels and spectra are brought to mean 0 and deviation 1 for each
+sample: no sample then has a say in the target of another. The series or
+vector of a tower without a layer `FillMissing` is `sign(x) log(1 + |x|)`,
+which needs no statistics.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from mmkeras.training.pretext.drawing import Exact
+from mmkeras.training.pretext.patches import Cut, Shrink
+
+FRAME = 16
+BANDS = 32
+
+
+def field_of(tower: keras.Model, x: Any, kind: str) -> tuple[Any, Any]:
+    """Returns what is to be reconstructed of `x`, and which of it is known.
+
+    Args:
+        tower: The tower.
+        x: Its input, symbolic.
+        kind: Kind of the modality; not "text".
+
+    Returns:
+        Two tensors `(batch, *sizes, numbers)`; the second is 1 where known.
+    """
+    if kind == "vector":
+        return _row(tower, x)
+    if kind == "series":
+        filled = _inside(tower, "FillMissing", x)
+        values = SymLog()(x) if filled is None else filled
+        return values, Known()(x)
+    if kind == "audio":
+        values = _spectrum(tower, x)
+    elif kind == "video":
+        values = Shrink((x.shape[1], FRAME, FRAME))(x)
+        values = keras.layers.Reshape((x.shape[1], -1), dtype="float32")(values)
+    else:
+        values = x
+    values = Standardise()(values)
+    return values, ops.ones_like(values)
+
+
+def patches_of(values: Any, grid: Sequence[int], kind: str) -> Any:
+    """Cuts a field into the patches that tokens have to tell.
+
+    Each patch of sound is brought to mean 0 and deviation 1, as He et al.
+    2021 (arXiv 2111.06377) do with pixels: silence and loudness would be most
+    of what there is to tell. Patches of pixels are not, since those of small
+    towers are of few pixels.
+    """
+    patches = Cut(grid)(values)
+    return Standardise(-1, 0.01)(patches) if kind == "audio" else patches
+
+
+def _spectrum(tower, x):
+    for layer in tower.layers:
+        if hasattr(layer, "mel_bands"):
+            return layer(x)
+    return Spectrum(tower.output["tokens"].shape[1])(x)
+
+
+def _row(tower, x):
+    filled = _inside(tower, "FillMissing", x)
+    ids = _inside(tower, "CategoryIds", x)
+    counts = category_counts(tower)
+    numbers = x.shape[-1] - len(counts)
+    parts = []
+    if numbers:
+        parts.append(SymLog()(x[:, :numbers]) if filled is None else filled)
+    if counts:
+        parts.append(OneHot(sum(counts))(ids))
+    join = keras.layers.Concatenate(dtype="float32")
+    values = join(parts) if parts[1:] else parts[0]
+    known = Repeat([1] * numbers + counts)(Known(numbers)(x))
+    return ops.expand_dims(values, -1), ops.expand_dims(known, -1)
+
+
+def category_counts(tower: keras.Model) -> list[int]:
+    """Returns the categories of each column of indices, the last ones."""
+    for layer in tower.layers:
+        if type(layer).__name__ == "CategoryIds":
+            # Two more: missing and unknown.
+            return [size + 2 for size in layer.sizes]
+    return []
+
+
+def _inside(tower, kind, x):
+    """Returns the output of the tower's layer of that class for `x`."""
+    for layer in tower.layers:
+        if type(layer).__name__ == kind:
+            return keras.Model(tower.inputs[0], layer.output)(x)
+    return None
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class Standardise(Exact):
+    """Brings numbers to mean 0 and deviation 1; what is flat, to 0.
+
+    Args:
+        axis: integer, along which they are one; None for all of a sample.
+        epsilon: float, added to the variance.
+    """
+
+    def __init__(self, axis=None, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.epsilon = epsilon
+
+    def call(self, x):
+        x = ops.cast(x, "float32")
+        axis = self.axis
+        if axis is None:
+            axis = tuple(range(1, len(x.shape)))
+        mean = ops.mean(x, axis, keepdims=True)
+        variance = ops.mean(ops.square(x - mean), axis, keepdims=True)
+        return (x - mean) / ops.sqrt(variance + self.epsilon)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class SymLog(Exact):
+    """`sign(x) log(1 + |x|)`, and 0 for NaN."""
+
+    def call(self, x):
+        x = ops.where(ops.isnan(x), ops.zeros_like(x), x)
+        return ops.sign(x) * ops.log1p(ops.abs(x))
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class Known(Exact):
+    """Tells the cells that are known: no NaN, no category 0 or 1.
+
+    Args:
+        numbers: integer, columns before the categories; None where all are
+            numbers.
+    """
+
+    def __init__(self, numbers=None, **kwargs):
+        super().__init__(**kwargs)
+        self.numbers = numbers
+
+    def call(self, x):
+        least = np.full(x.shape[-1], -np.inf, "float32")
+        if self.numbers is not None:
+            least[self.numbers :] = 2
+        # A comparison with NaN is false.
+        return ops.cast(x >= ops.convert_to_tensor(least), "float32")
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class OneHot(Exact):
+    """Marks the rows of a table that a sample's categories have.
+
+    Args:
+        size: integer, rows of the table.
+
+    Input shape: `(batch, columns)`, integers; output `(batch, size)`.
+    """
+
+    def __init__(self, size, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, ids):
+        return ops.sum(ops.one_hot(ids, self.size, dtype="float32"), axis=1)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class Repeat(Exact):
+    """Repeats each column.
+
+    Args:
+        counts: list of integers, how often each.
+
+    Input shape: `(batch, columns)`; output `(batch, sum of counts)`.
+    """
+
+    def __init__(self, counts, **kwargs):
+        super().__init__(**kwargs)
+        self.counts = list(counts)
+
+    def call(self, x):
+        columns = np.repeat(np.arange(len(self.counts)), self.counts)
+        return ops.take(x, columns.astype("int32"), axis=1)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class Spectrum(Exact):
+    """Log power of stretches of sound, in bands of even width in octaves.
+
+    Args:
+        stretches: integer, stretches that the sound is cut into.
+
+    Input shape: `(batch, samples)`.
+
+    Output shape: `(batch, stretches, bands)`.
+    """
+
+    def __init__(self, stretches, **kwargs):
+        super().__init__(**kwargs)
+        self.stretches = stretches
+
+    def call(self, x):
+        frames = Cut((self.stretches,))(ops.expand_dims(x, -1))
+        length = frames.shape[-1]
+        frames = ops.multiply(frames, np.hanning(length).astype("float32"))
+        real, imaginary = ops.rfft(frames)
+        power = ops.square(real) + ops.square(imaginary)
+        return ops.log(ops.matmul(power, _bands(length // 2 + 1)) + 1e-6)
+
+
+def _bands(bins: int) -> np.ndarray:
+    """Returns float32 `(bins, bands)`: each bin's band, as an average."""
+    place = np.log2(1 + np.arange(bins)) / np.log2(1 + bins)
+    _, band = np.unique((place * BANDS).astype(int), return_inverse=True)
+    bank = np.eye(band.max() + 1)[band]
+    return (bank / bank.sum(0)).astype("float32")

@@ -1,0 +1,133 @@
+"""Masked reconstruction: hide parts of the input, and guess them from the rest.
+
+Good where what is near tells much about what is missing: speech, text, sensor
+series, pictures with a transformer. The tower reads the input with random
+blocks hidden; the token that answers for a hidden part has to say what it was.
+Only hidden places count; padding and missing cells do not.
+
+Targets are those of `fields`, for texts the token ids (cross entropy). A
+tower of one token, and that of a vector, says everything by its vector.
+
+Cost: one pass of the tower, as in supervised training, and a decoder of
+`t * (d * width + width * patch)` multiply-adds a sample; for a text
+`places * width * vocabulary_size`. The decoder is thrown away.
+
+Source: He et al., "Masked Autoencoders Are Scalable Vision Learners", 2021
+(arXiv 2111.06377), here with the input masked and not shortened, so that any
+tower will do; Devlin et al., "BERT", 2018 (arXiv
+1810.04805); Yoon et al., "VIME", 2020, for tables.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from mmkeras.training.pretext.fields import (
+    Repeat,
+    category_counts,
+    field_of,
+    patches_of,
+)
+from mmkeras.training.pretext.guessing import guess_tokens, vocabulary_of
+from mmkeras.training.pretext.hide import UNKNOWN, HidePatches, HideTokens
+from mmkeras.training.pretext.patches import Cut, Spread, grid_of
+from mmkeras.training.pretext.reconstruct import (
+    SquaredError,
+    check_tokens,
+    decode,
+)
+
+FRACTIONS = {
+    "audio": 0.5, "image": 0.6, "series": 0.4, "text": 0.15, "vector": 0.3,
+    "video": 0.4, "volume": 0.6,
+}  # fmt: skip
+# Blocks along an axis: smaller ones are guessed from their borders alone.
+BLOCKS = {1: 8, 2: 7, 3: 4}
+
+
+def masked(
+    tower: keras.Model,
+    x: Any,
+    kind: str,
+    fill: str = "noise",
+    fraction: float | None = None,
+    blocks: int | None = None,
+    width: int = 128,
+    places: int = 16,
+    mask_id: int = UNKNOWN,
+    vocabulary_size: int | None = None,
+) -> dict[str, Any]:
+    """Returns the outputs of a `Reconstruct` that guesses what is hidden.
+
+    Args:
+        tower: The tower.
+        x: Its input, symbolic.
+        kind: Kind of the modality.
+        fill: What hides, as in `HidePatches`.
+        fraction: Share that is hidden. Defaults to 0.6 for an image or a
+            volume, 0.5 for sound, 0.4 for a series or a video, 0.3 for a
+            vector, 0.15 for a text.
+        blocks: Blocks along each axis, at most one a token. Defaults to 8
+            along one axis, 7 along two, 4 along three.
+        width: Units of the decoder.
+        places: Hidden tokens of a text that are guessed, at most: each costs
+            a softmax over the vocabulary.
+        mask_id: Token id that hides; by default the unknown token's.
+        vocabulary_size: Token ids; by default those of the tower's table.
+    """
+    fraction = FRACTIONS[kind] if fraction is None else fraction
+    if kind == "text":
+        check_tokens(tower, "masked")
+        size = vocabulary_of(tower, vocabulary_size)
+        hide = HideTokens(size, fraction, places, mask_id, name="hide")
+        hidden, where, there = hide(x)
+        rows = tower(hidden)["tokens"]
+        return guess_tokens(x, rows, where, there, size, width)
+    if kind == "vector":
+        return _cells(tower, x, fraction, fill, width)
+    return _patches(tower, x, kind, fraction, fill, blocks, width)
+
+
+def _patches(tower, x, kind, fraction, fill, blocks, width):
+    values, known = field_of(tower, x, kind)
+    sizes = values.shape[1:-1]
+    most = blocks or BLOCKS[len(sizes)]
+    tokens = tower.output["tokens"].shape[1]
+    if tokens == 1:
+        grid, beside = tuple(min(size, most) for size in sizes), 0
+    else:
+        grid, beside = grid_of(sizes, tokens)
+    hidden, flags = hide_patches(x, grid, fraction, fill, most)
+    found = tower(hidden)
+    patches = patches_of(values, grid, kind)
+    count, numbers = patches.shape[1:]
+    if tokens == 1:
+        guess = decode(found["vector"], count * numbers, width)
+        guess = layers.Reshape((count, numbers))(guess)
+    else:
+        guess = decode(found["tokens"][:, beside:], numbers, width)
+    places = Cut(grid)(ops.expand_dims(Spread(sizes)(flags), -1) * known)
+    return SquaredError(name="error")(patches, guess, places)
+
+
+def _cells(tower, x, fraction, fill, width):
+    columns = x.shape[-1]
+    values, known = field_of(tower, x, "vector")
+    hidden, flags = hide_patches(x, (columns,), fraction, fill, columns)
+    guess = decode(tower(hidden)["vector"], values.shape[1], width)
+    counts = category_counts(tower)
+    counts = [1] * (columns - len(counts)) + counts
+    places = ops.expand_dims(Repeat(counts)(flags), -1) * known
+    guess = ops.expand_dims(guess, -1)
+    return SquaredError(name="error")(values, guess, places)
+
+
+def hide_patches(x, grid, fraction, fill, most):
+    """Hides blocks of a grid, at most `most` along an axis.
+
+    Returns what is left of `x`, and `(batch, *grid)`, 1 where a token's part
+    is hidden.
+    """
+    blocks = [min(parts, most) for parts in grid]
+    return HidePatches(grid, blocks, fraction, fill, name="hide")(x)

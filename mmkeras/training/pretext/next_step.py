@@ -1,0 +1,118 @@
+"""Next step: guess what comes next from what has been.
+
+Good for sensors, sound and texts whose tower reads a stream: the tower learns
+the dynamics that it will later read. Each token, which has seen all up to its
+own part of the input, guesses the part of the token `ahead` of it; targets are
+those of `fields`, for texts the token ids. Only for towers that look back
+only: any other would see the answer, and is refused.
+
+Cost: one pass of the tower, and the decoder of masked reconstruction.
+
+Source: Chung and Glass, "Generative Pre-Training for Speech with
+Autoregressive Predictive Coding", 2019 (arXiv 1910.12607); Radford et al.,
+"Improving Language Understanding by Generative Pre-Training", 2018.
+"""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from mmkeras.training.pretext.fields import field_of, patches_of
+from mmkeras.training.pretext.guessing import (
+    first_after,
+    guess_tokens,
+    vocabulary_of,
+)
+from mmkeras.training.pretext.hide import DrawPlaces
+from mmkeras.training.pretext.patches import Cut
+from mmkeras.training.pretext.reconstruct import (
+    SquaredError,
+    check_tokens,
+    decode,
+)
+
+
+def next_step(
+    tower: keras.Model,
+    x: Any,
+    kind: str,
+    ahead: int = 1,
+    width: int = 128,
+    places: int = 16,
+    vocabulary_size: int | None = None,
+) -> dict[str, Any]:
+    """Returns the outputs of a `Reconstruct` that guesses what comes next.
+
+    Args:
+        tower: The tower; it looks back only.
+        x: Its input, symbolic.
+        kind: Kind of the modality.
+        ahead: Tokens from the one that guesses to the one that is guessed; of
+            sound and sensors, the very next is often nearly the same.
+        width: Units of the decoder.
+        places: Tokens of a text that are guessed, at most: each costs a
+            softmax over the vocabulary.
+        vocabulary_size: Token ids; by default those of the tower's table.
+
+    Raises:
+        ValueError: If a token depends on what comes after it.
+    """
+    check_tokens(tower, "next_step")
+    tokens = tower.output["tokens"].shape[1]
+    if type(ahead) is not int or not 0 < ahead < tokens:
+        raise ValueError(
+            f"`ahead` must be from 1 to {tokens - 1}, since the tower has "
+            f"{tokens} tokens. Received: ahead={ahead!r}"
+        )
+    if not looks_back_only(tower):
+        raise ValueError(
+            "`objective` 'next_step' needs a tower that looks back only, such "
+            "as a GRU or an LSTM with bidirectional=False, a 'tcn' or a "
+            f"'wavenet'. Received: `{tower.name}`, whose tokens depend on what "
+            "comes after them. Choices for it: contrastive, masked, autoencode"
+        )
+    if kind == "text":
+        size = vocabulary_of(tower, vocabulary_size)
+        first = first_after(x.shape[1], tokens, ahead)
+        where, there = DrawPlaces(places, first, name="draw")(x)
+        rows = tower(x)["tokens"]
+        return guess_tokens(x, rows, where, there, size, width, back=ahead)
+    values, known = field_of(tower, x, kind)
+    patches = patches_of(values, (tokens,), kind)[:, ahead:]
+    known = Cut((tokens,))(known)[:, ahead:]
+    guess = decode(tower(x)["tokens"][:, :-ahead], patches.shape[2], width)
+    return SquaredError(name="error")(patches, guess, known)
+
+
+def looks_back_only(tower: keras.Model) -> bool:
+    """Tells whether no token of the tower depends on what comes after it.
+
+    Measured: what comes after a token is replaced, and the token compared.
+    """
+    like, tokens = tower.inputs[0], tower.output["tokens"].shape[1]
+    size = like.shape[1]
+    tried = [quarter * (tokens - 1) // 4 for quarter in range(4)]
+    rng = np.random.default_rng(0)
+    x, other = (_random_input(like, rng) for _ in range(2))
+    rows = [x]
+    for last in tried:
+        cut = math.ceil((last + 1) * size / tokens)
+        rows.append(np.concatenate([x[:, :cut], other[:, cut:]], axis=1))
+    found = tower(np.concatenate(rows), training=False)["tokens"]
+    found = keras.ops.convert_to_numpy(found).astype("float32")
+    near = 1e-4 * max(1.0, np.abs(found).max())
+    return all(
+        np.abs(row[: last + 1] - found[0, : last + 1]).max() <= near
+        for last, row in zip(tried, found[1:], strict=True)
+    )
+
+
+def _random_input(like, rng: np.random.Generator) -> np.ndarray:
+    shape = (1, *like.shape[1:])
+    if "float" in like.dtype:
+        return rng.normal(size=shape).astype(like.dtype)
+    # Token ids from 2 on: real ones in any vocabulary.
+    high = 256 if like.dtype == "uint8" else 16
+    return rng.integers(2, high, shape).astype(like.dtype)
