@@ -1,16 +1,21 @@
 """How much of the bare training step `model.fit(data.train)` keeps.
 
-    python benchmarks/fit_speed.py DATA --model RECIPE.toml
+    python benchmarks/fit_speed.py DATA --model RECIPE.toml [--callbacks]
 
-Same model, same process, in turns: epochs of `model.fit` on the real pipeline
-(read, shuffled, batched, augmented) against the same number of steps of the
-compiled train step on one batch that lies in memory. Prints the median ratio.
+Same model, same process, in turns: an epoch of `model.fit` on the real
+pipeline (read, shuffled, batched, augmented) against the same number of steps
+of the compiled train step on one batch that lies in memory. Prints the median
+ratio. With `--callbacks`, `fit` too has the batch in memory, and the ratio is
+printed under each callback of ours and under all of them, beside what the
+callback costs an epoch.
 """
 
 import argparse
 import os
 import statistics
+import tempfile
 import time
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -21,9 +26,60 @@ def main() -> None:
     options.add_argument("--model", required=True, help="TOML recipe")
     options.add_argument("--turns", type=int, default=7)
     options.add_argument("--no-augment", action="store_true")
+    options.add_argument("--callbacks", action="store_true")
+    options.add_argument("--steps", type=int, default=200)
     options = options.parse_args()
 
     import tensorflow as tf
+
+    model, data = compiled_model(options)
+    # Whole batches only, so that both sides do the same work a step.
+    train = data.train.take(data.counts["train"] // data.batch_size)
+    batch = tf.data.Dataset.from_tensors(next(iter(train))).repeat()
+    if options.callbacks:
+        train = batch.take(options.steps)
+    steps = int(train.reduce(0, lambda n, _: n + 1))
+    model.fit(train, epochs=1, shuffle=False, verbose=0)
+    step, cached = model.train_function, iter(batch)
+    step(cached)
+
+    with tempfile.TemporaryDirectory() as folder:
+        given = {"fit": []}
+        if options.callbacks:
+            given |= our_callbacks(model, Path(folder))
+        times = {name: [] for name in ("bare", *given)}
+        for _ in range(options.turns):
+            start = time.perf_counter()
+            for _ in range(steps):
+                step(cached)
+            times["bare"].append(time.perf_counter() - start)
+            for name, callbacks in given.items():
+                start = time.perf_counter()
+                model.fit(train, callbacks=callbacks, shuffle=False, verbose=0)
+                times[name].append(time.perf_counter() - start)
+    report(times, steps, data.batch_size)
+
+
+def report(times: dict[str, list[float]], steps: int, batch_size: int) -> None:
+    """Prints the ratios, each of a turn's figures."""
+    bare = times.pop("bare")
+    print(
+        f"{steps} steps of {batch_size} samples a turn, bare "
+        f"{steps / statistics.median(bare):.1f} steps/s"
+    )
+    for name, found in times.items():
+        ratios = [b / f for b, f in zip(bare, found, strict=True)]
+        more = [f - b for b, f in zip(bare, found, strict=True)]
+        print(
+            f"{name}: median ratio {statistics.median(ratios):.3f} "
+            f"({min(ratios):.3f} to {max(ratios):.3f}), "
+            f"{1000 * statistics.median(more):.0f} ms more an epoch"
+        )
+
+
+def compiled_model(options: argparse.Namespace) -> tuple:
+    """Returns the recipe's model, compiled, and its data."""
+    import keras
 
     import mmkeras
     from mmkeras import heads as head_kinds
@@ -37,38 +93,51 @@ def main() -> None:
     )
     model, heads = mmkeras.build_from_recipe(data.spec, data.statistics, recipe)
     model.compile(
-        "adam",
+        keras.optimizers.AdamW(use_ema=options.callbacks),
         loss=head_kinds.losses(heads),
         loss_weights=head_kinds.loss_weights(heads),
         weighted_metrics=head_kinds.metrics(heads),
     )
-    # Whole batches only, so that both sides do the same work a step.
-    train = data.train.take(data.counts["train"] // data.batch_size)
-    steps = int(train.reduce(0, lambda n, _: n + 1))
-    batch = tf.data.Dataset.from_tensors(next(iter(train))).repeat()
-    model.fit(train, epochs=1, shuffle=False, verbose=0)
-    step, cached = model.train_function, iter(batch)
-    step(cached)
+    return model, data
 
-    ratios = []
-    for turn in range(options.turns):
-        start = time.perf_counter()
-        model.fit(train, epochs=1, shuffle=False, verbose=0)
-        fit = steps / (time.perf_counter() - start)
-        start = time.perf_counter()
-        for _ in range(steps):
-            step(cached)
-        bare = steps / (time.perf_counter() - start)
-        ratios.append(fit / bare)
-        print(
-            f"turn {turn}: fit {fit:.1f} steps/s, bare {bare:.1f} steps/s, "
-            f"ratio {fit / bare:.3f}"
-        )
-    print(
-        f"median ratio {statistics.median(ratios):.3f} "
-        f"({min(ratios):.3f} to {max(ratios):.3f}), {steps} steps of "
-        f"{data.batch_size} samples a turn"
+
+def our_callbacks(model, folder: Path) -> dict[str, list]:
+    """Returns every callback that a strategy uses, and all of them."""
+    import keras
+
+    from mmkeras.training.blend_weights import BlendWeights
+    from mmkeras.training.budget import Spent
+    from mmkeras.training.callbacks import (
+        AtomicCheckpoint,
+        AveragedWeights,
+        CsvHistory,
+        Patience,
     )
+    from mmkeras.training.resume import arrays_of, variables_of
+    from mmkeras.training.unfreezing import Unfreezing
+
+    def state():
+        return arrays_of(variables_of(model, model.optimizer)), {}
+
+    made = [
+        lambda place: Spent(),
+        lambda place: keras.callbacks.TerminateOnNaN(),
+        lambda place: AveragedWeights(),
+        lambda place: Unfreezing({}),
+        lambda place: BlendWeights({"fused": 1.0}),
+        lambda place: keras.callbacks.TensorBoard(
+            str(place), write_graph=False, update_freq="epoch"
+        ),
+        lambda place: Patience("loss", patience=1000),
+        lambda place: CsvHistory(place / "history.csv"),
+        lambda place: AtomicCheckpoint(place, 2, model, state),
+    ]
+    alone = [make(folder / str(n)) for n, make in enumerate(made)]
+    for n in range(len(made)):
+        (folder / str(n)).mkdir()
+    (folder / "all").mkdir()
+    given = {type(each).__name__: [each] for each in alone}
+    return {**given, "all": [make(folder / "all") for make in made]}
 
 
 if __name__ == "__main__":

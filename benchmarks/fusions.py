@@ -36,7 +36,8 @@ from mmkeras.export.runtimes import latencies_ms, open_file
 from mmkeras.model.recipe import FUSIONS
 from mmkeras.spec import read_toml
 from mmkeras.training.datasets import OneModality, present_columns
-from mmkeras.training.towers import tower_model
+from mmkeras.training.frozen import fusion_model, speaking_model
+from mmkeras.training.towers import modalities, tower_model
 from mmkeras.training.votes import VotesFromValidation, voting_layers
 
 
@@ -67,16 +68,13 @@ def train_towers(data, recipe: dict, seed: int) -> keras.Model:
 
 def say(model: keras.Model, dataset, passes: int = 1) -> tuple[dict, dict]:
     """Returns what the towers say of a split, packed, and its labels."""
-    names = sorted(set(model.input) - {"present"})
-    outputs = {}
-    for name in names:
-        tower = model.get_layer(f"{name}_tower")
-        outputs[name] = pack(tower(model.input[name]))
-    towers = keras.Model(model.input, outputs)
+    names = modalities(model)
+    # Of every modality, since some of the fusions read tokens.
+    towers = speaking_model(model, tokens=names)
     x, y = {}, {}
     for _ in range(passes):
         for batch, labels, _ in dataset:
-            said = towers.predict_on_batch(batch)
+            said = towers.predict_on_batch({n: batch[n] for n in names})
             if "present" in batch:
                 said["present"] = np.asarray(batch["present"])
             for key, value in said.items():
@@ -87,40 +85,6 @@ def say(model: keras.Model, dataset, passes: int = 1) -> tuple[dict, dict]:
         {key: np.concatenate(parts) for key, parts in x.items()},
         {key: np.concatenate(parts) for key, parts in y.items()},
     )
-
-
-def pack(outputs: dict):
-    """Vector, tokens and mask as one `(batch, 1 + t, d + 1)`."""
-    ops = keras.ops
-    vector = ops.expand_dims(outputs["vector"], 1)
-    rows = ops.concatenate([vector, outputs["tokens"]], axis=1)
-    mask = ops.expand_dims(outputs["mask"], -1)
-    return ops.concatenate([rows, ops.pad(mask, [[0, 0], [1, 0], [0, 0]])], -1)
-
-
-def unpacking_tower(name: str, shape: tuple) -> keras.Model:
-    """A tower that hands on what another one said."""
-    x = keras.Input(shape, name=name)
-    outputs = {
-        "vector": x[:, 0, :-1],
-        "tokens": x[:, 1:, :-1],
-        "mask": x[:, 1:, -1],
-    }
-    return keras.Model(x, outputs, name=f"{name}_tower")
-
-
-def fused_model(data, whole: keras.Model, heads: dict, rate: float, said: dict):
-    """The fusion of `whole`, the same layer, on what its towers said."""
-    towers = {
-        name: unpacking_tower(name, said[name].shape[1:])
-        for name in data.spec.modalities
-    }
-    names = [layer.name for layer in whole.layers]
-    if "fusion" in names:
-        fusion = whole.get_layer("fusion")
-    else:
-        fusion = {name: whole.get_layer(f"{name}_fusion") for name in heads}
-    return mmkeras.build_model(data.spec, towers, fusion, heads, rate)
 
 
 def accuracy(model: keras.Model, x: dict, y: dict) -> float:
@@ -144,8 +108,7 @@ def learn(data, trained, method: str, recipe: dict, cache: dict, options):
         tower = trained.get_layer(f"{name}_tower")
         whole.get_layer(f"{name}_tower").set_weights(tower.get_weights())
     (x, y), (test_x, test_y) = cache["train"], cache["test"]
-    rate = recipe.get("modality_dropout", 0.1)
-    model = fused_model(data, whole, heads, rate, x)
+    model = fusion_model(whole, tokens=modalities(whole))
     steps = options.epochs * -(-len(x[next(iter(data.spec.modalities))]) // 64)
     model.compile(
         keras.optimizers.AdamW(
@@ -164,10 +127,6 @@ def learn(data, trained, method: str, recipe: dict, cache: dict, options):
         callbacks=votes(model, heads, cache["validation"]),
         verbose=0,
     )
-    for layer in model.layers:
-        if layer.weights and not layer.name.endswith(("_tower", "fusion")):
-            whole.get_layer(layer.name).set_weights(layer.get_weights())
-
     row = {"accuracy": accuracy(model, test_x, test_y)}
     for i, name in enumerate(data.spec.optional):
         present = test_x["present"].copy()

@@ -18,8 +18,20 @@ from mmkeras.model import (
     check_keys,
     load_model,
 )
-from mmkeras.training import make_strategy, save_run
+from mmkeras.spec import DataSpec
+from mmkeras.training import STRATEGIES, make_strategy, save_run
 from mmkeras.training.datasets import OneModality, one_modality
+from mmkeras.training.precision import precision_scope
+from mmkeras.training.resume import differences
+from mmkeras.training.towers import modalities
+from mmkeras.training.transfer import take_tower
+from mmkeras.training.tuning import fitting
+
+# What a modality's tower does not depend on.
+MAY_DIFFER = (
+    *("column", "columns", "categorical", "optional", "file", "crop"),
+    *("duration_sec", "noise_snr_db", "max_tokens", "vocabulary"),
+)
 
 
 def train_run(
@@ -30,17 +42,21 @@ def train_run(
     seed: int = 0,
     verbose: int = 2,
     recipe_file: Path | None = None,
+    restart: bool = False,
 ) -> None:
     """Trains a recipe's model on prepared data; writes the run `out`.
+
+    A training into `out` that was stopped goes on from its last checkpoint.
 
     Args:
         data_folder: Folder of `prepare`.
         recipe: Tables of the recipe; an empty one takes every default.
-        strategy: "full" or "component".
+        strategy: One of `STRATEGIES`, such as "full" or "component".
         out: Folder to write.
         seed: Seed of weights, order, augmentation and dropout.
         verbose: As in `model.fit`.
         recipe_file: The recipe's TOML, copied into the run.
+        restart: Whether to begin anew.
     """
     settings = split_settings(recipe)
     chosen = make_strategy(strategy, settings["strategies"].get(strategy, {}))
@@ -52,14 +68,87 @@ def train_run(
         seed=seed,
         augment=recipe.get("augment", True),
     )
-    model, heads = build_from_recipe(data.spec, data.statistics, recipe, data)
+    with precision_scope(chosen.precision):
+        model, heads = build_from_recipe(
+            data.spec, data.statistics, recipe, data
+        )
+    sources = take_towers(model, data.spec, recipe.get("init", {}))
+    about = describe_run(data, recipe, strategy, seed)
     history = chosen.fit(
-        model, data, heads, out=out, seed=seed, verbose=verbose
+        model,
+        data,
+        heads,
+        out=out,
+        seed=seed,
+        verbose=verbose,
+        resume=not restart,
+        identity={"recipe": recipe, "strategy": strategy, "init": sources},
     )
     if recipe_file is not None:
         text = recipe_file.read_text(encoding="utf-8")
         artefact.write_text(Path(out) / "recipe.toml", text)
-    save_run(out, model, history, **describe_run(data, recipe, strategy, seed))
+    start = "blend_"
+    weights = {
+        column.removeprefix(start): values[-1]
+        for column, values in history.history.items()
+        if column.startswith(start)
+    }
+    about |= {"blend_weights": weights} if weights else {}
+    save_run(out, model, history, init=sources, **about)
+
+
+def take_towers(
+    model: keras.Model, spec: DataSpec, init: dict
+) -> dict[str, str]:
+    """Gives towers the weights that other runs, or stages of them, have.
+
+    Args:
+        model: The model to be trained.
+        spec: The spec of its data.
+        init: Folder of a run by modality, a recipe's table `[init]`; where
+            the modality has another name there, `{run = "...", name = "..."}`.
+
+    Returns:
+        SHA-256 of the manifest of each run, by modality.
+    """
+    found = {}
+    for name, entry in init.items():
+        given = entry if isinstance(entry, dict) else {"run": entry}
+        check_keys(f"init.{name}", given, ("run", "name"))
+        if name not in modalities(model) or "run" not in given:
+            raise ValueError(
+                f"`init.{name}` must give one of the modalities "
+                f"{', '.join(modalities(model))} a run. Received: {entry!r}"
+            )
+        folder = Path(given["run"])
+        manifest = artefact.read_manifest(folder, "run")
+        check_same_kind(spec, name, manifest, given.get("name", name))
+        take_tower(model, name, load_model(folder), given.get("name"))
+        found[name] = artefact.sha256_of(folder / artefact.MANIFEST)
+    return found
+
+
+def check_same_kind(
+    spec: DataSpec, name: str, manifest: dict, source_name: str
+) -> None:
+    """Raises ValueError if a tower would read what it never learned to.
+
+    Shapes of weights do not tell a sample rate, or a window, from another.
+    """
+    other = manifest.get("spec", {}).get("modalities", {}).get(source_name)
+    if other is None:
+        return
+    own = spec.to_dict()["modalities"][name]
+    lines = [
+        line
+        for line in differences(other, own, f"modalities.{name}")
+        if line.split("`")[1].rsplit(".", 1)[1] not in MAY_DIFFER
+    ]
+    if lines:
+        raise ValueError(
+            f"`init.{name}` must name a run on the same kind of data. "
+            f"Received, there -> here: {'; '.join(lines)}"
+        )
 
 
 def describe_run(data: Data, recipe: dict, strategy: str, seed: int) -> dict:
@@ -163,13 +252,15 @@ def train_alone(data: Data, recipe: dict, name: str, seed: int) -> dict:
     spec = data.spec
     keras.utils.set_random_seed(seed)
     towers = {k: v for k, v in recipe.get("towers", {}).items() if k == name}
-    model, heads = build_from_recipe(
-        spec.only(name), data.statistics, {**recipe, "towers": towers}, data
-    )
-    column = spec.optional.index(name) if name in spec.optional else None
     settings = split_settings(recipe)["strategies"]["full"]
+    strategy = make_strategy("full", settings)
+    with precision_scope(strategy.precision):
+        model, heads = build_from_recipe(
+            spec.only(name), data.statistics, {**recipe, "towers": towers}, data
+        )
+    column = spec.optional.index(name) if name in spec.optional else None
     print(f"Baseline: `{name}` alone")
-    make_strategy("full", settings).fit(
+    fitting(strategy, model).fit(
         model, OneModality(data, name, column), heads, seed=seed, verbose=0
     )
     # On every test sample, as the fused model: who lacks it has to guess.
@@ -182,8 +273,8 @@ def train_alone(data: Data, recipe: dict, name: str, seed: int) -> dict:
 def split_settings(recipe: dict) -> dict:
     """Returns batch size, and the settings of each strategy of a recipe.
 
-    `[training]` holds what all strategies share, `[training.full]` and
-    `[training.component]` what is theirs alone.
+    `[training]` holds what all strategies share, `[training.full]`,
+    `[training.component]` and so on what is theirs alone.
     """
     check_keys("recipe", recipe, RECIPE_KEYS)
     shared = dict(recipe.get("training", {}))
@@ -193,7 +284,7 @@ def split_settings(recipe: dict) -> dict:
             "`training.batch_size` must be a positive integer. "
             f"Received: {batch_size!r}"
         )
-    own = {name: shared.pop(name, {}) for name in ("full", "component")}
+    own = {name: shared.pop(name, {}) for name in STRATEGIES}
     return {
         "batch_size": batch_size,
         "strategies": {name: {**shared, **own[name]} for name in own},

@@ -64,6 +64,9 @@ RECIPE_KEYS = (
     "modality_dropout",
     "training",
     "augment",
+    # Read by those who train: towers of other runs, arms of a comparison.
+    "init",
+    "compare",
 )
 
 

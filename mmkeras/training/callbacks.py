@@ -2,13 +2,21 @@
 
 import shutil
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from mmkeras import artefact
-from mmkeras.training.run import non_finite, write_csv, writing
+from mmkeras.training.run import (
+    non_finite,
+    save_model,
+    write_csv,
+    write_state,
+    writing,
+)
 
 PREFIX = "epoch-"
 
@@ -25,6 +33,9 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         folder: Folder of the checkpoints.
         keep: How many are kept.
         model: The model that is saved; the one being trained by default.
+        state: What a resumed training needs beside the model: a function
+            from a callback's arguments to `(arrays, fields)`, the latter
+            JSON values for the manifest; None saves the model alone.
 
     Example:
 
@@ -38,6 +49,7 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         folder: str | Path,
         keep: int = 2,
         model: keras.Model | None = None,
+        state: Callable[[], tuple[dict, dict]] | None = None,
     ):
         super().__init__()
         if keep < 1:
@@ -47,6 +59,7 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.keep = keep
         self._saved_model = model
+        self._state = state
 
     def on_train_begin(self, logs=None):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +72,10 @@ class AtomicCheckpoint(keras.callbacks.Callback):
             # The balance of several targets is no weight of the model.
             state = getattr(self.model, "balance_state", None)
             fields = {} if state is None else {"balance": state()}
-            save_checkpoint(self.folder, model, epoch + 1, **fields)
+            arrays, more = self._state() if self._state else ({}, {})
+            save_checkpoint(
+                self.folder, model, epoch + 1, arrays, **fields, **more
+            )
             self._forget(epoch + 1)
 
     def _forget(self, epoch):
@@ -73,19 +89,26 @@ class AtomicCheckpoint(keras.callbacks.Callback):
 
 
 def save_checkpoint(
-    folder: str | Path, model: keras.Model, epoch: int, **fields: Any
+    folder: str | Path,
+    model: keras.Model,
+    epoch: int,
+    arrays: Mapping[str, np.ndarray] | None = None,
+    **fields: Any,
 ) -> Path:
     """Saves `model` as the checkpoint after `epoch` epochs; returns it.
 
-    `fields` are further entries of its manifest.
+    `arrays` become its `state.npz`; `fields`, further entries of its manifest.
     """
     place = Path(folder) / f"{PREFIX}{epoch:04d}"
     with writing(place):
         place.mkdir(parents=True, exist_ok=True)
         with artefact.atomic(place / "model.keras") as temporary:
-            model.save(temporary)
+            save_model(model, temporary)
+        files = ["model.keras"]
+        if arrays:
+            files.append(write_state(place, arrays))
         artefact.write_manifest(
-            place, "checkpoint", ["model.keras"], epoch=epoch, **fields
+            place, "checkpoint", files, epoch=epoch, **fields
         )
     return place
 
@@ -179,3 +202,46 @@ class AveragedWeights(keras.callbacks.SwapEMAWeights):
         # swap that copy is the last step's weights.
         if self._average is not None:
             self.model.set_weights(self._average)
+
+    def state(self):
+        found = {"swapped": self._ema_weights_in_model}
+        return found | numbered(self._average)
+
+    def restore(self, state):
+        self._ema_weights_in_model = state["swapped"]
+        self._average = listed(state)
+
+
+class Patience(keras.callbacks.EarlyStopping):
+    """Early stopping that a resumed training goes on with.
+
+    It counts on, and still knows the best weights; see
+    `keras.callbacks.EarlyStopping` for its arguments.
+    """
+
+    COUNTS = ("wait", "stopped_epoch", "best_epoch")
+
+    def state(self):
+        found = {name: int(getattr(self, name)) for name in self.COUNTS}
+        best = None if self.best is None else repr(float(self.best))
+        return {"best": best, **found} | numbered(self.best_weights)
+
+    def restore(self, state):
+        for name in self.COUNTS:
+            setattr(self, name, state[name])
+        self.best = None if state["best"] is None else float(state["best"])
+        self.best_weights = listed(state)
+
+
+def numbered(weights: Sequence[np.ndarray] | None) -> dict[str, np.ndarray]:
+    """Returns weights as a callback's `state()` holds them."""
+    return {
+        f"weight{place:05d}": np.asarray(value)
+        for place, value in enumerate(weights or ())
+    }
+
+
+def listed(state: Mapping[str, Any]) -> list[np.ndarray] | None:
+    """Returns the weights that `numbered` put into a state."""
+    names = sorted(name for name in state if name.startswith("weight"))
+    return [state[name] for name in names] or None

@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,12 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras.training.lora import merged
+from mmkeras.training.precision import stored_as_float32
+
+STATE = "state.npz"
+# What may lie in a run's folder already, and becomes part of it.
+BESIDE = ("recipe.toml", STATE)
 
 
 def non_finite(model: keras.Model) -> str | None:
@@ -77,6 +83,26 @@ def free_bytes(path: str | Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def save_model(model: keras.Model, path: str | Path) -> None:
+    """Saves `model` with LoRA merged and in float32, as it is exported."""
+    with merged(model), stored_as_float32(model):
+        model.save(path)
+
+
+def write_state(folder: str | Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Writes `state.npz` into `folder`; returns its name."""
+    with artefact.atomic(Path(folder) / STATE) as temporary:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+    return STATE
+
+
+def read_state(folder: str | Path) -> dict[str, np.ndarray]:
+    """Reads `state.npz` of a folder whose manifest was checked."""
+    with np.load(Path(folder) / STATE, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
 def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
     """Writes rows as CSV, atomically; a figure a row lacks stays empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -85,6 +111,22 @@ def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     artefact.write_text(path, text.getvalue())
+
+
+def history_of(
+    rows: Sequence[Mapping[str, Any]], model: keras.Model
+) -> keras.callbacks.History:
+    """Returns `rows` as Keras' own history; None where a row has no figure."""
+    history = keras.callbacks.History()
+    history.set_model(model)
+    history.epoch = [row["epoch"] - 1 for row in rows]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    history.history = {
+        name: [row.get(name) for row in rows]
+        for name in names
+        if name != "epoch"
+    }
+    return history
 
 
 def write_history(path: str | Path, history: keras.callbacks.History) -> None:
@@ -104,7 +146,8 @@ def save_run(
 ) -> dict:
     """Writes `model.keras`, `history.csv` and, last, `manifest.json`.
 
-    A `recipe.toml` that lies in the folder already becomes part of the run.
+    A `recipe.toml` or `state.npz` that lies in the folder already becomes part
+    of the run.
 
     Args:
         out: Folder of the run; created where it is missing.
@@ -132,11 +175,10 @@ def save_run(
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         with artefact.atomic(out / "model.keras") as temporary:
-            model.save(temporary)
+            save_model(model, temporary)
             # From here on an older run's proof would no longer be true.
             (out / artefact.MANIFEST).unlink(missing_ok=True)
         write_history(out / "history.csv", history)
         files = ["model.keras", "history.csv"]
-        if (out / "recipe.toml").is_file():
-            files.append("recipe.toml")
+        files += [name for name in BESIDE if (out / name).is_file()]
         return artefact.write_manifest(out, "run", files, **fields)

@@ -3,8 +3,7 @@
 import importlib.util
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,145 +15,202 @@ from mmkeras.training.callbacks import (
     AtomicCheckpoint,
     AveragedWeights,
     CsvHistory,
+    Patience,
     latest_checkpoint,
 )
-from mmkeras.training.datasets import count_batches
+from mmkeras.training.datasets import (
+    advance,
+    count_batches,
+    counted,
+    iterators_of,
+)
+from mmkeras.training.optimizer import make_optimizer, schedule
+from mmkeras.training.plan import Fit, Share, Stage
+from mmkeras.training.resume import (
+    Resumed,
+    arrays_of,
+    callback_states,
+    json_rows,
+    restore_rows,
+    variables_of,
+)
 from mmkeras.training.votes import VotesFromValidation, voting_layers
 
-SCHEDULES = ("cosine", "constant")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A call of `model.fit` within a strategy.
-
-    Args:
-        name: Name in the history: a tower, "fusion" or "all".
-        model: What is trained; it shares its weights with the whole model.
-        data: What it learns from: has `train` and `validation`.
-        epochs: Passes over `data.train`.
-        learning_rate: Peak learning rate.
-    """
-
-    name: str
-    model: keras.Model
-    data: Any
-    epochs: int
-    learning_rate: float
+# Epochs of a stage that ends by time alone.
+FOREVER = 1_000_000
 
 
 def run_stage(
-    settings: Any,
+    fit: Fit,
+    index: int,
     stage: Stage,
-    whole: keras.Model,
-    heads: Mapping[str, Any],
-    out: Path | None,
-    rows: CsvHistory,
-    callbacks: Sequence[keras.callbacks.Callback],
-    verbose: int | str,
+    share: Share | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
 ) -> None:
-    """Compiles and fits one stage; its figures land in `rows`.
+    """Compiles and fits one stage; its figures land in `fit.rows`.
 
     Args:
-        settings: The strategy.
+        fit: What all stages share.
+        index: The stage's place among them.
         stage: What is trained.
-        whole: The whole model, which checkpoints hold.
-        heads: Heads by target.
-        out: Folder of the run, or None.
-        rows: Collects the history of all stages.
-        callbacks: The user's.
-        verbose: As in `model.fit`.
+        share: What it may spend.
+        checkpoint: What `find_checkpoint` found, of this stage.
     """
-    if stage.epochs == 0:
+    share = share or Share()
+    fit.train = train = counted(stage.data.train)
+    steps = count_batches(train)
+    epochs = _epochs(stage, share, steps)
+    rate = schedule(fit.settings, stage, steps, share)
+    heads = fit.heads if stage.heads is None else stage.heads
+    compile_stage(
+        stage.model,
+        make_optimizer(fit.settings, stage, steps, share, fit.applied),
+        heads,
+        fit.settings.jit_compile,
+    )
+    if fit.applied.grouped:
+        # Of all that will ever learn, while some of it may be at rest.
+        stage.model.optimizer.build(fit.applied.learning)
+    trained = balance(stage.model, heads, fit.settings.balance)
+    fit.spent.begin_stage(share.steps, share.seconds, rate)
+    first = len(fit.rows.rows)
+    if checkpoint is not None:
+        restore_rows(fit.rows, checkpoint["rows"])
+        advance(train, checkpoint["iterators"], checkpoint["stage_epochs"])
+    done = len(fit.rows.rows)
+    last = first + epochs
+    if checkpoint is not None and checkpoint["stopped"]:
+        last = done
+    fit.rows.stage = stage.name
+    if fit.verbose:
+        print(f"Stage `{stage.name}`: {_length(epochs, share)}")
+    trained.fit(
+        train,
+        validation_data=stage.data.validation,
+        initial_epoch=done,
+        epochs=last,
+        callbacks=_callbacks(fit, index, stage, trained, first, checkpoint),
+        # A tf.data.Dataset shuffles by itself, and Keras would warn.
+        shuffle=isinstance(train, keras.utils.PyDataset),
+        verbose=fit.verbose,
+    )
+    _check_loss(fit.rows, fit.out)
+
+
+def _epochs(stage: Stage, share: Share, steps: int) -> int:
+    """Returns how many epochs a stage begins at most."""
+    if share.seconds is not None:
+        # It ends when its time is over.
+        return FOREVER
+    if share.steps is not None:
+        return math.ceil(share.steps / steps)
+    return stage.epochs
+
+
+def _length(epochs: int, share: Share) -> str:
+    if share.seconds is not None:
+        return f"{share.seconds:.0f} s"
+    if share.steps is not None:
+        return f"{share.steps} steps"
+    return f"{epochs} epochs"
+
+
+def compile_stage(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    heads: Mapping[str, Any],
+    jit_compile: bool | str = "auto",
+) -> None:
+    """Compiles a stage's model; without heads it has a loss of its own."""
+    if not heads:
+        model.compile(optimizer=optimizer, jit_compile=jit_compile)
         return
-    steps = count_batches(stage.data.train)
-    stage.model.compile(
-        optimizer=make_optimizer(settings, stage, steps),
+    model.compile(
+        optimizer=optimizer,
         loss=head_kinds.losses(heads),
         loss_weights=head_kinds.loss_weights(heads),
         weighted_metrics=head_kinds.metrics(heads),
+        jit_compile=jit_compile,
     )
-    first = len(rows.rows)
-    rows.stage = stage.name
-    if verbose:
-        print(f"Stage `{stage.name}`: {stage.epochs} epochs")
-    trained = balance(stage.model, heads, settings.balance)
-    trained.fit(
-        stage.data.train,
-        validation_data=stage.data.validation,
-        initial_epoch=first,
-        epochs=first + stage.epochs,
-        callbacks=[
-            *_own_callbacks(settings, stage, whole, heads, out),
-            rows,
-            *callbacks,
-        ],
-        # A tf.data.Dataset shuffles by itself, and Keras would warn.
-        shuffle=isinstance(stage.data.train, keras.utils.PyDataset),
-        verbose=verbose,
-    )
-    _check_loss(rows, out)
 
 
-def make_optimizer(
-    settings: Any, stage: Stage, steps: int
-) -> keras.optimizers.Optimizer:
-    """Returns AdamW with warm-up, schedule, clipping and averaging.
-
-    Args:
-        settings: The strategy.
-        stage: Gives epochs, peak rate, and the weights that have no decay.
-        steps: Batches in an epoch.
-    """
-    warmup = min(settings.warmup_epochs, stage.epochs / 4) * steps
-    peak = stage.learning_rate
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=peak / (warmup + 1),
-        decay_steps=max(1, math.ceil(stage.epochs * steps - warmup)),
-        alpha=1.0 if settings.schedule == "constant" else 0.0,
-        warmup_target=peak,
-        # Keras divides by it.
-        warmup_steps=max(1, round(warmup)),
-    )
-    optimizer = keras.optimizers.AdamW(
-        learning_rate=rate,
-        weight_decay=settings.weight_decay,
-        global_clipnorm=settings.clip_norm,
-        use_ema=settings.ema_momentum is not None,
-        ema_momentum=settings.ema_momentum or 0.99,
-    )
-    # Scales and shifts have one axis; recurrent biases have two.
-    flat = [w for w in stage.model.trainable_weights if len(w.shape) < 2]
-    optimizer.exclude_from_weight_decay(var_list=flat, var_names=["bias"])
-    return optimizer
-
-
-def _own_callbacks(
-    settings: Any,
+def _callbacks(
+    fit: Fit,
+    index: int,
     stage: Stage,
-    whole: keras.Model,
-    heads: Mapping[str, Any],
-    out: Path | None,
+    trained: keras.Model,
+    first: int,
+    checkpoint: Mapping[str, Any] | None,
 ) -> list[keras.callbacks.Callback]:
+    """Returns all callbacks; what saves and restores stands last."""
+    chosen = [
+        fit.spent,
+        *fit.applied.callbacks,
+        *_own_callbacks(fit, stage),
+        # Before the history, to which they may add figures.
+        *stage.callbacks,
+        fit.rows,
+        *fit.callbacks,
+    ]
+
+    def variables():
+        optimizer = stage.model.optimizer
+        if not optimizer.built:
+            optimizer.build(trained.trainable_variables)
+        return variables_of(trained, fit.whole, optimizer)
+
+    def state():
+        arrays, memories = callback_states(chosen)
+        progress = {
+            "stage": index,
+            "stage_epochs": len(fit.rows.rows) - first,
+            "iterators": iterators_of(fit.train),
+            "stopped": bool(trained.stop_training),
+            "rows": json_rows(fit.rows.rows),
+            "callbacks": memories,
+        }
+        return (
+            arrays_of(variables()) | arrays,
+            {"fingerprint": fit.fingerprint, "progress": progress},
+        )
+
+    saving: list[keras.callbacks.Callback] = []
+    if fit.out is not None and fit.settings.checkpoints:
+        saving.append(
+            AtomicCheckpoint(
+                fit.out / "checkpoints",
+                fit.settings.checkpoints,
+                fit.whole,
+                state,
+            )
+        )
+    if checkpoint is not None:
+        saving.append(Resumed(chosen, variables, checkpoint))
+    return chosen + saving
+
+
+def _own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
     """Returns the strategy's callbacks, in the order that they need."""
+    settings, whole = fit.settings, fit.whole
     chosen: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if settings.ema_momentum is not None:
         # Before all that look at the weights.
         chosen.append(AveragedWeights())
     validation = stage.data.validation
-    if stage.model is whole and validation is not None and voting_layers(whole):
-        losses = head_kinds.losses(heads)
+    votes = whole in (stage.model, stage.product) and voting_layers(whole)
+    if votes and validation is not None:
+        losses = head_kinds.losses(fit.heads)
         chosen.append(VotesFromValidation(whole, losses, validation))
-    if out is not None and settings.checkpoints:
-        chosen.append(
-            AtomicCheckpoint(out / "checkpoints", settings.checkpoints, whole)
-        )
-    if out is not None and settings.tensorboard:
-        chosen += _tensorboard(out / "logs" / stage.name)
+    if fit.out is not None and settings.tensorboard:
+        chosen += _tensorboard(fit.out / "logs" / stage.name)
     if settings.patience is not None:
+        monitor = settings.monitor
+        if stage.heads == {} and monitor not in ("loss", "val_loss"):
+            # It has no other figure.
+            monitor = "loss" if validation is None else "val_loss"
         chosen.append(
-            keras.callbacks.EarlyStopping(
-                settings.monitor,
+            Patience(
+                monitor,
                 patience=settings.patience,
                 restore_best_weights=True,
             )
@@ -190,31 +246,3 @@ def _check_loss(rows: CsvHistory, out: Path | None) -> None:
         + "try a lower `learning_rate` or a smaller `clip_norm`, and look "
         "for NaN in the data"
     )
-
-
-def history_of(
-    rows: Sequence[Mapping[str, Any]], model: keras.Model
-) -> keras.callbacks.History:
-    """Returns `rows` as Keras' own history; None where a row has no figure."""
-    history = keras.callbacks.History()
-    history.set_model(model)
-    history.epoch = [row["epoch"] - 1 for row in rows]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    history.history = {
-        name: [row.get(name) for row in rows]
-        for name in names
-        if name != "epoch"
-    }
-    return history
-
-
-def seed_everything(seed: int) -> None:
-    """Seeds Python, NumPy and the backend, and makes a CPU repeat itself."""
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() != "tensorflow":
-        return
-    import tensorflow as tf
-
-    # On a GPU it would refuse operators and switch XLA off.
-    if not tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.enable_op_determinism()

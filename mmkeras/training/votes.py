@@ -99,14 +99,20 @@ def votes_of(totals: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 def voting_layers(model: keras.Model) -> dict[str, Any]:
     """Returns the layers that take votes, by the target they answer."""
-    layers = {layer.name: layer for layer in model.layers}
-    voting = [each for each in model.layers if hasattr(each, "set_votes")]
     return {
         target: layer
-        for layer in voting
-        for target in model.output
-        if target in layers and layers[target].input is layer.output
+        for target, output in model.output.items()
+        for layer in _asked_by(output)
+        if hasattr(layer, "set_votes")
     }
+
+
+def _asked_by(output: Any) -> list[Any]:
+    """Returns the layers whose answer the last one finished."""
+    # Not `layer.input`: a layer may be in several models.
+    last = output._keras_history
+    node = last.operation._inbound_nodes[last.node_index]
+    return [tensor._keras_history.operation for tensor in node.input_tensors]
 
 
 class Alone(keras.layers.Layer):

@@ -8,7 +8,8 @@ from training_toys import HEADS, toy_data, toy_tower
 from mmkeras.fusion import WeightedAverage
 from mmkeras.heads import losses
 from mmkeras.training import FullFineTune, VotesFromValidation
-from mmkeras.training.votes import votes_of
+from mmkeras.training.frozen import fusion_model
+from mmkeras.training.votes import votes_of, voting_layers
 
 
 def voting_model(seed=0):
@@ -122,3 +123,13 @@ def test_a_model_whose_targets_are_answered_otherwise_is_refused():
         ValueError, match="`model` must have a `WeightedAv.*targets y"
     ):
         VotesFromValidation(model, {}, [])
+
+
+def test_layers_that_two_models_share_are_found_in_both():
+    model = voting_model()
+    fused = fusion_model(model)
+    for each in (model, fused):
+        found = voting_layers(each)
+        assert found == {
+            target: model.get_layer(f"{target}_votes") for target in HEADS
+        }

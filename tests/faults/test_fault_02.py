@@ -1,0 +1,106 @@
+"""Fault 2: SIGKILL at a random moment of training, then the same command.
+
+Every sample is seen once an epoch, as often as without the interruption, and
+the weights become the same bits.
+"""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+RECIPE = """
+modality_dropout = 0.1
+[towers.image]
+filters = 4
+depth = 2
+units = 8
+dropout = 0.2
+[towers.audio]
+units = 8
+mel_bands = 16
+width = 8
+depth = 2
+[towers.text]
+units = 8
+[fusion]
+method = "concat"
+units = 8
+[training]
+batch_size = 16
+tensorboard = false
+[training.component]
+tower_epochs = 2
+fusion_epochs = 2
+epochs = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    from mmkeras.data import prepare
+    from mmkeras.data.demo import write_demo
+    from mmkeras.spec import load_spec
+
+    folder = tmp_path_factory.mktemp("killed")
+    spec = write_demo(folder / "raw", samples=120, seed=0)
+    prepare(load_spec(spec), folder / "data", workers=1)
+    (folder / "recipe.toml").write_text(RECIPE)
+    return folder
+
+
+def command(folder, out):
+    return [
+        sys.executable, "-m", "mmkeras.cli", "train", folder / "data",
+        "--model", folder / "recipe.toml", "--strategy", "component",
+        "--out", folder / out, "--verbose", "0",
+    ]  # fmt: skip
+
+
+def history(folder):
+    with open(folder / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def kill_while_training(folder, out, draw):
+    """Starts the command, and kills it soon after it has saved something."""
+    place = folder / out / "checkpoints"
+    before = set(place.glob("*/manifest.json"))
+    process = subprocess.Popen(
+        command(folder, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    until = time.monotonic() + 300
+    while set(place.glob("*/manifest.json")) <= before:
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    time.sleep(draw.uniform(0, 2))
+    process.send_signal(signal.SIGKILL)
+    return process.wait()
+
+
+def test_the_same_command_after_sigkill_ends_with_the_same_bits(prepared):
+    from mmkeras.model import load_model
+
+    draw = random.Random(os.urandom(4))
+    subprocess.run(command(prepared, "whole"), check=True)
+    assert kill_while_training(prepared, "killed", draw) == -signal.SIGKILL
+    subprocess.run(command(prepared, "killed"), check=True)
+
+    rows = {name: history(prepared / name) for name in ("whole", "killed")}
+    for one, other in zip(*rows.values(), strict=True):
+        one.pop("seconds"), other.pop("seconds")
+        assert one == other
+    pairs = zip(
+        load_model(prepared / "whole").weights,
+        load_model(prepared / "killed").weights,
+        strict=True,
+    )
+    for one, other in pairs:
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), one.path)

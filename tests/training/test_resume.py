@@ -1,0 +1,226 @@
+"""A training that was killed goes on to the same bits."""
+
+import warnings
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from training_toys import BATCH, HEADS, SAMPLES, toy_arrays, toy_data, toy_model
+
+from mmkeras import artefact
+from mmkeras.training import ComponentPretrain, FullFineTune
+from mmkeras.training.budget import share_steps
+from mmkeras.training.resume import differences
+
+STRATEGIES = {
+    "full": FullFineTune(epochs=4, weight_decay=0.1, learning_rate=0.01),
+    "averaged": FullFineTune(epochs=4, ema_momentum=0.9),
+    "patient": FullFineTune(epochs=6, patience=1, learning_rate=0.05),
+    "balanced": FullFineTune(epochs=4, balance="uncertainty"),
+    "component": ComponentPretrain(
+        tower_epochs=2, fusion_epochs=2, epochs=2, warmup_epochs=0
+    ),
+    "steps": ComponentPretrain(
+        tower_epochs=2, fusion_epochs=1, epochs=1, budget_steps=13
+    ),
+}
+# Each stage of it is a run of its own.
+STAGES = ["1-sound_tower", "2-view_tower", "3-fusion", "4-all"]
+KEPT = {"tensorboard": False, "checkpoints": 1}
+
+
+@pytest.fixture(autouse=True)
+def eagerly():
+    """Tracing a graph takes far longer than these trainings do."""
+    tf.config.run_functions_eagerly(True)
+    with warnings.catch_warnings():
+        # tf.data stays a graph, and says so.
+        warnings.filterwarnings("ignore", ".*run_functions_eagerly.*")
+        yield
+    tf.config.run_functions_eagerly(False)
+
+
+class Kill(keras.callbacks.Callback):
+    """Stops everything at an optimizer step, as a crash would."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.left = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def toy_shuffled():
+    """Toy data in another order each epoch."""
+    samples = tf.data.Dataset.from_tensor_slices(toy_arrays())
+    return toy_data(train=samples.shuffle(SAMPLES, seed=5).batch(BATCH))
+
+
+def fit(strategy, out, callbacks=(), resume=False):
+    model = toy_model(seed=1)
+    history = strategy.fit(
+        model,
+        toy_shuffled(),
+        HEADS,
+        out=out,
+        callbacks=callbacks,
+        verbose=0,
+        resume=resume,
+    )
+    return model, history.history
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_training_that_was_killed_ends_with_the_same_bits(name, tmp_path):
+    strategy = replace(STRATEGIES[name], **KEPT)
+    whole, history = fit(strategy, tmp_path / "whole")
+    steps = history["steps"][-1]
+    # Once in each quarter: it is killed again and again, and goes on.
+    place = tmp_path / "killed"
+    for step in (steps // 4, steps // 3, 2):
+        with pytest.raises(KeyboardInterrupt):
+            fit(strategy, place, [Kill(step)], resume=True)
+    again, found = fit(strategy, place, resume=True)
+    assert found["stage"] == history["stage"]
+    assert found["loss"] == history["loss"]
+    assert found["steps"] == history["steps"]
+    for one, other in zip(whole.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), one.path)
+
+
+def test_each_stage_leaves_a_run_that_names_those_before_it(tmp_path):
+    fit(replace(STRATEGIES["component"], **KEPT), tmp_path)
+    manifests = [
+        artefact.read_manifest(tmp_path / "stages" / name, "run")
+        for name in STAGES
+    ]
+    assert [m["stage"] for m in manifests] == [n[2:] for n in STAGES]
+    for place, manifest in enumerate(manifests):
+        assert manifest["previous"] == {
+            name: artefact.sha256_of(
+                tmp_path / "stages" / name / artefact.MANIFEST
+            )
+            for name in STAGES[:place]
+        }
+        assert sorted(manifest["files"]) == [
+            "history.csv",
+            "model.keras",
+            "state.npz",
+        ]
+
+
+def test_a_damaged_stage_is_refused_by_name(tmp_path):
+    strategy = replace(STRATEGIES["component"], **KEPT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(strategy, tmp_path, [Kill(10)])
+    with open(tmp_path / "stages" / STAGES[0] / "state.npz", "r+b") as file:
+        file.seek(200)
+        file.write(b"!")
+    with pytest.raises(ValueError, match="1-sound_tower/state.npz` is not"):
+        fit(strategy, tmp_path, resume=True)
+
+
+def test_other_settings_are_refused_field_by_field(tmp_path):
+    strategy = replace(STRATEGIES["full"], **KEPT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(strategy, tmp_path, [Kill(3)])
+    other = replace(strategy, learning_rate=0.02, clip_norm=None)
+    with pytest.raises(ValueError) as error:
+        fit(other, tmp_path, resume=True)
+    assert "`settings.clip_norm`: 1.0 -> None" in str(error.value)
+    assert "`settings.learning_rate`: 0.01 -> 0.02" in str(error.value)
+    assert "`--restart`" in str(error.value)
+    # Without `resume`, the old checkpoints go.
+    _, history = fit(other, tmp_path)
+    assert len(history["loss"]) == 4
+    assert not differences(history, fit(other, tmp_path, resume=True)[1])
+
+
+def test_without_a_checkpoint_a_training_begins(tmp_path):
+    strategy = replace(STRATEGIES["full"], **KEPT)
+    _, history = fit(strategy, tmp_path, resume=True)
+    assert history["steps"] == [2, 4, 6, 8]
+
+
+def test_a_finished_training_is_read_and_not_redone(tmp_path):
+    strategy = replace(STRATEGIES["component"], **KEPT)
+    whole, history = fit(strategy, tmp_path)
+    again, found = fit(strategy, tmp_path, [Kill(1)], resume=True)
+    assert found == history
+    for one, other in zip(whole.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), one.path)
+
+
+@pytest.mark.parametrize(
+    ("total", "epochs", "shares"),
+    [
+        (100, [2, 2, 3], [29, 28, 43]),
+        (7, [1, 1, 1], [2, 3, 2]),
+        (5, [0, 10], [0, 5]),
+        (1, [1, 1, 1], [0, 1, 0]),
+    ],
+)
+def test_steps_are_shared_out_to_the_last(total, epochs, shares):
+    assert share_steps(total, epochs) == shares
+    assert sum(shares) == total
+
+
+@pytest.mark.parametrize("name", ["full", "component"])
+@pytest.mark.parametrize("steps", [1, 5, 12])
+def test_a_budget_of_steps_is_spent_to_the_step(name, steps, tmp_path):
+    strategy = replace(STRATEGIES[name], **KEPT, budget_steps=steps)
+    model = toy_model(seed=1)
+    history = strategy.fit(model, toy_data(), HEADS, verbose=0).history
+    assert history["steps"][-1] == steps
+
+
+def test_the_rate_comes_down_within_the_budget():
+    strategy = replace(STRATEGIES["full"], **KEPT, budget_steps=40)
+    history = strategy.fit(toy_model(), toy_data(), HEADS, verbose=0).history
+    assert len(history["steps"]) == 20
+    assert history["learning_rate"][-1] == pytest.approx(0, abs=1e-6)
+    assert max(history["learning_rate"]) == pytest.approx(0.01, rel=0.05)
+
+
+class Slow(keras.callbacks.Callback):
+    """Makes each step take 0.1 s by the clock that the budget reads."""
+
+    def __init__(self, monkeypatch):
+        super().__init__()
+        self.now = 0.0
+        monkeypatch.setattr("time.perf_counter", lambda: self.now)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.now += 0.1
+
+    def on_test_begin(self, logs=None):
+        self.now += 100
+
+    def on_test_end(self, logs=None):
+        self.now += 100
+
+
+@pytest.mark.parametrize("name", ["full", "component"])
+def test_a_budget_of_seconds_is_kept_within_one_step(name, monkeypatch):
+    strategy = replace(STRATEGIES[name], **KEPT, budget_sec=3.05)
+    clock = Slow(monkeypatch)
+    history = strategy.fit(
+        toy_model(), toy_data(), HEADS, callbacks=[clock], verbose=0
+    ).history
+    # Validation, which takes a hundred seconds here, is no training.
+    assert 3.05 <= history["seconds"][-1] < 3.15
+    assert history["steps"][-1] == 31
+    assert history["learning_rate"][-1] < 0.1 * max(history["learning_rate"])
+    if name == "component":
+        stages = dict(zip(history["stage"], history["steps"], strict=True))
+        assert list(stages.values()) == [8, 16, 24, 31]
+
+
+def test_one_budget_is_enough():
+    with pytest.raises(ValueError, match="of steps or of seconds. Received"):
+        FullFineTune(budget_steps=3, budget_sec=2.0)
