@@ -1,0 +1,1 @@
+"""The commands of `mmkeras`, one a file, each as thin as `cli.py`."""

@@ -1,0 +1,44 @@
+"""How figures are told."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmkeras.evaluation.report import number_of
+
+# Figures that are a share of something, told in points of a hundred.
+SHARES = ("accuracy", "macro_f1", "recall_at_1", "f1")
+Entry = Mapping[str, Any]
+
+
+def labels_of(fraction: float) -> str:
+    """Returns "With all labels", or "With 10 % of the labels"."""
+    if fraction == 1:
+        return "With all labels"
+    return f"With {share_of(fraction)} of the labels"
+
+
+def share_of(fraction: float) -> str:
+    """Returns "10 %"."""
+    return f"{100 * fraction:.3g} %"
+
+
+def value_of(entry: Entry, value: float) -> str:
+    """Returns a figure for reading, with its unit: "0.912", "4.1 mm"."""
+    if entry["metric"] in SHARES:
+        return f"{value:.3f}"
+    return f"{number_of(value)} {entry['unit']}".strip()
+
+
+def points(entry: Entry, value: float, named: bool = True) -> str:
+    """Returns a difference: "4.7 points" of a share, else in its unit."""
+    if entry["metric"] not in SHARES:
+        said = f"{number_of(value)} {entry['unit'] if named else ''}"
+        return said.strip()
+    said = f"{100 * value:.1f}".replace("-0.0", "0.0")
+    return f"{said} points" if named else said
+
+
+def and_(words: Sequence[str]) -> str:
+    """Returns "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
