@@ -1,0 +1,76 @@
+"""`mmkeras tune`: a search over a recipe's ranges."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def tune(
+    data: Annotated[Path, typer.Argument(help="Folder of `prepare`.")],
+    space: Annotated[Path, typer.Option(help="TOML recipe with ranges.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    method: Annotated[
+        str, typer.Option(help="grid, random, bayesian or hyperband.")
+    ] = "random",
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most trials; a grid has its own end."),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs of a trial; the recipe's if left."),
+    ] = None,
+    objective: Annotated[
+        str, typer.Option(help="Figure of the validation split.")
+    ] = "val_loss",
+    direction: Annotated[
+        str | None, typer.Option(help="min or max; by the name if left out.")
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(help="Strategy of every trial.")
+    ] = "full",
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the search and its trials.")
+    ] = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that train trials.")
+    ] = 1,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Remove an earlier search in OUT."),
+    ] = False,
+    verbose: Annotated[
+        int, typer.Option(min=0, max=2, help="Of the best recipe's training.")
+    ] = 0,
+) -> None:
+    """Searches a recipe's ranges, then trains and tests the best one.
+
+    Trials are compared on the validation split. The same command goes on
+    with a search that was stopped.
+    """
+    from mmkeras.spec import read_toml
+    from mmkeras.tune import Job, direction_of
+    from mmkeras.tune import tune as run
+    from mmkeras.tune.report import headline, short
+
+    if method in ("random", "bayesian") and trials is None:
+        trials = 20
+    job = Job(
+        data=str(data), space=read_toml(space), out=str(out), method=method,
+        trials=trials, epochs=epochs, objective=objective,
+        direction=direction or direction_of(objective),
+        strategy=strategy, seed=seed,
+    )  # fmt: skip
+    result = run(job, workers, restart, verbose)
+    if result is None:
+        return
+    best = result["best"]
+    print(f"best: trial {best['trial']}, {objective} {best['objective']:.4g}")
+    for name, value in best["values"].items():
+        print(f"  {name} = {short(value)}")
+    for target, metrics in sorted(result["test"].items()):
+        if metrics:
+            name = headline(metrics)
+            print(f"test, {target}: {name} {short(metrics[name]['value'])}")
+    print(f"{out}/report.html\nNext: python -m mmkeras.export {out}/best")

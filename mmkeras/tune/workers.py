@@ -1,0 +1,136 @@
+"""Several processes on one machine, by keras-tuner's own distribution.
+
+This process is the chief, which proposes; each worker trains. They speak by
+gRPC on the loopback interface.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from mmkeras.tune.job import Job
+
+HOST = "127.0.0.1"
+POLL_SEC = 0.2
+
+
+def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
+    """Runs a search in several processes; returns the values of its trials.
+
+    Args:
+        job: The search.
+        workers: Processes that train.
+
+    Raises:
+        ValueError: If a worker ends early; finished trials are kept.
+    """
+    from mmkeras.tune.tuner import Tuner, values_of
+
+    address = {
+        "KERASTUNER_ORACLE_IP": HOST,
+        "KERASTUNER_ORACLE_PORT": str(_free_port()),
+    }
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _environment({**address, "KERASTUNER_TUNER_ID": "chief"}),
+    ):
+        chief = Tuner(job, folder)
+        # It answers until long after the last trial.
+        threading.Thread(
+            target=chief.search, kwargs={"verbose": 0}, daemon=True
+        ).start()
+        processes = [
+            _start(job, {**address, "KERASTUNER_TUNER_ID": f"worker{n + 1}"})
+            for n in range(workers)
+        ]
+        try:
+            _wait(processes)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+    return values_of(chief.oracle)
+
+
+def _start(job: Job, variables: Mapping[str, str]) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmkeras.tune.workers"],
+        stdin=subprocess.PIPE,
+        env={**os.environ, **variables},
+        text=True,
+    )
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(asdict(job)))
+        process.stdin.close()
+    return process
+
+
+def _wait(processes: list[subprocess.Popen]) -> None:
+    """Waits for all; raises ValueError as soon as one has failed."""
+    while True:
+        codes = [process.poll() for process in processes]
+        for number, code in enumerate(codes):
+            if code:
+                raise ValueError(
+                    "The workers of a search must end by themselves. "
+                    f"Received: worker {number + 1} ended with code {code}; "
+                    "its message is above. The same command goes on with "
+                    "the trials that are left"
+                )
+        if None not in codes:
+            return
+        time.sleep(POLL_SEC)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables of the environment, and puts back what was there."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def main() -> None:
+    """Runs trials for the chief that the environment names."""
+    # The chief may be killed at any moment, and would be waited for.
+    watch = threading.Thread(
+        target=_end_with, args=(os.getppid(),), daemon=True
+    )
+    watch.start()
+    job = Job(**json.load(sys.stdin))
+    from mmkeras.tune.tuner import search
+
+    search(job)
+
+
+if __name__ == "__main__":
+    main()
