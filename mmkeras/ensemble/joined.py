@@ -1,0 +1,122 @@
+"""Several models as one: the same inputs, and one answer a target."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+# The smallest probability that is told from 0; also what int8 can still hold.
+LEAST = 1e-4
+KINDS = ("category", "categories", "ordinal", "sequence", "number")
+Join = Callable[[str, Sequence[Any]], Any]
+
+
+def join(
+    models: Sequence[keras.Model], joins: Mapping[str, Join], name: str
+) -> keras.Model:
+    """Returns one functional model that holds all members.
+
+    Its cost is that of all members together.
+
+    Args:
+        models: Members, from `{modality: x}` to `{target: y}`; a member may
+            lack modalities. They are renamed `member_1`, `member_2`, ...
+        joins: For each target, a function of its name and the members'
+            answers, such as what `weighted` returns.
+        name: Name of the model.
+
+    Example:
+
+    >>> half = {"digit": weighted([0.5, 0.5])}
+    >>> model = join([first, second], half, "digits")
+    """
+    inputs: dict[str, Any] = {}
+    for model in models:
+        for key, like in model.input.items():
+            shape, dtype = like.shape[1:], like.dtype
+            if key not in inputs:
+                inputs[key] = keras.Input(shape, dtype=dtype, name=key)
+    answers = []
+    for number, model in enumerate(models):
+        # Layers of one model must differ in name.
+        model.name = f"member_{number + 1}"
+        answers.append(model({key: inputs[key] for key in model.input}))
+    outputs = {
+        target: joins[target](target, [each[target] for each in answers])
+        for target in sorted(joins)
+    }
+    inputs = {key: inputs[key] for key in sorted(inputs)}
+    return keras.Model(inputs, outputs, name=name)
+
+
+def weighted(weights: Sequence[float]) -> Join:
+    """Returns a join by the weighted mean of the answers.
+
+    Args:
+        weights: One a member; only ratios matter.
+    """
+    total = sum(weights)
+
+    def make(target, answers):
+        return _sum(target, answers, [w / total for w in weights])
+
+    return make
+
+
+def pooled(kind: str, weights: Sequence[float]) -> Join:
+    """Returns a join by the weighted sum of the members' scores.
+
+    For classes the scores are logarithms of probabilities, so that the
+    weights also sharpen or soften; for a number they are the answers.
+
+    Args:
+        kind: Kind of the target.
+        weights: One a member.
+    """
+
+    def make(target, answers):
+        if kind == "number":
+            return _sum(target, answers, weights)
+        scores = [_score(kind, answer) for answer in answers]
+        total = _sum(f"{target}_pool", scores, weights)
+        last = "sigmoid" if kind == "categories" else "softmax"
+        return keras.layers.Activation(last, dtype="float32", name=target)(
+            total
+        )
+
+    return make
+
+
+def _score(kind: str, answer: Any) -> Any:
+    score = ops.log(answer + LEAST)
+    if kind == "categories":
+        return score - ops.log((1.0 + LEAST) - answer)
+    return score
+
+
+def _sum(name: str, values: Sequence[Any], weights: Sequence[float]) -> Any:
+    """Returns the weighted sum, as layers that every format knows."""
+    scaled = [
+        keras.layers.Rescaling(
+            float(weight), dtype="float32", name=f"{name}_share_{number + 1}"
+        )(value)
+        for number, (value, weight) in enumerate(
+            zip(values, weights, strict=True)
+        )
+    ]
+    if len(scaled) == 1:
+        return keras.layers.Identity(dtype="float32", name=name)(scaled[0])
+    return keras.layers.Add(dtype="float32", name=name)(scaled)
+
+
+def check_kinds(targets: Mapping[str, Any]) -> None:
+    """Raises ValueError for a target whose answers cannot be joined."""
+    for name, target in targets.items():
+        if target.kind not in KINDS:
+            raise ValueError(
+                "The targets of an ensemble must be of the kinds "
+                f"{', '.join(KINDS)}. Received: `{name}` of kind "
+                f"'{target.kind}', whose members' answers lie in spaces of "
+                "their own"
+            )
