@@ -1,6 +1,7 @@
 """Evaluation: how good a model is, compared with what, and where it fails."""
 
 from mmkeras.evaluation.baselines import constant_outputs
+from mmkeras.evaluation.between import recall_between
 from mmkeras.evaluation.evaluate import evaluate, write_evaluation
 from mmkeras.evaluation.measure import HEADLINES, measure
 from mmkeras.evaluation.predict import predict
@@ -13,6 +14,7 @@ __all__ = [
     "evaluate",
     "measure",
     "predict",
+    "recall_between",
     "render_report",
     "subsets",
     "without",

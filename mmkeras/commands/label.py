@@ -1,0 +1,66 @@
+"""`mmkeras label` and `mmkeras apply-labels`: labels for what has none."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def label(
+    run: Annotated[Path, typer.Argument(help="Folder of `train`.")],
+    out: Annotated[Path, typer.Option(help="CSV to write.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="TOML spec of new samples, or a prepared folder; the run's "
+            "data when left out."
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Of a folder: train, validation or test.")
+    ] = "train",
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="entropy, margin, confidence, disagreement, or doubt, which "
+            "looks for wrong labels."
+        ),
+    ] = "entropy",
+    limit: Annotated[
+        int | None, typer.Option(help="Rows at most, such as 200.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List samples with a label, too.")
+    ] = False,
+) -> None:
+    """Proposes labels for samples that have none, most informative first."""
+    from mmkeras.label import propose_labels
+
+    rows = propose_labels(run, out, source, split, strategy, limit, everything)
+    print(
+        f"{out}: {len(rows)} proposals. In the column `label`, write `ok` to "
+        "take what is proposed, or the right class; what stays empty stays "
+        "without a label."
+    )
+    spec = source if source and source.is_file() else "SPEC.toml"
+    print(f"Next: mmkeras apply-labels {spec} {out} --out MANIFEST.csv")
+
+
+def apply_labels(
+    spec: Annotated[Path, typer.Argument(help="TOML spec of the samples.")],
+    sheet: Annotated[Path, typer.Argument(help="What `label` wrote.")],
+    out: Annotated[Path, typer.Option(help="Manifest to write, as CSV.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Change labels that are there.")
+    ] = False,
+) -> None:
+    """Puts the labels of a sheet that was filled in into a new manifest."""
+    from mmkeras.label import apply_labels as run
+
+    counts = run(spec, sheet, out, replace)
+    for name, count in sorted(counts.items()):
+        print(f"{name}: {count} labels")
+    print(
+        f"{out}\nNext: name it in `data.manifest` of {spec}, then "
+        "mmkeras prepare"
+    )

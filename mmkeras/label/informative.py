@@ -1,0 +1,112 @@
+"""How much a person's label of a sample would tell the model."""
+
+from typing import Any
+
+import numpy as np
+
+STRATEGIES = ("entropy", "margin", "confidence", "disagreement", "doubt")
+KINDS = ("category", "ordinal", "sequence", "categories")
+
+
+def distributions(kind: str, outputs: np.ndarray) -> np.ndarray:
+    """Returns `(samples, questions, answers)` probabilities.
+
+    A category is one question; a sequence one each step; categories one each
+    class, whose answers are no and yes.
+    """
+    outputs = outputs.astype(float)
+    if kind == "categories":
+        return np.stack([1 - outputs, outputs], axis=-1)
+    found = outputs.reshape(len(outputs), -1, outputs.shape[-1])
+    return found / found.sum(axis=-1, keepdims=True)
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """Returns the entropy of the last axis: 0 is sure, 1 knows nothing."""
+    safe = np.clip(probabilities, 1e-12, 1)
+    return -(safe * np.log(safe)).sum(axis=-1) / np.log(safe.shape[-1])
+
+
+def disagreement(votes: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Returns how much the modalities contradict each other, 0 to 1.
+
+    The Jensen-Shannon divergence of their answers, the entropy of the mean
+    less the mean of the entropies, over the most that so many voters can
+    reach; the mean over the questions. Modalities that are all unsure do not
+    contradict each other. With fewer than two voters it is 0.
+
+    Args:
+        votes: `(voters, samples, questions, answers)`.
+        present: `(voters, samples)`, who can vote on what.
+
+    Source: Lin, "Divergence Measures Based on the Shannon Entropy", 1991; as
+    a reason to ask, query by committee: Settles, "Active Learning Literature
+    Survey", 2009, 3.2.2.
+    """
+    here = present.astype(float)
+    count = here.sum(axis=0)
+    share = here / np.maximum(count, 1)
+    mean = np.einsum("vn,vnqk->nqk", share, votes)
+    spread = np.einsum("vn,vnq->nq", share, entropy(votes))
+    answers = votes.shape[-1]
+    most = np.log(np.minimum(np.maximum(count, 2), answers)) / np.log(answers)
+    found = (entropy(mean) - spread).mean(axis=-1) / most
+    return np.where(count > 1, np.clip(found, 0, 1), 0.0)
+
+
+def judge(
+    strategy: str,
+    probabilities: np.ndarray,
+    votes: np.ndarray | None = None,
+    present: np.ndarray | None = None,
+    known: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Returns the two likeliest answers of each sample, and how it ranks.
+
+    Of several questions, the least sure one counts.
+
+    Args:
+        strategy: What makes a sample worth a label: "entropy" (of the
+            answer, as a share of its maximum), "margin" (1 less the lead of
+            the first answer over the second), "confidence" (1 less the
+            probability of the first), "disagreement" (between modalities) or
+            "doubt" (1 less the probability of the label it has: a search for
+            wrong labels).
+        probabilities: `(samples, questions, answers)`.
+        votes: See `disagreement`.
+        present: See `disagreement`.
+        known: `(samples, questions)` labels, for "doubt".
+
+    Returns:
+        "first" and "second", `(samples, questions)`; "confidence",
+        "second_confidence", "margin" and "informativeness", `(samples,)`.
+
+    Example:
+
+    >>> judge("margin", np.array([[[0.7, 0.2, 0.1]]]))["informativeness"]
+    array([0.5])
+    """
+    order = np.argsort(-probabilities, axis=-1, kind="stable")
+    ranked = np.take_along_axis(probabilities, order, axis=-1)
+    confidence = ranked[..., 0].min(axis=-1)
+    margin = (ranked[..., 0] - ranked[..., 1]).min(axis=-1)
+    if strategy == "entropy":
+        rank = entropy(probabilities).mean(axis=-1)
+    elif strategy == "margin":
+        rank = 1 - margin
+    elif strategy == "confidence":
+        rank = 1 - confidence
+    elif strategy == "disagreement":
+        rank = disagreement(votes, present)
+    else:
+        places = known[..., None].astype(int)
+        given = np.take_along_axis(probabilities, places, axis=-1)
+        rank = 1 - given[..., 0].min(axis=-1)
+    return {
+        "first": order[..., 0],
+        "second": order[..., 1],
+        "confidence": confidence,
+        "second_confidence": ranked[..., 1].max(axis=-1),
+        "margin": margin,
+        "informativeness": rank,
+    }

@@ -1,0 +1,236 @@
+"""From a run, or a bundle, to the folder of an index; and queries to it."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.data import decode_file, encode_texts, load_data
+from mmkeras.data.tokens import tokenizer_file
+from mmkeras.evaluation.between import recall_between
+from mmkeras.export.convert import to_tflite
+from mmkeras.model import load_model
+from mmkeras.retrieval.encoder import (
+    OUTPUT,
+    embed,
+    embedding_model,
+    open_encoder,
+    projections_of,
+)
+from mmkeras.retrieval.index import Index
+from mmkeras.spec import DataSpec
+from mmkeras.training import alignment  # noqa: F401, for load_model
+
+FORMATS = ("keras", "tflite")
+
+
+def build_index(
+    source: str | Path,
+    data_folder: str | Path,
+    name: str,
+    out: str | Path,
+    split: str = "test",
+    form: str = "keras",
+    dtype: str = "float32",
+) -> dict:
+    """Embeds a split and writes the index of it, with what makes queries.
+
+    Where the modalities of the model were aligned, the folder has an encoder
+    for each of them, so that a sound can look for pictures; recall between
+    them, in both directions, goes into the manifest.
+
+    Args:
+        source: Folder of a run, or of a stage of one, such as
+            `RUN/stages/3-align`; or a bundle whose model has an embedding
+            target: then its file makes the embeddings, as the device does.
+        data_folder: Folder of `prepare`.
+        name: The modality that is embedded, or the target of kind
+            "embedding".
+        out: Folder to write.
+        split: Whose samples are in the index.
+        form: "keras", or "tflite": encoders are converted, and the
+            embeddings are those of the files.
+        dtype: "float32" or "int8"; see `Index`.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ValueError: If an argument is wrong, or nothing can be embedded.
+
+    Example:
+
+    >>> build_index("runs/first", "demo", "image", "index", form="tflite")
+    """
+    if form not in FORMATS:
+        raise ValueError(
+            f"`form` must be one of {', '.join(FORMATS)}. Received: {form!r}"
+        )
+    out = Path(out)
+    kind = artefact.read_manifest(source)["kind"]
+    data = load_data(data_folder, augment=False)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / artefact.MANIFEST).unlink(missing_ok=True)
+    if kind == "bundle":
+        encoders = _of_bundle(Path(source), out, name)
+    else:
+        encoders = _of_run(Path(source), out, name, form)
+    columns = {n: i for i, n in enumerate(data.spec.optional)}
+    found = {}
+    for each, entry in encoders.items():
+        run = open_encoder(out / entry["file"], entry["output"])
+        found[each] = embed(
+            run, entry["inputs"], data, split, columns.get(each)
+        )
+    if not len(found[name][1]):
+        raise ValueError(
+            f"The split '{split}' must have samples with `{name}`. "
+            "Received: none"
+        )
+    texts = [n for n, m in data.spec.modalities.items() if m.kind == "text"]
+    for each in texts:
+        target = out / tokenizer_file(each)
+        with artefact.atomic(target) as temporary:
+            shutil.copyfile(data.tokenizer_path(each), temporary)
+    vectors, ids = found[name]
+    return Index(vectors, ids, dtype).save(
+        out,
+        files=[e["file"] for e in encoders.values()]
+        + [tokenizer_file(each) for each in texts],
+        name=name,
+        split=split,
+        encoders=encoders,
+        spec=data.spec.to_dict(),
+        source_sha256=artefact.sha256_of(Path(source) / artefact.MANIFEST),
+        data_sha256=artefact.sha256_of(Path(data_folder) / artefact.MANIFEST),
+        recall=_recalls(found, name),
+    )
+
+
+def query(
+    folder: str | Path, files: Mapping[str, str], k: int = 10
+) -> list[tuple[str, float]]:
+    """Returns the ids of the k nearest items of an index, and their cosines.
+
+    Args:
+        folder: Folder of an index.
+        files: By modality: a path; a text itself; or numbers with commas.
+        k: How many.
+
+    Example:
+
+    >>> query("index", {"audio": "seven.wav"}, k=3)
+    [('s12', 0.81), ('s430', 0.80), ('s7', 0.66)]
+    """
+    folder = Path(folder)
+    manifest = artefact.read_manifest(folder, "index")
+    spec = DataSpec.from_dict(manifest["spec"])
+    encoders = manifest["encoders"]
+    entry = next((e for e in encoders.values() if _reads(e, files, spec)), None)
+    if entry is None:
+        choices = " or ".join(
+            " and ".join(n for n in e["inputs"] if n != "present")
+            for e in encoders.values()
+        )
+        raise ValueError(
+            f"`files` must give what an encoder reads: {choices}. "
+            f"Received: {', '.join(sorted(files)) or 'nothing'}"
+        )
+    x = _inputs(folder, spec, entry["inputs"], files)
+    encoder = open_encoder(folder / entry["file"], entry["output"])
+    ids, near = Index.load(folder).search(encoder(x), k)
+    return list(zip(ids[0].tolist(), near[0].tolist(), strict=True))
+
+
+def _of_run(source: Path, out: Path, name: str, form: str) -> dict[str, dict]:
+    """Writes the encoders of a run; returns what is known of them."""
+    model = load_model(source)
+    common = projections_of(model)
+    names = sorted({name, *common}) if name in common else [name]
+    found = {}
+    for each in names:
+        part = embedding_model(model, each)
+        file = f"encoder_{each}.{form}"
+        with artefact.atomic(out / file) as temporary:
+            if form == "keras":
+                part.save(temporary)
+            else:
+                to_tflite(part, temporary)
+        inputs = sorted(part.input)
+        found[each] = {"file": file, "output": OUTPUT, "inputs": inputs}
+    return found
+
+
+def _of_bundle(source: Path, out: Path, name: str) -> dict[str, dict]:
+    manifest = artefact.read_manifest(source, "bundle")
+    known = [n for n, o in manifest["outputs"].items() if o["kind"] == OUTPUT]
+    if name not in known:
+        raise ValueError(
+            "`name` must be a target of kind 'embedding' of the bundle: "
+            f"{', '.join(known) or 'it has none'}. Received: {name!r}"
+        )
+    file = manifest["model"]["file"]
+    with artefact.atomic(out / f"encoder_{file}") as temporary:
+        shutil.copyfile(source / file, temporary)
+    inputs = sorted(manifest["inputs"])
+    if manifest["present"]:
+        inputs.append("present")
+    entry = {"file": f"encoder_{file}", "output": name, "inputs": inputs}
+    return {name: entry}
+
+
+def _recalls(found: Mapping[str, tuple], name: str) -> dict[str, Any]:
+    """Returns recall between the index and each other modality."""
+    recalls: dict[str, Any] = {}
+    for other in sorted(set(found) - {name}):
+        one, two = found[name], found[other]
+        recalls |= recall_between(
+            one[0], two[0], (one[1], two[1]), (name, other)
+        )
+    return recalls
+
+
+def _reads(entry: dict, files: Mapping[str, str], spec: DataSpec) -> bool:
+    """Whether an encoder can do with the files that are given."""
+    inputs = set(entry["inputs"]) - {"present"}
+    spare = set(spec.optional) if "present" in entry["inputs"] else set()
+    return bool(files) and set(files) <= inputs and inputs - spare <= set(files)
+
+
+def _inputs(
+    folder: Path, spec: DataSpec, names: list[str], files: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    x = {}
+    for name in set(names) - {"present"}:
+        modality = spec.modalities[name]
+        if name not in files:
+            kinds = {"image": "uint8", "video": "uint8", "text": "int32"}
+            dtype = kinds.get(modality.kind, "float32")
+            x[name] = np.zeros((1, *modality.shape), dtype)
+        elif modality.kind == "text":
+            x[name] = encode_texts(folder / tokenizer_file(name), [files[name]])
+        elif modality.kind == "vector":
+            x[name] = _numbers(name, modality, files[name])
+        else:
+            x[name] = decode_file(modality, files[name])[None]
+    if "present" in names:
+        here = [float(name in files) for name in spec.optional]
+        x["present"] = np.array([here], "float32")
+    return x
+
+
+def _numbers(name: str, modality: Any, text: str) -> np.ndarray:
+    try:
+        found = np.array([float(part) for part in text.split(",")], "float32")
+        if found.shape != modality.shape:
+            raise ValueError(f"{len(found)} numbers")
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` must be {modality.shape[0]} numbers with commas between "
+            f"them. Received: {json.dumps(text[:80])} ({error})"
+        ) from None
+    return found[None]
