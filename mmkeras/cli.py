@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from mmkeras.commands import compare, ensemble, label, retrieve, tune
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(
@@ -103,18 +105,24 @@ def train(
     model: Annotated[
         Path | None, typer.Option(help="TOML recipe; defaults when left out.")
     ] = None,
-    strategy: Annotated[str, typer.Option(help="full or component.")] = "full",
+    strategy: Annotated[
+        str, typer.Option(help="full, component, or another that learns.")
+    ] = "full",
     seed: Seed = 0,
     verbose: Annotated[
         int, typer.Option(min=0, max=2, help="As in model.fit.")
     ] = 2,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Begin anew, whatever OUT holds."),
+    ] = False,
 ) -> None:
-    """Builds the recipe's model and trains it with one strategy."""
+    """Builds the recipe's model and trains it; goes on where it stopped."""
     from mmkeras.runs import train_run
     from mmkeras.spec import read_toml
 
     recipe = read_toml(model) if model else {}
-    train_run(data, recipe, strategy, out, seed, verbose, model)
+    train_run(data, recipe, strategy, out, seed, verbose, model, restart)
     print(f"{out}\nNext: mmkeras evaluate {out}")
 
 
@@ -150,6 +158,18 @@ def card(
 
     artefact.read_manifest(bundle, "bundle")
     print(table(json.loads((bundle / "card.json").read_text("utf-8"))))
+
+
+app.add_typer(ensemble.app, name="ensemble")
+for _command in (
+    compare.compare,
+    tune.tune,
+    label.label,
+    label.apply_labels,
+    retrieve.index,
+    retrieve.search,
+):
+    app.command()(_command)
 
 
 def headline(entry: dict) -> str:
