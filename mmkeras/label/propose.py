@@ -54,17 +54,7 @@ def propose_labels(
     manifest = artefact.read_manifest(run, "run")
     pool = pool_of(*_source(source, manifest), split)
     model = load_model(run)
-    wanted = {
-        name: target
-        for name, target in sorted(pool.spec.targets.items())
-        if target.kind in KINDS
-    }
-    if not wanted:
-        raise ValueError(
-            f"A proposal needs a target of kind {', '.join(KINDS)}. "
-            "Received: "
-            + ", ".join(sorted(t.kind for t in pool.spec.targets.values()))
-        )
+    wanted = _targets(pool)
     places, answers, votes, present = answer(model, pool)
     if strategy == "disagreement" and len(votes) < 2:
         raise ValueError(
@@ -115,6 +105,18 @@ def _source(
             "TOML spec of the new samples instead"
         )
     return None, data
+
+
+def _targets(pool: Pool) -> list[str]:
+    """Returns the targets that have classes to propose."""
+    kinds = {name: t.kind for name, t in sorted(pool.spec.targets.items())}
+    wanted = [name for name, kind in kinds.items() if kind in KINDS]
+    if not wanted:
+        raise ValueError(
+            f"A proposal needs a target of kind {', '.join(KINDS)}. "
+            f"Received: {', '.join(sorted(kinds.values()))}"
+        )
+    return wanted
 
 
 def _check(out: Path, strategy: str, limit: int | None) -> None:

@@ -91,16 +91,11 @@ def build_index(
             f"The split '{split}' must have samples with `{name}`. "
             "Received: none"
         )
-    texts = [n for n, m in data.spec.modalities.items() if m.kind == "text"]
-    for each in texts:
-        target = out / tokenizer_file(each)
-        with artefact.atomic(target) as temporary:
-            shutil.copyfile(data.tokenizer_path(each), temporary)
+    texts = _copy_tokenizers(data, out)
     vectors, ids = found[name]
     return Index(vectors, ids, dtype).save(
         out,
-        files=[e["file"] for e in encoders.values()]
-        + [tokenizer_file(each) for each in texts],
+        files=[*(e["file"] for e in encoders.values()), *texts],
         name=name,
         split=split,
         encoders=encoders,
@@ -181,6 +176,17 @@ def _of_bundle(source: Path, out: Path, name: str) -> dict[str, dict]:
         inputs.append("present")
     entry = {"file": f"encoder_{file}", "output": name, "inputs": inputs}
     return {name: entry}
+
+
+def _copy_tokenizers(data: Any, out: Path) -> list[str]:
+    """Copies the tokenizers into `out`; returns the names of the files."""
+    names = []
+    for name, modality in sorted(data.spec.modalities.items()):
+        if modality.kind == "text":
+            names.append(tokenizer_file(name))
+            with artefact.atomic(out / names[-1]) as temporary:
+                shutil.copyfile(data.tokenizer_path(name), temporary)
+    return names
 
 
 def _recalls(found: Mapping[str, tuple], name: str) -> dict[str, Any]:
