@@ -106,7 +106,8 @@ def train(
         Path | None, typer.Option(help="TOML recipe; defaults when left out.")
     ] = None,
     strategy: Annotated[
-        str, typer.Option(help="full, component, or another that learns.")
+        str,
+        typer.Option(help="full, component, pseudo_label, fixmatch, co_train."),
     ] = "full",
     seed: Seed = 0,
     verbose: Annotated[

@@ -7,7 +7,11 @@ import pytest
 from nbclient import NotebookClient
 
 # What the last cell of each prints.
-LAST = {"01_quickstart": '"digit"', "02_towers_and_fusion": "without_audio"}
+LAST = {
+    "01_quickstart": '"digit"',
+    "02_towers_and_fusion": "without_audio",
+    "03_two_strategies": "With ",
+}
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 

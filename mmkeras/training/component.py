@@ -153,7 +153,6 @@ class ComponentPretrain(Strategy):
                 self.align_epochs,
                 self.learning_rate,
                 heads={},
-                product=towers_alone(model, modalities(model)),
             )
         for name in modalities(model):
             tower_of(model, name).trainable = False

@@ -140,4 +140,5 @@ def _identity(whole: keras.Model, data: Any) -> dict[str, str | None]:
     return {
         "towers_sha256": towers_sha256(whole),
         "data_sha256": text and hashlib.sha256(text.encode()).hexdigest(),
+        "labels_sha256": getattr(getattr(data, "labels", None), "sha256", None),
     }

@@ -162,6 +162,9 @@ def fingerprint(
         found["data_sha256"] = artefact.sha256_of(
             Path(data.folder) / artefact.MANIFEST
         )
+    labels = getattr(data, "labels", None)
+    if labels is not None:
+        found["labels_sha256"] = labels.sha256
     return _plain(found)
 
 

@@ -1,6 +1,5 @@
 """`ComponentPretrain`: what each stage sees, trains, freezes and leaves."""
 
-import warnings
 from types import SimpleNamespace
 
 import keras
@@ -24,17 +23,6 @@ from mmkeras.training.frozen import fusion_model
 from mmkeras.training.transfer import take_tower
 
 SHORT = {"tower_epochs": 1, "align_epochs": 1, "fusion_epochs": 1, "epochs": 1}
-
-
-@pytest.fixture
-def eagerly():
-    """Tracing a graph takes far longer than these trainings do."""
-    tf.config.run_functions_eagerly(True)
-    with warnings.catch_warnings():
-        # tf.data stays a graph, and says so.
-        warnings.filterwarnings("ignore", ".*run_functions_eagerly.*")
-        yield
-    tf.config.run_functions_eagerly(False)
 
 
 def stages_of(strategy, model, data):

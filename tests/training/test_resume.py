@@ -1,6 +1,5 @@
 """A training that was killed goes on to the same bits."""
 
-import warnings
 from dataclasses import replace
 
 import keras
@@ -26,20 +25,11 @@ STRATEGIES = {
         tower_epochs=2, fusion_epochs=1, epochs=1, budget_steps=13
     ),
 }
+# Tracing a graph takes far longer than these trainings do.
+pytestmark = pytest.mark.usefixtures("eagerly")
 # Each stage of it is a run of its own.
 STAGES = ["1-sound_tower", "2-view_tower", "3-fusion", "4-all"]
 KEPT = {"tensorboard": False, "checkpoints": 1}
-
-
-@pytest.fixture(autouse=True)
-def eagerly():
-    """Tracing a graph takes far longer than these trainings do."""
-    tf.config.run_functions_eagerly(True)
-    with warnings.catch_warnings():
-        # tf.data stays a graph, and says so.
-        warnings.filterwarnings("ignore", ".*run_functions_eagerly.*")
-        yield
-    tf.config.run_functions_eagerly(False)
 
 
 class Kill(keras.callbacks.Callback):

@@ -1,7 +1,6 @@
 """Both strategies: what they train, freeze, record, refuse, and repeat."""
 
 import csv
-import warnings
 from types import SimpleNamespace
 
 import keras
@@ -24,16 +23,6 @@ from mmkeras.training.plan import Stage
 # Tracing a graph takes far longer than these trainings do.
 eager = pytest.mark.usefixtures("eagerly")
 SHORT = {"tower_epochs": 1, "fusion_epochs": 1, "epochs": 1}
-
-
-@pytest.fixture
-def eagerly():
-    tf.config.run_functions_eagerly(True)
-    with warnings.catch_warnings():
-        # tf.data stays a graph, and says so.
-        warnings.filterwarnings("ignore", ".*run_functions_eagerly.*")
-        yield
-    tf.config.run_functions_eagerly(False)
 
 
 def weights_of(model):
