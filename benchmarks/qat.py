@@ -101,11 +101,12 @@ def main() -> None:
     import keras
 
     from mmkeras import artefact
+    from mmkeras.begin import split_settings
     from mmkeras.compress.qat import calibrate, quantize_aware
     from mmkeras.export.convert import to_tflite
     from mmkeras.export.samples import calibration, take
     from mmkeras.model import build_from_recipe, load_model
-    from mmkeras.runs import open_data, split_settings
+    from mmkeras.runs import open_data
 
     manifest = artefact.read_manifest(options.run, "run")
     plain = open_data(manifest, augment=False)

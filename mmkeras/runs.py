@@ -10,28 +10,14 @@ from pathlib import Path
 import keras
 
 from mmkeras import artefact, evaluation
+from mmkeras.begin import begin, split_settings
 from mmkeras.compress import qat_layer  # noqa: F401, for load_model
 from mmkeras.data import Data, load_data
-from mmkeras.model import (
-    RECIPE_KEYS,
-    build_from_recipe,
-    check_keys,
-    load_model,
-)
-from mmkeras.spec import DataSpec
-from mmkeras.training import STRATEGIES, make_strategy, save_run
+from mmkeras.model import build_from_recipe, load_model
+from mmkeras.training import make_strategy, save_run
 from mmkeras.training.datasets import OneModality, one_modality
 from mmkeras.training.precision import precision_scope
-from mmkeras.training.resume import differences
-from mmkeras.training.towers import modalities
-from mmkeras.training.transfer import take_tower
 from mmkeras.training.tuning import fitting
-
-# What a modality's tower does not depend on.
-MAY_DIFFER = (
-    *("column", "columns", "categorical", "optional", "file", "crop"),
-    *("duration_sec", "noise_snr_db", "max_tokens", "vocabulary"),
-)
 
 
 def train_run(
@@ -58,32 +44,19 @@ def train_run(
         recipe_file: The recipe's TOML, copied into the run.
         restart: Whether to begin anew.
     """
-    settings = split_settings(recipe)
-    chosen = make_strategy(strategy, settings["strategies"].get(strategy, {}))
-    # Before the weights are drawn.
-    keras.utils.set_random_seed(seed)
-    data = load_data(
-        data_folder,
-        batch_size=settings["batch_size"],
-        seed=seed,
-        augment=recipe.get("augment", True),
-    )
-    with precision_scope(chosen.precision):
-        model, heads = build_from_recipe(
-            data.spec, data.statistics, recipe, data
-        )
-    sources = take_towers(model, data.spec, recipe.get("init", {}))
-    about = describe_run(data, recipe, strategy, seed)
-    history = chosen.fit(
+    begun = begin(data_folder, recipe, strategy, seed)
+    model = begun.model
+    history = begun.strategy.fit(
         model,
-        data,
-        heads,
+        begun.data,
+        begun.heads,
         out=out,
         seed=seed,
         verbose=verbose,
         resume=not restart,
-        identity={"recipe": recipe, "strategy": strategy, "init": sources},
+        identity={"recipe": recipe, "strategy": strategy, "init": begun.init},
     )
+    about = describe_run(begun.data, recipe, strategy, seed)
     if recipe_file is not None:
         text = recipe_file.read_text(encoding="utf-8")
         artefact.write_text(Path(out) / "recipe.toml", text)
@@ -94,61 +67,7 @@ def train_run(
         if column.startswith(start)
     }
     about |= {"blend_weights": weights} if weights else {}
-    save_run(out, model, history, init=sources, **about)
-
-
-def take_towers(
-    model: keras.Model, spec: DataSpec, init: dict
-) -> dict[str, str]:
-    """Gives towers the weights that other runs, or stages of them, have.
-
-    Args:
-        model: The model to be trained.
-        spec: The spec of its data.
-        init: Folder of a run by modality, a recipe's table `[init]`; where
-            the modality has another name there, `{run = "...", name = "..."}`.
-
-    Returns:
-        SHA-256 of the manifest of each run, by modality.
-    """
-    found = {}
-    for name, entry in init.items():
-        given = entry if isinstance(entry, dict) else {"run": entry}
-        check_keys(f"init.{name}", given, ("run", "name"))
-        if name not in modalities(model) or "run" not in given:
-            raise ValueError(
-                f"`init.{name}` must give one of the modalities "
-                f"{', '.join(modalities(model))} a run. Received: {entry!r}"
-            )
-        folder = Path(given["run"])
-        manifest = artefact.read_manifest(folder, "run")
-        check_same_kind(spec, name, manifest, given.get("name", name))
-        take_tower(model, name, load_model(folder), given.get("name"))
-        found[name] = artefact.sha256_of(folder / artefact.MANIFEST)
-    return found
-
-
-def check_same_kind(
-    spec: DataSpec, name: str, manifest: dict, source_name: str
-) -> None:
-    """Raises ValueError if a tower would read what it never learned to.
-
-    Shapes of weights do not tell a sample rate, or a window, from another.
-    """
-    other = manifest.get("spec", {}).get("modalities", {}).get(source_name)
-    if other is None:
-        return
-    own = spec.to_dict()["modalities"][name]
-    lines = [
-        line
-        for line in differences(other, own, f"modalities.{name}")
-        if line.split("`")[1].rsplit(".", 1)[1] not in MAY_DIFFER
-    ]
-    if lines:
-        raise ValueError(
-            f"`init.{name}` must name a run on the same kind of data. "
-            f"Received, there -> here: {'; '.join(lines)}"
-        )
+    save_run(out, model, history, init=begun.init, **about)
 
 
 def describe_run(data: Data, recipe: dict, strategy: str, seed: int) -> dict:
@@ -268,24 +187,3 @@ def train_alone(data: Data, recipe: dict, name: str, seed: int) -> dict:
         model, one_modality(data.test, name, None), spec.targets
     )
     return {t: entry["metrics"] for t, entry in result["targets"].items()}
-
-
-def split_settings(recipe: dict) -> dict:
-    """Returns batch size, and the settings of each strategy of a recipe.
-
-    `[training]` holds what all strategies share, `[training.full]`,
-    `[training.component]` and so on what is theirs alone.
-    """
-    check_keys("recipe", recipe, RECIPE_KEYS)
-    shared = dict(recipe.get("training", {}))
-    batch_size = shared.pop("batch_size", 32)
-    if type(batch_size) is not int or batch_size < 1:
-        raise ValueError(
-            "`training.batch_size` must be a positive integer. "
-            f"Received: {batch_size!r}"
-        )
-    own = {name: shared.pop(name, {}) for name in STRATEGIES}
-    return {
-        "batch_size": batch_size,
-        "strategies": {name: {**shared, **own[name]} for name in own},
-    }

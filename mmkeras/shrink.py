@@ -17,6 +17,7 @@ import numpy as np
 
 from mmkeras import artefact, compress
 from mmkeras import heads as head_kinds
+from mmkeras.begin import split_settings
 from mmkeras.data import Data
 from mmkeras.export import budget as budgets
 from mmkeras.export import bundle, export, profiles
@@ -28,7 +29,7 @@ from mmkeras.export.runtimes import latencies_ms, open_file, run_all
 from mmkeras.export.samples import calibration, take
 from mmkeras.export.scores import METRIC, score
 from mmkeras.model import SCALES, build_from_recipe, load_model, smaller
-from mmkeras.runs import open_data, split_settings
+from mmkeras.runs import open_data
 
 SEARCH_SAMPLES = 1000
 

@@ -24,6 +24,7 @@ ALLOWED = {
 # Where a command starts: these put the parts together.
 ENTRY_POINTS = {
     "__init__.py",
+    "begin.py",
     "cli.py",
     "runs.py",
     "shrink.py",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmkeras import artefact
-from mmkeras.runs import check_same_kind, take_towers
+from mmkeras.begin import check_same_kind, take_towers
 from mmkeras.spec import DataSpec
 
 AUDIO = {

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmkeras.begin import split_settings
 from mmkeras.compare.statistics import MAX_SEEDS
-from mmkeras.runs import split_settings
 from mmkeras.spec import DataSpec, nearest
 from mmkeras.training import STRATEGIES, Strategy, make_strategy
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from mmkeras import artefact
+from mmkeras.begin import split_settings, take_towers
 from mmkeras.compare.cost import Cost
 from mmkeras.compare.measured import (
     classes_of,
@@ -23,7 +24,7 @@ from mmkeras.compare.plan import Arm, Plan
 from mmkeras.data import Data, load_data
 from mmkeras.evaluation import predict
 from mmkeras.model import build_from_recipe, load_model
-from mmkeras.runs import describe_run, split_settings, take_towers
+from mmkeras.runs import describe_run
 from mmkeras.training import save_run
 from mmkeras.training.datasets import (
     OneModality,

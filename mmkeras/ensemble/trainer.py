@@ -8,14 +8,14 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras.begin import begin, split_settings
 from mmkeras.data import load_data
 from mmkeras.ensemble.board import on_splits, write_ensemble
 from mmkeras.ensemble.joined import check_kinds
 from mmkeras.ensemble.weighting import reweighted
 from mmkeras.model import load_model
-from mmkeras.runs import describe_run, split_settings
+from mmkeras.runs import describe_run
 from mmkeras.training import save_run
-from mmkeras.tune.trial import begin
 
 
 class Trainer:

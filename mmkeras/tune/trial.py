@@ -4,18 +4,13 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from mmkeras import artefact, heads
-from mmkeras.data import load_data
-from mmkeras.model import build_from_recipe
-from mmkeras.runs import split_settings, take_towers
-from mmkeras.training import make_strategy
-from mmkeras.training.precision import precision_scope
+from mmkeras.begin import begin, split_settings
 from mmkeras.training.run import write_history
 from mmkeras.tune.job import Job
 from mmkeras.tune.recipe_toml import to_toml
@@ -112,53 +107,6 @@ def fit(job: Job, recipe: dict) -> tuple[Any, int, dict[str, float]]:
     )
     figures = validation_figures(model, made, begun.data.validation)
     return history, model.count_params(), figures
-
-
-@dataclass
-class Begun:
-    """What `train_run` trains, before it does.
-
-    Args:
-        strategy: The strategy, with the recipe's settings.
-        data: The data, in the order of the seed.
-        model: The model, with the weights of the seed and of `[init]`.
-        heads: Its heads by target.
-        init: SHA-256 of the runs in `[init]`, by modality.
-    """
-
-    strategy: Any
-    data: Any
-    model: keras.Model
-    heads: dict[str, Any]
-    init: dict[str, str]
-
-
-def begin(
-    data_folder: str | Path, recipe: dict, strategy: str, seed: int
-) -> Begun:
-    """Returns everything of a training but the training.
-
-    Args:
-        data_folder: Folder of `prepare`.
-        recipe: Tables of the recipe.
-        strategy: Name of the strategy.
-        seed: Seed of weights, order and augmentation.
-    """
-    settings = split_settings(recipe)
-    chosen = make_strategy(strategy, settings["strategies"].get(strategy, {}))
-    keras.utils.set_random_seed(seed)
-    data = load_data(
-        data_folder,
-        batch_size=settings["batch_size"],
-        seed=seed,
-        augment=recipe.get("augment", True),
-    )
-    with precision_scope(chosen.precision):
-        model, made = build_from_recipe(
-            data.spec, data.statistics, recipe, data
-        )
-    init = take_towers(model, data.spec, recipe.get("init", {}))
-    return Begun(chosen, data, model, made, init)
 
 
 def validation_figures(model: Any, made: dict, dataset: Any) -> dict:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from training_toys import (
     BATCH,
     SAMPLES,
+    Batches,
     toy_arrays,
     toy_data,
     toy_model,
@@ -255,15 +256,6 @@ def test_data_lose_their_labels_and_gain_the_unlabelled():
     model.fit(paired.train, verbose=0)
     with pytest.raises(ValueError, match="PyDataset`. Received: list"):
         Paired(SimpleNamespace(train=[toy_arrays()], validation=None), model)
-
-
-class Batches(keras.utils.PyDataset):
-    def __len__(self):
-        return SAMPLES // BATCH
-
-    def __getitem__(self, index):
-        part = slice(index * BATCH, (index + 1) * BATCH)
-        return keras.tree.map_structure(lambda a: a[part], toy_arrays())
 
 
 def three_towers(present):

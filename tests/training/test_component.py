@@ -10,6 +10,7 @@ from training_toys import (
     BATCH,
     HEADS,
     SAMPLES,
+    Batches,
     toy_arrays,
     toy_data,
     toy_model,
@@ -231,14 +232,6 @@ def test_the_cache_is_gone_when_its_stage_ends(tmp_path, monkeypatch):
 
 
 def test_a_py_dataset_is_cached_too():
-    class Batches(keras.utils.PyDataset):
-        def __len__(self):
-            return SAMPLES // BATCH
-
-        def __getitem__(self, index):
-            part = slice(index * BATCH, (index + 1) * BATCH)
-            return keras.tree.map_structure(lambda a: a[part], toy_arrays())
-
     data = SimpleNamespace(train=Batches(), validation=None)
     strategy = ComponentPretrain(pretrain="none", cache=True)
     fusion, _ = strategy.stages(toy_model(), data, HEADS)

@@ -6,7 +6,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from training_toys import BATCH, HEADS, SAMPLES, toy_arrays, toy_data, toy_model
+from training_toys import (
+    BATCH,
+    HEADS,
+    SAMPLES,
+    Kill,
+    toy_arrays,
+    toy_data,
+    toy_model,
+)
 
 from mmkeras import artefact
 from mmkeras.training import ComponentPretrain, FullFineTune
@@ -30,19 +38,6 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 # Each stage of it is a run of its own.
 STAGES = ["1-sound_tower", "2-view_tower", "3-fusion", "4-all"]
 KEPT = {"tensorboard": False, "checkpoints": 1}
-
-
-class Kill(keras.callbacks.Callback):
-    """Stops everything at an optimizer step, as a crash would."""
-
-    def __init__(self, step):
-        super().__init__()
-        self.left = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
 
 
 def toy_shuffled():

@@ -7,7 +7,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from training_toys import BATCH, HEADS, SAMPLES, toy_arrays, toy_data, toy_model
+from training_toys import (
+    HEADS,
+    SAMPLES,
+    Batches,
+    toy_arrays,
+    toy_data,
+    toy_model,
+)
 
 from mmkeras import artefact
 from mmkeras.training import (
@@ -159,17 +166,6 @@ def test_a_tower_learns_nothing_from_samples_that_lack_its_modality():
         here = x["present"][:, column]
         np.testing.assert_array_equal(got_w["digit"], w["digit"] * here)
         np.testing.assert_array_equal(got_w["size"], here)
-
-
-class Batches(keras.utils.PyDataset):
-    """The toy data as a PyDataset, which every backend reads."""
-
-    def __len__(self):
-        return SAMPLES // BATCH
-
-    def __getitem__(self, index):
-        part = slice(index * BATCH, (index + 1) * BATCH)
-        return keras.tree.map_structure(lambda a: a[part], toy_arrays())
 
 
 @eager

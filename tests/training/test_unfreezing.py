@@ -6,7 +6,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from training_toys import BATCH, HEADS, SAMPLES, toy_arrays, toy_data, toy_model
+from training_toys import (
+    BATCH,
+    HEADS,
+    SAMPLES,
+    Kill,
+    toy_arrays,
+    toy_data,
+    toy_model,
+)
 
 from mmkeras.training import ComponentPretrain, FullFineTune, full
 from mmkeras.training.patterns import places, select
@@ -186,19 +194,6 @@ def test_thaw_gives_back_what_freeze_took():
 def test_epochs_of_a_recipe_are_numbers():
     patterns = {"10": ["b"], 2: ["a"], "2": ["c"]}
     assert epochs_of(patterns) == {2: ["a", "c"], 10: ["b"]}
-
-
-class Kill(keras.callbacks.Callback):
-    """Stops everything at an optimizer step, as a crash would."""
-
-    def __init__(self, step):
-        super().__init__()
-        self.left = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
 
 
 RESUMED = {

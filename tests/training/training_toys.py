@@ -68,3 +68,27 @@ def toy_data(samples=SAMPLES, **changed):
     return SimpleNamespace(
         **{"train": dataset, "validation": dataset.take(1), **changed}
     )
+
+
+class Batches(keras.utils.PyDataset):
+    """The toy data as a PyDataset, which every backend reads."""
+
+    def __len__(self):
+        return SAMPLES // BATCH
+
+    def __getitem__(self, index):
+        part = slice(index * BATCH, (index + 1) * BATCH)
+        return keras.tree.map_structure(lambda a: a[part], toy_arrays())
+
+
+class Kill(keras.callbacks.Callback):
+    """Stops everything at an optimizer step, as a crash would."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.left = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt

@@ -53,7 +53,7 @@ def searched(data, tmp_path_factory):
     job = job_of(data, tmp_path_factory.mktemp("out") / "search")
     with patch.context() as patched:
         patched.setattr(tune.search, "evaluate_run", evaluate_once)
-        patched.setattr(tune.trial, "load_data", load_without_test)
+        patched.setattr("mmkeras.begin.load_data", load_without_test)
         result = tune.tune(job, verbose=0)
     return job, result, read
 

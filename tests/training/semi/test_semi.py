@@ -14,6 +14,7 @@ from semi_toys import (
     few_labels,
     prepared,
 )
+from training_toys import Kill
 
 from mmkeras.data import load_data
 from mmkeras.heads import Category, Number
@@ -79,19 +80,6 @@ def test_hidden_labels_have_no_influence(name, folder, tmp_path):
     assert make_strategy(name, {"epochs": 7}).plan(first)[-1] == (
         STAGES[name][-1], 7,
     )  # fmt: skip
-
-
-class Kill(keras.callbacks.Callback):
-    """Stops everything at an optimizer step, as a crash would."""
-
-    def __init__(self, step):
-        super().__init__()
-        self.left = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.usefixtures("eagerly")

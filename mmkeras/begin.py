@@ -1,0 +1,151 @@
+"""What a recipe trains, before it is trained: data, model, strategy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from mmkeras import artefact
+from mmkeras.data import load_data
+from mmkeras.model import (
+    RECIPE_KEYS,
+    build_from_recipe,
+    check_keys,
+    load_model,
+)
+from mmkeras.spec import DataSpec
+from mmkeras.training import STRATEGIES, make_strategy
+from mmkeras.training.precision import precision_scope
+from mmkeras.training.resume import differences
+from mmkeras.training.towers import modalities
+from mmkeras.training.transfer import take_tower
+
+# What a modality's tower does not depend on.
+MAY_DIFFER = (
+    *("column", "columns", "categorical", "optional", "file", "crop"),
+    *("duration_sec", "noise_snr_db", "max_tokens", "vocabulary"),
+)
+
+
+@dataclass
+class Begun:
+    """What a recipe trains, before it is trained.
+
+    Args:
+        strategy: The strategy, with the recipe's settings.
+        data: The data, in the order of the seed.
+        model: The model, with the weights of the seed and of `[init]`.
+        heads: Its heads by target.
+        init: SHA-256 of the runs in `[init]`, by modality.
+    """
+
+    strategy: Any
+    data: Any
+    model: keras.Model
+    heads: dict[str, Any]
+    init: dict[str, str]
+
+
+def begin(
+    data_folder: str | Path, recipe: dict, strategy: str, seed: int
+) -> Begun:
+    """Returns everything of a training but the training.
+
+    Args:
+        data_folder: Folder of `prepare`.
+        recipe: Tables of the recipe.
+        strategy: Name of the strategy.
+        seed: Seed of weights, order and augmentation.
+    """
+    settings = split_settings(recipe)
+    chosen = make_strategy(strategy, settings["strategies"].get(strategy, {}))
+    # Before the weights are drawn.
+    keras.utils.set_random_seed(seed)
+    data = load_data(
+        data_folder,
+        batch_size=settings["batch_size"],
+        seed=seed,
+        augment=recipe.get("augment", True),
+    )
+    with precision_scope(chosen.precision):
+        model, heads = build_from_recipe(
+            data.spec, data.statistics, recipe, data
+        )
+    init = take_towers(model, data.spec, recipe.get("init", {}))
+    return Begun(chosen, data, model, heads, init)
+
+
+def take_towers(
+    model: keras.Model, spec: DataSpec, init: dict
+) -> dict[str, str]:
+    """Gives towers the weights that other runs, or stages of them, have.
+
+    Args:
+        model: The model to be trained.
+        spec: The spec of its data.
+        init: Folder of a run by modality, a recipe's table `[init]`; where
+            the modality has another name there, `{run = "...", name = "..."}`.
+
+    Returns:
+        SHA-256 of the manifest of each run, by modality.
+    """
+    found = {}
+    for name, entry in init.items():
+        given = entry if isinstance(entry, dict) else {"run": entry}
+        check_keys(f"init.{name}", given, ("run", "name"))
+        if name not in modalities(model) or "run" not in given:
+            raise ValueError(
+                f"`init.{name}` must give one of the modalities "
+                f"{', '.join(modalities(model))} a run. Received: {entry!r}"
+            )
+        folder = Path(given["run"])
+        manifest = artefact.read_manifest(folder, "run")
+        check_same_kind(spec, name, manifest, given.get("name", name))
+        take_tower(model, name, load_model(folder), given.get("name"))
+        found[name] = artefact.sha256_of(folder / artefact.MANIFEST)
+    return found
+
+
+def check_same_kind(
+    spec: DataSpec, name: str, manifest: dict, source_name: str
+) -> None:
+    """Raises ValueError if a tower would read what it never learned to.
+
+    Shapes of weights do not tell a sample rate, or a window, from another.
+    """
+    other = manifest.get("spec", {}).get("modalities", {}).get(source_name)
+    if other is None:
+        return
+    own = spec.to_dict()["modalities"][name]
+    lines = [
+        line
+        for line in differences(other, own, f"modalities.{name}")
+        if line.split("`")[1].rsplit(".", 1)[1] not in MAY_DIFFER
+    ]
+    if lines:
+        raise ValueError(
+            f"`init.{name}` must name a run on the same kind of data. "
+            f"Received, there -> here: {'; '.join(lines)}"
+        )
+
+
+def split_settings(recipe: dict) -> dict:
+    """Returns batch size, and the settings of each strategy of a recipe.
+
+    `[training]` holds what all strategies share, `[training.full]`,
+    `[training.component]` and so on what is theirs alone.
+    """
+    check_keys("recipe", recipe, RECIPE_KEYS)
+    shared = dict(recipe.get("training", {}))
+    batch_size = shared.pop("batch_size", 32)
+    if type(batch_size) is not int or batch_size < 1:
+        raise ValueError(
+            "`training.batch_size` must be a positive integer. "
+            f"Received: {batch_size!r}"
+        )
+    own = {name: shared.pop(name, {}) for name in STRATEGIES}
+    return {
+        "batch_size": batch_size,
+        "strategies": {name: {**shared, **own[name]} for name in own},
+    }
