@@ -13,7 +13,8 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 
 # Two processes, a file of tests at a time.
 test: .venv/installed .venv-device/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile \
+		--no-loadscope-reorder
 
 # From raw files to an int8 answer, command by command.
 demo: .venv/installed .venv-device/installed
