@@ -1,5 +1,6 @@
 """What a recipe trains, before it is trained: data, model, strategy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import keras
 
 from mmkeras import artefact
-from mmkeras.data import load_data
+from mmkeras.data import Data, load_data
 from mmkeras.model import (
     RECIPE_KEYS,
     build_from_recipe,
@@ -16,6 +17,7 @@ from mmkeras.model import (
 )
 from mmkeras.spec import DataSpec
 from mmkeras.training import STRATEGIES, make_strategy
+from mmkeras.training.datasets import OneModality, one_modality
 from mmkeras.training.precision import precision_scope
 from mmkeras.training.resume import differences
 from mmkeras.training.towers import modalities
@@ -62,18 +64,52 @@ def begin(
     chosen = make_strategy(strategy, settings["strategies"].get(strategy, {}))
     # Before the weights are drawn.
     keras.utils.set_random_seed(seed)
-    data = load_data(
-        data_folder,
-        batch_size=settings["batch_size"],
-        seed=seed,
-        augment=recipe.get("augment", True),
-    )
+    data = load_for(recipe, data_folder, seed)
     with precision_scope(chosen.precision):
         model, heads = build_from_recipe(
             data.spec, data.statistics, recipe, data
         )
     init = take_towers(model, data.spec, recipe.get("init", {}))
     return Begun(chosen, data, model, heads, init)
+
+
+def load_for(
+    recipe: Mapping, data_folder: str | Path, seed: int, augment: bool = True
+) -> Data:
+    """Opens prepared data as a recipe says.
+
+    Args:
+        recipe: Tables of the recipe.
+        data_folder: Folder of `prepare`.
+        seed: Seed of order and augmentation.
+        augment: Whether `train` is augmented as the recipe says.
+    """
+    return load_data(
+        data_folder,
+        batch_size=split_settings(recipe)["batch_size"],
+        seed=seed,
+        augment=augment and recipe.get("augment", True),
+    )
+
+
+def alone(data: Data, recipe: Mapping, name: str) -> tuple:
+    """Returns what one modality needs to be trained by itself.
+
+    Returns:
+        Spec and recipe of that modality; data of which samples that lack it
+        do not count; and the test split, in which they do: as for the fused
+        model, who lacks it has to guess.
+    """
+    optional = data.spec.optional
+    column = optional.index(name) if name in optional else None
+    towers = recipe.get("towers", {})
+    towers = {key: table for key, table in towers.items() if key == name}
+    return (
+        data.spec.only(name),
+        {**recipe, "towers": towers},
+        OneModality(data, name, column),
+        one_modality(data.test, name, None),
+    )
 
 
 def take_towers(
@@ -117,12 +153,11 @@ def check_same_kind(
     other = manifest.get("spec", {}).get("modalities", {}).get(source_name)
     if other is None:
         return
-    own = spec.to_dict()["modalities"][name]
-    lines = [
-        line
-        for line in differences(other, own, f"modalities.{name}")
-        if line.split("`")[1].rsplit(".", 1)[1] not in MAY_DIFFER
-    ]
+    there, here = (
+        {key: value for key, value in entry.items() if key not in MAY_DIFFER}
+        for entry in (other, spec.to_dict()["modalities"][name])
+    )
+    lines = differences(there, here, f"modalities.{name}")
     if lines:
         raise ValueError(
             f"`init.{name}` must name a run on the same kind of data. "
@@ -130,7 +165,7 @@ def check_same_kind(
         )
 
 
-def split_settings(recipe: dict) -> dict:
+def split_settings(recipe: Mapping) -> dict:
     """Returns batch size, and the settings of each strategy of a recipe.
 
     `[training]` holds what all strategies share, `[training.full]`,

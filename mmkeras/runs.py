@@ -10,12 +10,11 @@ from pathlib import Path
 import keras
 
 from mmkeras import artefact, evaluation
-from mmkeras.begin import begin, split_settings
+from mmkeras.begin import alone, begin, load_for, split_settings
 from mmkeras.compress import qat_layer  # noqa: F401, for load_model
-from mmkeras.data import Data, load_data
+from mmkeras.data import Data
 from mmkeras.model import build_from_recipe, load_model
 from mmkeras.training import make_strategy, save_run
-from mmkeras.training.datasets import OneModality, one_modality
 from mmkeras.training.precision import precision_scope
 from mmkeras.training.tuning import fitting
 
@@ -97,9 +96,9 @@ def evaluate_run(
     model = load_model(run)
     data = open_data(manifest, data_folder)
     spec = data.spec
-    alone = {}
+    trained = {}
     if baselines and len(spec.modalities) > 1:
-        alone = {
+        trained = {
             name: train_alone(data, manifest["recipe"], name, manifest["seed"])
             for name in sorted(spec.modalities)
         }
@@ -110,7 +109,7 @@ def evaluate_run(
         optional=spec.optional,
         statistics=data.statistics["targets"],
         train_samples=data.counts["train"],
-        baselines=alone,
+        baselines=trained,
     )
     page = evaluation.render_report(
         result,
@@ -145,12 +144,7 @@ def open_data(
         augment: Whether `train` is augmented as the recipe says.
     """
     folder = Path(folder or manifest["data"])
-    data = load_data(
-        folder,
-        batch_size=split_settings(manifest["recipe"])["batch_size"],
-        seed=manifest["seed"],
-        augment=augment and manifest["recipe"].get("augment", True),
-    )
+    data = load_for(manifest["recipe"], folder, manifest["seed"], augment)
     # With another split, the model may have seen its test samples.
     digest = artefact.sha256_of(folder / artefact.MANIFEST)
     if digest != manifest["data_sha256"]:
@@ -168,22 +162,13 @@ def train_alone(data: Data, recipe: dict, name: str, seed: int) -> dict:
     The recipe's tower, heads and full strategy, from scratch, on the same
     samples; those that lack the modality do not count.
     """
-    spec = data.spec
     keras.utils.set_random_seed(seed)
-    towers = {k: v for k, v in recipe.get("towers", {}).items() if k == name}
+    spec, own, seen, test = alone(data, recipe, name)
     settings = split_settings(recipe)["strategies"]["full"]
     strategy = make_strategy("full", settings)
     with precision_scope(strategy.precision):
-        model, heads = build_from_recipe(
-            spec.only(name), data.statistics, {**recipe, "towers": towers}, data
-        )
-    column = spec.optional.index(name) if name in spec.optional else None
+        model, heads = build_from_recipe(spec, data.statistics, own, data)
     print(f"Baseline: `{name}` alone")
-    fitting(strategy, model).fit(
-        model, OneModality(data, name, column), heads, seed=seed, verbose=0
-    )
-    # On every test sample, as the fused model: who lacks it has to guess.
-    result = evaluation.evaluate(
-        model, one_modality(data.test, name, None), spec.targets
-    )
+    fitting(strategy, model).fit(model, seen, heads, seed=seed, verbose=0)
+    result = evaluation.evaluate(model, test, spec.targets)
     return {t: entry["metrics"] for t, entry in result["targets"].items()}

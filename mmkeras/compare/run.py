@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
+from mmkeras.begin import load_for
 from mmkeras.compare.measured import read_answers, read_measured
 from mmkeras.compare.plan import Arm, Plan, make_plan
 from mmkeras.compare.summary import summarise
@@ -14,7 +15,6 @@ from mmkeras.compare.train import (
     forget_models,
     identity_of,
     measure_harder,
-    open_data,
     train_arm,
 )
 from mmkeras.compare.write import write_comparison
@@ -75,7 +75,7 @@ def compare(
     'With all labels, the data do not decide between `component` and ...'
     """
     out, built = Path(out), without_arms(recipe)
-    data = open_data(Path(data_folder), built, seed)
+    data = load_for(built, data_folder, seed)
     plan = make_plan(
         data.spec,
         recipe,
@@ -96,7 +96,7 @@ def compare(
         if run[2] != seed:
             # Order and augmentation are those of the seed.
             seed = run[2]
-            data = open_data(data.folder, built, seed)
+            data = load_for(built, data.folder, seed)
         said = f"{place}/{len(runs)}"
         results.append(_result(data, built, plan, run, said, verbose))
     report = summarise(

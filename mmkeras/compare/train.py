@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from mmkeras import artefact
-from mmkeras.begin import split_settings, take_towers
+from mmkeras.begin import alone, take_towers
 from mmkeras.compare.cost import Cost
 from mmkeras.compare.measured import (
     classes_of,
@@ -21,16 +21,12 @@ from mmkeras.compare.measured import (
     write_measured,
 )
 from mmkeras.compare.plan import Arm, Plan
-from mmkeras.data import Data, load_data
+from mmkeras.data import Data
 from mmkeras.evaluation import predict
 from mmkeras.model import build_from_recipe, load_model
 from mmkeras.runs import describe_run
 from mmkeras.training import save_run
-from mmkeras.training.datasets import (
-    OneModality,
-    count_batches,
-    one_modality,
-)
+from mmkeras.training.datasets import count_batches
 from mmkeras.training.precision import precision_scope
 from mmkeras.training.tuning import fitting
 
@@ -132,16 +128,6 @@ def measure_harder(data: Data, run: Path, seed: int) -> None:
     write_measured(run, {**result, "harder": found}, None, identity)
 
 
-def open_data(folder: Path, recipe: Mapping[str, Any], seed: int) -> Data:
-    """Opens prepared data as a recipe says."""
-    return load_data(
-        folder,
-        batch_size=split_settings(dict(recipe))["batch_size"],
-        seed=seed,
-        augment=recipe.get("augment", True),
-    )
-
-
 def few_labels(data: Data, fraction: float, seed: int) -> Data:
     """Returns the data with a share of the labels, in epochs as long.
 
@@ -159,15 +145,7 @@ def build_arm(data: Data, recipe: Mapping[str, Any], arm: Arm) -> tuple:
     """Returns the arm's model and heads, what it sees, and its test split."""
     spec, seen, test = data.spec, data, data.test
     if arm.modality is not None:
-        name = arm.modality
-        column = spec.optional.index(name) if name in spec.optional else None
-        seen, spec = OneModality(data, name, column), spec.only(name)
-        towers = recipe.get("towers", {})
-        towers = {key: table for key, table in towers.items() if key == name}
-        recipe = {**recipe, "towers": towers}
-        # Tested on every sample, as the fused model: who lacks it has to
-        # guess.
-        test = one_modality(data.test, name, None)
+        spec, recipe, seen, test = alone(data, recipe, arm.modality)
     model, heads = build_from_recipe(spec, data.statistics, recipe, data)
     take_towers(model, data.spec, arm.init)
     return model, heads, seen, test

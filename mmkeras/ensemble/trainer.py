@@ -8,8 +8,7 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.begin import begin, split_settings
-from mmkeras.data import load_data
+from mmkeras.begin import begin, load_for
 from mmkeras.ensemble.board import on_splits, write_ensemble
 from mmkeras.ensemble.joined import check_kinds
 from mmkeras.ensemble.weighting import reweighted
@@ -44,12 +43,7 @@ class Trainer:
         self.recipe, self.strategy, self.seed = recipe, strategy, seed
         self.folder, self.verbose = Path(data_folder), verbose
         self.out = Path(out)
-        self.data = load_data(
-            self.folder,
-            batch_size=split_settings(recipe)["batch_size"],
-            seed=seed,
-            augment=recipe.get("augment", True),
-        )
+        self.data = load_for(recipe, self.folder, seed)
         check_kinds(self.data.spec.targets)
 
     def train(

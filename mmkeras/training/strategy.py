@@ -211,7 +211,7 @@ class Strategy(TuningSettings):
         checkpoint = None
         if out is not None and resume:
             checkpoint = find_checkpoint(out, fit.fingerprint)
-        elif out is not None:
+        if out is not None and checkpoint is None:
             forget(out)
         flags = trainable_flags(model)
         try:

@@ -132,6 +132,18 @@ def test_without_a_checkpoint_a_training_begins(tmp_path):
     assert history["steps"] == [2, 4, 6, 8]
 
 
+def test_stages_of_an_older_training_are_not_named(tmp_path):
+    """They lie there where nothing is left to go on from."""
+    strategy = replace(STRATEGIES["component"], **KEPT)
+    for name in ("1-sound_tower", "9-old"):
+        (tmp_path / "stages" / name).mkdir(parents=True)
+        artefact.write_manifest(tmp_path / "stages" / name, "run", [])
+    fit(strategy, tmp_path, resume=True)
+    assert sorted(p.name for p in (tmp_path / "stages").iterdir()) == STAGES
+    first = tmp_path / "stages" / STAGES[0]
+    assert artefact.read_manifest(first, "run")["previous"] == {}
+
+
 def test_a_finished_training_is_read_and_not_redone(tmp_path):
     strategy = replace(STRATEGIES["component"], **KEPT)
     whole, history = fit(strategy, tmp_path)

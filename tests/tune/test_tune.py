@@ -14,7 +14,7 @@ import pytest
 from two_tables import RECIPE, two_tables
 
 from mmkeras import artefact, tune
-from mmkeras.data import load_data
+from mmkeras.begin import begin
 from mmkeras.tune import Job, to_toml
 from mmkeras.tune.search import check
 from mmkeras.tune.trial import recipe_of
@@ -53,15 +53,15 @@ def searched(data, tmp_path_factory):
     job = job_of(data, tmp_path_factory.mktemp("out") / "search")
     with patch.context() as patched:
         patched.setattr(tune.search, "evaluate_run", evaluate_once)
-        patched.setattr("mmkeras.begin.load_data", load_without_test)
+        patched.setattr(tune.trial, "begin", begin_without_test)
         result = tune.tune(job, verbose=0)
     return job, result, read
 
 
-def load_without_test(*args, **kwargs):
-    found = load_data(*args, **kwargs)
-    del found.test
-    return found
+def begin_without_test(*args):
+    begun = begin(*args)
+    del begun.data.test
+    return begun
 
 
 def test_the_test_split_is_read_once_and_at_the_end(searched):
