@@ -19,7 +19,7 @@ Usage = namedtuple("Usage", "total used free")
 def toy_data(monkeypatch):
     toy_export()
     monkeypatch.setattr(
-        "mmkeras.runs.load_data", lambda *a, **k: toy_run().data
+        "mmkeras.begin.load_data", lambda *a, **k: toy_run().data
     )
     monkeypatch.setattr(exporter, "run_child", ready_files)
 
