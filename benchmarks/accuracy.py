@@ -3,8 +3,8 @@
     python benchmarks/accuracy.py avdigits --source FOLDER --seeds 3
 
 `FOLDER` holds the original distribution (see data_specs/NAME.py). For each
-seed: the recipe's model trained with the full strategy, each modality alone
-with the same recipe, and the int8 file of the fused model with its own
+seed: the recipe's model trained with a strategy, each modality alone with the
+same recipe, and the int8 file of the fused model with its own
 verification. A spec that splits at random is split anew for each seed; one
 that splits by a column such as `fold_0` takes the fold of the seed's number.
 Prints mean and deviation over the seeds.
@@ -76,7 +76,7 @@ def run_seed(options: argparse.Namespace, seed: int) -> dict[str, dict]:
     root = build_data(options.name, options.source, options.out)
     data = prepare_seed(options.name, root, options.out, seed)
     run = options.out / f"{options.name}-run-{seed}"
-    train_run(data, recipe, "full", run, seed, verbose=2)
+    train_run(data, recipe, options.strategy, run, seed, verbose=2)
     result = evaluate_run(run, baselines=not options.no_baselines)
     rows = {"fused": values_of(result)}
     for target, entry in result["targets"].items():
@@ -117,6 +117,7 @@ def main() -> None:
     options.add_argument("name", help="a spec of data_specs, without .toml")
     options.add_argument("--source", type=Path, required=True)
     options.add_argument("--model", type=Path, help="TOML recipe")
+    options.add_argument("--strategy", default="full")
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--out", type=Path, default=Path("build/benchmarks"))
     options.add_argument("--no-baselines", action="store_true")

@@ -139,6 +139,11 @@ def download(source: Path) -> None:
     """Fetches both data sets into `source`, and checks them."""
     for name, (size, sha256) in MNIST_FILES.items():
         builder.fetch(MNIST_URL + name, source / "mnist" / name, size, sha256)
+    download_recordings(source)
+
+
+def download_recordings(source: Path) -> None:
+    """Fetches the recordings into `source / "fsdd"`, and checks them."""
     if (source / "fsdd").is_dir():
         check_recordings(source / "fsdd")
         return

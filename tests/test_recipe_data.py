@@ -5,6 +5,7 @@ import csv
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from mmkeras.data import load_data, prepare
 from mmkeras.model import build_from_recipe
@@ -129,3 +130,46 @@ def test_the_report_shows_gaps_and_categories(data):
     shown = numbers(row, ["town", "job", "pet"])
     assert shown == "2.5, –, 1e+06, town: #2, job: –, pet: ?"
     assert numbers(np.zeros(13)).endswith("0, …")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A network that learned elsewhere to read three numbers and a town."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(5)])
+    path = tmp_path / "own.keras"
+    model.save(path)
+    return path
+
+
+def test_a_saved_model_becomes_a_tower_with_its_weights(data, saved):
+    model, tower = build(data, "table", model=str(saved))
+    own = keras.saving.load_model(saved)
+    inner = next(w for w in tower.weights if tuple(w.shape) == (4, 5))
+    np.testing.assert_array_equal(inner, own.layers[0].kernel)
+    assert tower.output["vector"].shape == (None, 4)
+    assert {t.name for t in model.inputs} >= {"table", "note"}
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"variant": "mlp"}, "`towers.table.variant` is not a known key"),
+        ({"model": 3}, "Key `model` must be the path"),
+        ({"model": "nowhere.keras"}, "nowhere.keras"),
+        ({"units": 0}, "`units`"),
+    ],
+)
+def test_a_saved_model_takes_its_own_keys_alone(
+    data, saved, arguments, message
+):
+    with pytest.raises(ValueError, match=message):
+        build(data, "table", **{"model": str(saved), **arguments})
+
+
+def test_a_saved_model_reads_what_the_spec_gives(data, tmp_path):
+    model = keras.Sequential([keras.Input((7,)), layers.Dense(5)])
+    model.save(tmp_path / "other.keras")
+    wanted = r"reads \(4,\).*other.keras, which reads \(7,\)"
+    with pytest.raises(ValueError, match=wanted):
+        build(data, "table", model=str(tmp_path / "other.keras"))

@@ -8,6 +8,7 @@ import keras
 
 from mmkeras import fusion, heads, towers
 from mmkeras.model.build import build_model
+from mmkeras.model.own_tower import own_tower
 from mmkeras.model.recipe_data import check_tokens, from_data
 from mmkeras.spec import DataSpec, nearest
 
@@ -116,6 +117,11 @@ def _make_tower(
     data: Any = None,
 ) -> keras.Model:
     modality = spec.modalities[name]
+    if isinstance(arguments, Mapping) and "model" in arguments:
+        pixels = modality.kind in ("image", "video")
+        given = {"name": name, "shape": modality.shape}
+        given["dtype"] = "uint8" if pixels else None
+        return _call(own_tower, f"towers.{name}", given, arguments)
     known = statistics.get("modalities", {}).get(name, {})
     from_spec = {
         "image": ("height", "width", "channels"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import avdigits
 import builder
+import fsdd
 import pytest
 from builder_toys import run
 
@@ -53,6 +54,12 @@ def test_download_fetches_checks_and_builds(server):
     for path in server.iterdir():
         path.unlink()
     assert run(avdigits, "--download", "--out", "again") == 0
+
+
+def test_fsdd_alone_fetches_no_pictures(server):
+    assert run(fsdd, "--download") == 0
+    assert not Path("data/fsdd_original/mnist").exists()
+    assert len(list(Path("data/fsdd/audio").iterdir())) == 150
 
 
 @pytest.mark.parametrize("name", ["t10k-labels-idx1-ubyte.gz", "fsdd.tar.gz"])

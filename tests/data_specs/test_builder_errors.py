@@ -8,13 +8,19 @@ from pathlib import Path
 import avdigits
 import builder
 import emodb
+import fsdd
 import imdb
 import numpy as np
 import pytest
 from builder_toys import run, write_idx
 
 FOLDER = Path(builder.__file__).parent
-SCRIPTS = {"avdigits": avdigits, "emodb": emodb, "imdb": imdb}
+SCRIPTS = {
+    "avdigits": avdigits,
+    "emodb": emodb,
+    "fsdd": fsdd,
+    "imdb": imdb,
+}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

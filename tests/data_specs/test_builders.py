@@ -7,6 +7,7 @@ from pathlib import Path
 import avdigits
 import builder
 import emodb
+import fsdd
 import imdb
 import numpy as np
 import pandas as pd
@@ -105,6 +106,21 @@ def test_the_recordings_are_those_of_the_commit(shared):
         content = (shared / "mnist" / name).read_bytes()
         assert len(content) == size
         assert hashlib.sha256(content).hexdigest() == sha256
+
+
+@pytest.mark.parametrize("inside", ["", "fsdd"])
+def test_fsdd_holds_every_recording_once(shared, tmp_path, inside):
+    table = table_of(build(fsdd, shared / inside, tmp_path))
+    assert table["split"].value_counts().to_dict() == {
+        "train": 2400,
+        "validation": 300,
+        "test": 300,
+    }
+    assert table["audio"].is_unique
+    assert set(table["speaker"].value_counts()) == {500}
+    name = table["audio"].str.removeprefix("audio/")
+    assert (name.str[0] == table["digit"]).all()
+    assert (name.str.split("_").str[1] == table["speaker"]).all()
 
 
 def test_emodb_reads_speaker_and_emotion_from_the_name(emotions):
