@@ -1,6 +1,7 @@
 """Callbacks: checkpoints that survive a kill, history as CSV, averages."""
 
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,9 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         state: What a resumed training needs beside the model: a function
             from a callback's arguments to `(arrays, fields)`, the latter
             JSON values for the manifest; None saves the model alone.
+        share: The largest share of the time that saving may take. An epoch
+            that ends too soon for it is left out, but for the first and the
+            last of a `fit`; 1 saves each epoch.
 
     Example:
 
@@ -50,23 +54,36 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         keep: int = 2,
         model: keras.Model | None = None,
         state: Callable[[], tuple[dict, dict]] | None = None,
+        share: float = 1.0,
     ):
         super().__init__()
         if keep < 1:
             raise ValueError(
                 f"`keep` must be a positive integer. Received: keep={keep}"
             )
+        if not 0 < share <= 1:
+            raise ValueError(
+                f"`share` must be above 0, at most 1. Received: share={share!r}"
+            )
         self.folder = Path(folder)
         self.keep = keep
+        self.share = share
         self._saved_model = model
         self._state = state
+        self._rest_until = 0.0
 
     def on_train_begin(self, logs=None):
+        self._rest_until = 0.0
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(f"{PREFIX}*/.tmp-*"):
             leftover.unlink()
 
     def on_epoch_end(self, epoch, logs=None):
+        last = epoch + 1 == (self.params or {}).get("epochs")
+        last = last or getattr(self.model, "stop_training", False)
+        start = time.monotonic()
+        if start < self._rest_until and not last:
+            return
         model = self._saved_model or self.model
         if non_finite(model) is None:
             # The balance of several targets is no weight of the model.
@@ -77,6 +94,9 @@ class AtomicCheckpoint(keras.callbacks.Callback):
                 self.folder, model, epoch + 1, arrays, **fields, **more
             )
             self._forget(epoch + 1)
+        end = time.monotonic()
+        # As long as makes the save, within save and rest, this share.
+        self._rest_until = end + (end - start) * (1 / self.share - 1)
 
     def _forget(self, epoch):
         found = _checkpoints(self.folder)

@@ -182,6 +182,7 @@ def _callbacks(
                 fit.settings.checkpoints,
                 fit.whole,
                 state,
+                fit.settings.checkpoint_share,
             )
         )
     if checkpoint is not None:

@@ -41,6 +41,10 @@ _CHECKS: dict[str, Check] = {
     "tower_epochs": COUNT,
     "fusion_epochs": COUNT,
     "checkpoints": COUNT,
+    "checkpoint_share": (
+        "a number above 0, at most 1",
+        lambda v: is_real(v) and 0 < v <= 1,
+    ),
     "schedule": (
         f"one of {', '.join(SCHEDULES)}",
         lambda v: v in SCHEDULES,
@@ -93,6 +97,9 @@ class Strategy(TuningSettings):
             last weights.
         monitor: The figure that `patience` looks at.
         checkpoints: How many checkpoints `fit(out=...)` keeps; 0 for none.
+        checkpoint_share: The largest share of the time that saving them may
+            take: short epochs are not all saved, but the first and the last
+            of a stage are. 1 saves each epoch.
         tensorboard: Whether `fit(out=...)` writes logs for TensorBoard.
         balance: How several targets are weighed against each other: "fixed"
             (by their weights alone), "uncertainty", "gradnorm" or "dwa"; see
@@ -118,6 +125,7 @@ class Strategy(TuningSettings):
     patience: int | None = None
     monitor: str = "val_loss"
     checkpoints: int = 2
+    checkpoint_share: float = 0.05
     tensorboard: bool = True
     balance: str = "fixed"
     budget_steps: int | None = None

@@ -34,7 +34,9 @@ def fit(out, epochs=4, resume=False):
     from mmkeras.training import FullFineTune
 
     model = toy_model(seed=1)
-    strategy = FullFineTune(epochs=epochs, tensorboard=False)
+    strategy = FullFineTune(
+        epochs=epochs, tensorboard=False, checkpoint_share=1.0
+    )
     strategy.fit(model, toy_data(), HEADS, out=out, verbose=0, resume=resume)
     return model
 

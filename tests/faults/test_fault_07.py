@@ -54,7 +54,7 @@ def test_training_stops_and_keeps_the_last_finite_checkpoint(tmp_path):
     poison = Poison(data.train)
     model = linear()
     with pytest.raises(ValueError) as error:
-        FullFineTune(epochs=8, tensorboard=False).fit(
+        FullFineTune(epochs=8, tensorboard=False, checkpoint_share=1.0).fit(
             model, data, HEADS, out=tmp_path, callbacks=[poison], verbose=0
         )
     # It ended in the epoch that went wrong.

@@ -37,7 +37,7 @@ STRATEGIES = {
 pytestmark = pytest.mark.usefixtures("eagerly")
 # Each stage of it is a run of its own.
 STAGES = ["1-sound_tower", "2-view_tower", "3-fusion", "4-all"]
-KEPT = {"tensorboard": False, "checkpoints": 1}
+KEPT = {"tensorboard": False, "checkpoints": 1, "checkpoint_share": 1.0}
 
 
 def toy_shuffled():

@@ -12,6 +12,7 @@ from mmkeras import artefact
 from mmkeras.training import (
     AtomicCheckpoint,
     CsvHistory,
+    callbacks,
     latest_checkpoint,
     save_run,
 )
@@ -99,6 +100,42 @@ def test_checkpoints_are_few_newest_and_finite(tmp_path):
         callbacks=[AtomicCheckpoint(tmp_path, keep=2)],
     )
     assert latest_checkpoint(tmp_path) == newest
+
+
+def test_short_epochs_are_not_all_saved(tmp_path, monkeypatch):
+    # A save takes two seconds of a clock of its own, an epoch five.
+    clock = [0.0]
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock[0])
+    saved = []
+
+    def save(folder, model, epoch, *arrays, **fields):
+        clock[0] += 2
+        saved.append(epoch)
+
+    monkeypatch.setattr(callbacks, "save_checkpoint", save)
+    callback = AtomicCheckpoint(tmp_path, share=0.1)
+    callback.set_model(tiny())
+    callback.set_params({"epochs": 10})
+    callback.on_train_begin()
+    for epoch in range(10):
+        clock[0] += 5
+        callback.on_epoch_end(epoch)
+    # Eighteen seconds of rest are four epochs; the last is always saved.
+    assert saved == [1, 5, 9, 10]
+    saved.clear()
+    callback.set_params({"epochs": 30})
+    callback.on_train_begin()
+    callback.on_epoch_end(10)
+    callback.on_epoch_end(11)
+    callback.model.stop_training = True
+    callback.on_epoch_end(12)
+    assert saved == [11, 13]
+
+
+@pytest.mark.parametrize("share", [0, 1.5])
+def test_the_share_of_saving_is_a_share(share, tmp_path):
+    with pytest.raises(ValueError, match="`share` must be above 0"):
+        AtomicCheckpoint(tmp_path, share=share)
 
 
 def test_checkpoints_of_an_older_run_give_way(tmp_path):
