@@ -1,7 +1,7 @@
 """Pretraining by components: the towers, the fusion, then everything."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -28,8 +28,23 @@ ALIGN = ("none", *alignment.OBJECTIVES)
 
 def _is_pretrain(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return all(each in PRETRAIN for each in value.values())
+        return all(_is_one_of(PRETRAIN, each) for each in value.values())
     return value in PRETRAIN
+
+
+def _is_one_of(names: Sequence[str], value: Any) -> bool:
+    if isinstance(value, Mapping):
+        value = value.get("objective")
+    return isinstance(value, str) and value in names
+
+
+def _options(value: Any) -> tuple[str, dict[str, Any]]:
+    """Returns an objective's name and its arguments."""
+    if isinstance(value, Mapping):
+        return value["objective"], {
+            key: each for key, each in value.items() if key != "objective"
+        }
+    return value, {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +73,11 @@ class ComponentPretrain(Strategy):
         fine_tune_learning_rate: Peak learning rate of the last stage.
         pretrain: How towers learn: "supervised", "contrastive", "masked",
             "autoencode", "next_step" or "none"; or a table of these by
-            modality, in which one that is left out is "supervised".
-        align: "none", "infonce", "siglip" or "masked".
+            modality, in which one that is left out is "supervised". With
+            arguments, one is a table too:
+            `{"objective": "masked", "fraction": 0.3}`.
+        align: "none", "infonce", "siglip" or "masked"; with arguments, such a
+            table.
         align_epochs: Passes of the towers together.
         cache: Whether what the towers say is kept on disk for stage 3, in a
             temporary folder; None where that can be done.
@@ -71,7 +89,10 @@ class ComponentPretrain(Strategy):
     Example:
 
     >>> strategy = ComponentPretrain(
-    ...     pretrain={"image": "contrastive", "audio": "masked"},
+    ...     pretrain={
+    ...         "image": "contrastive",
+    ...         "audio": {"objective": "masked", "fraction": 0.3},
+    ...     },
     ...     align="infonce",
     ...     tower_epochs=5,
     ... )
@@ -85,7 +106,10 @@ class ComponentPretrain(Strategy):
             f"one of {', '.join(PRETRAIN)}, or a table of these by modality",
             _is_pretrain,
         ),
-        "align": (f"one of {', '.join(ALIGN)}", lambda v: v in ALIGN),
+        "align": (
+            f"one of {', '.join(ALIGN)}, or a table with one as `objective`",
+            lambda v: _is_one_of(ALIGN, v),
+        ),
         "align_epochs": COUNT,
         "cache": ("true, false or None", lambda v: v in (True, False, None)),
         "cache_passes": (
@@ -98,8 +122,8 @@ class ComponentPretrain(Strategy):
     fusion_epochs: int = 5
     epochs: int = 5
     fine_tune_learning_rate: float = 1e-4
-    pretrain: str | Mapping[str, str] = "supervised"
-    align: str = "none"
+    pretrain: str | Mapping[str, Any] = "supervised"
+    align: str | Mapping[str, Any] = "none"
     align_epochs: int = 5
     cache: bool | None = None
     cache_passes: int = 2
@@ -107,14 +131,18 @@ class ComponentPretrain(Strategy):
     def plan(self, model):
         found = [
             (_stage_name(name, objective), self.tower_epochs)
-            for name, objective in self.objectives(model).items()
+            for name, (objective, _) in self.objectives(model).items()
         ]
-        if self.align != "none":
+        if _options(self.align)[0] != "none":
             found.append(("align", self.align_epochs))
         return [*found, ("fusion", self.fusion_epochs), ("all", self.epochs)]
 
-    def objectives(self, model: keras.Model) -> dict[str, str]:
+    def objectives(
+        self, model: keras.Model
+    ) -> dict[str, tuple[str, dict[str, Any]]]:
         """Returns how each tower that learns alone does so, by modality.
+
+        An objective is its name and its arguments.
 
         Raises:
             ValueError: If `pretrain` names what is no modality of `model`, or
@@ -130,21 +158,28 @@ class ComponentPretrain(Strategy):
                 "`pretrain` must have modalities of the model as keys. "
                 f"Received: {unknown}. Choices: {', '.join(names)}"
             )
-        if self.align != "none" and len(names) < 2:
+        if _options(self.align)[0] != "none" and len(names) < 2:
             raise ValueError(
                 "`align` needs two modalities or more. Received: "
                 f"align={self.align!r} with {', '.join(names)}"
             )
-        chosen = {name: given.get(name, "supervised") for name in names}
-        return {n: each for n, each in chosen.items() if each != "none"}
+        chosen = {n: _options(given.get(n, "supervised")) for n in names}
+        for name, (objective, options) in chosen.items():
+            if options and objective in ("supervised", "none"):
+                raise ValueError(
+                    f"`pretrain.{name}` must have no arguments where the "
+                    f"objective is '{objective}'. Received: {options}"
+                )
+        return {n: each for n, each in chosen.items() if each[0] != "none"}
 
     def stages(self, model, data, heads):
         flags = trainable_flags(model)
         columns = _columns(model, data)
         yield from self._towers(model, data, heads, columns)
-        if self.align != "none":
+        align, options = _options(self.align)
+        if align != "none":
             aligned = alignment.alignment_model(
-                model, self.align, columns=columns
+                model, align, columns=columns, **options
             )
             yield Stage(
                 "align",
@@ -172,7 +207,7 @@ class ComponentPretrain(Strategy):
     ) -> Iterator[Stage]:
         """Yields the stages of the towers; none before all are possible."""
         found = []
-        for name, objective in self.objectives(model).items():
+        for name, (objective, options) in self.objectives(model).items():
             column = columns.get(name)
             stage: dict[str, Any] = {
                 "name": _stage_name(name, objective),
@@ -183,7 +218,7 @@ class ComponentPretrain(Strategy):
                 stage["model"] = tower_model(model, name, heads)
                 stage["data"] = OneModality(data, name, column)
             else:
-                stage["model"] = _pretext(model, data, name, objective)
+                stage["model"] = _pretext(model, data, name, objective, options)
                 stage["data"] = pretext.Unlabelled(data, name, column)
                 stage |= {"heads": {}, "product": towers_alone(model, [name])}
             found.append(Stage(**stage))
@@ -202,9 +237,13 @@ def _columns(model: keras.Model, data: Any) -> Mapping[str, int]:
 
 
 def _pretext(
-    model: keras.Model, data: Any, name: str, objective: str
+    model: keras.Model,
+    data: Any,
+    name: str,
+    objective: str,
+    options: Mapping[str, Any],
 ) -> keras.Model:
     """Returns a tower under an objective that needs no labels."""
     known = getattr(getattr(data, "spec", None), "modalities", {})
     kind = getattr(known.get(name), "kind", None)
-    return pretext.pretext_model(model, name, objective, kind=kind)
+    return pretext.pretext_model(model, name, objective, kind=kind, **options)

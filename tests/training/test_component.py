@@ -46,6 +46,13 @@ def stages_of(strategy, model, data):
             ["view_autoencode"],
         ),
         ({"pretrain": "none", "align": "siglip"}, ["align"]),
+        (
+            {
+                "pretrain": {"view": {"objective": "masked", "fraction": 0.3}},
+                "align": {"objective": "masked", "units": 5},
+            },
+            ["sound_tower", "view_masked", "align"],
+        ),
     ],
     ids=str,
 )
@@ -69,6 +76,8 @@ def test_the_plan_names_the_stages(settings, names):
     [
         ({"pretrain": "simclr"}, "one of supervised, contrastive, masked"),
         ({"pretrain": {"view": "none", "sound": "x"}}, "or a table of these"),
+        ({"pretrain": {"view": {"fraction": 0.3}}}, "or a table of these"),
+        ({"align": {"objective": "clip"}}, "with one as `objective`"),
         ({"align": "clip"}, "`align` must be one of none, infonce, siglip"),
         ({"align_epochs": -1}, "`align_epochs` must be a whole number"),
         ({"cache": 2}, "`cache` must be true, false or None"),
@@ -86,6 +95,18 @@ def test_wrong_settings_are_refused(settings, message):
     [
         ({"pretrain": {"smell": "masked"}}, "'smell'.*Choices: sound, view"),
         ({"pretrain": {"view": "next_step"}}, "Choices: contrastive, masked"),
+        (
+            {"pretrain": {"view": {"objective": "masked", "share": 1}}},
+            "'share'. Choices: fraction",
+        ),
+        (
+            {"pretrain": {"view": {"objective": "supervised", "share": 1}}},
+            "`pretrain.view` must have no arguments",
+        ),
+        (
+            {"align": {"objective": "infonce", "share": 1}, "pretrain": "none"},
+            "share",
+        ),
     ],
     ids=str,
 )
@@ -98,6 +119,24 @@ def test_what_does_not_suit_the_model_is_refused_before_training(
         ComponentPretrain(**settings).fit(model, toy_data(), HEADS, verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_arguments_reach_the_objectives():
+    strategy = ComponentPretrain(
+        pretrain={"view": {"objective": "contrastive", "temperature": 0.7}},
+        align={"objective": "infonce", "units": 5},
+    )
+    stages = {
+        stage.name: stage.model
+        for stage in stages_of(strategy, toy_model(), toy_data())
+    }
+    found = [
+        layer.temperature
+        for layer in stages["view_contrastive"].layers
+        if hasattr(layer, "temperature")
+    ]
+    assert found == [0.7]
+    assert stages["align"].get_layer("alignment").units == 5
 
 
 def test_one_modality_has_nothing_to_align_with():
