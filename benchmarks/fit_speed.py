@@ -5,9 +5,9 @@
 Same model, same process, in turns: an epoch of `model.fit` on the real
 pipeline (read, shuffled, batched, augmented) against the same number of steps
 of the compiled train step on one batch that lies in memory. Prints the median
-ratio. With `--callbacks`, `fit` too has the batch in memory, and the ratio is
-printed under each callback of ours and under all of them, beside what the
-callback costs an epoch.
+ratio. With `--callbacks`, `fit` too has the batch in memory, for `--epochs`
+epochs of `--steps` steps, and the ratio is printed under each callback that a
+strategy uses and under all of them, beside what the callback costs an epoch.
 """
 
 import argparse
@@ -27,8 +27,10 @@ def main() -> None:
     options.add_argument("--turns", type=int, default=7)
     options.add_argument("--no-augment", action="store_true")
     options.add_argument("--callbacks", action="store_true")
-    options.add_argument("--steps", type=int, default=200)
+    options.add_argument("--steps", type=int, default=100)
+    options.add_argument("--epochs", type=int, default=5)
     options = options.parse_args()
+    epochs = options.epochs if options.callbacks else 1
 
     import tensorflow as tf
 
@@ -50,22 +52,30 @@ def main() -> None:
         times = {name: [] for name in ("bare", *given)}
         for _ in range(options.turns):
             start = time.perf_counter()
-            for _ in range(steps):
+            for _ in range(epochs * steps):
                 step(cached)
             times["bare"].append(time.perf_counter() - start)
             for name, callbacks in given.items():
                 start = time.perf_counter()
-                model.fit(train, callbacks=callbacks, shuffle=False, verbose=0)
+                model.fit(
+                    train,
+                    epochs=epochs,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
                 times[name].append(time.perf_counter() - start)
-    report(times, steps, data.batch_size)
+    report(times, epochs, steps, data.batch_size)
 
 
-def report(times: dict[str, list[float]], steps: int, batch_size: int) -> None:
+def report(
+    times: dict[str, list[float]], epochs: int, steps: int, batch_size: int
+) -> None:
     """Prints the ratios, each of a turn's figures."""
     bare = times.pop("bare")
     print(
-        f"{steps} steps of {batch_size} samples a turn, bare "
-        f"{steps / statistics.median(bare):.1f} steps/s"
+        f"{epochs} epochs of {steps} steps of {batch_size} samples a turn, "
+        f"bare {epochs * steps / statistics.median(bare):.1f} steps/s"
     )
     for name, found in times.items():
         ratios = [b / f for b, f in zip(bare, found, strict=True)]
@@ -73,7 +83,7 @@ def report(times: dict[str, list[float]], steps: int, batch_size: int) -> None:
         print(
             f"{name}: median ratio {statistics.median(ratios):.3f} "
             f"({min(ratios):.3f} to {max(ratios):.3f}), "
-            f"{1000 * statistics.median(more):.0f} ms more an epoch"
+            f"{1000 * statistics.median(more) / epochs:.0f} ms more an epoch"
         )
 
 
@@ -114,6 +124,7 @@ def our_callbacks(model, folder: Path) -> dict[str, list]:
         Patience,
     )
     from mmkeras.training.resume import arrays_of, variables_of
+    from mmkeras.training.strategy import Strategy
     from mmkeras.training.unfreezing import Unfreezing
 
     def state():
@@ -130,7 +141,9 @@ def our_callbacks(model, folder: Path) -> dict[str, list]:
         ),
         lambda place: Patience("loss", patience=1000),
         lambda place: CsvHistory(place / "history.csv"),
-        lambda place: AtomicCheckpoint(place, 2, model, state),
+        lambda place: AtomicCheckpoint(
+            place, 2, model, state, Strategy.checkpoint_share
+        ),
     ]
     alone = [make(folder / str(n)) for n, make in enumerate(made)]
     for n in range(len(made)):
