@@ -72,6 +72,7 @@ def run_stage(
         # Of all that will ever learn, while some of it may be at rest.
         stage.model.optimizer.build(fit.applied.learning)
     trained = balance(stage.model, heads, fit.settings.balance)
+    _create_variables(trained, train)
     fit.spent.begin_stage(share.steps, share.seconds, rate)
     first = len(fit.rows.rows)
     if checkpoint is not None:
@@ -132,6 +133,17 @@ def compile_stage(
         weighted_metrics=head_kinds.metrics(heads),
         jit_compile=jit_compile,
     )
+
+
+def _create_variables(model: keras.Model, dataset: Any) -> None:
+    """Creates the variables of metrics and optimizer.
+
+    The first step would do so otherwise, and TensorFlow would trace it twice:
+    half the time of a short training.
+    """
+    tensorflow = keras.backend.backend() == "tensorflow"
+    if tensorflow and hasattr(dataset, "element_spec"):
+        model._symbolic_build(data_batch=dataset.element_spec)
 
 
 def _callbacks(
