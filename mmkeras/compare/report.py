@@ -56,7 +56,10 @@ def render_report(report: Entry) -> tuple[str, list[Picture]]:
 
 
 def table_rows(report: Entry) -> list[dict[str, Any]]:
-    """Returns the rows of `table.csv`: a row an arm, target and fraction."""
+    """Returns the rows of `table.csv`: a row an arm, target and fraction.
+
+    The majority class is one more arm, which costs nothing.
+    """
     cost = {(r["fraction"], r["arm"]): r for r in report["costs"]}
     rows = []
     for name, entry in report["targets"].items():
@@ -76,6 +79,18 @@ def table_rows(report: Entry) -> list[dict[str, Any]]:
                     "samples": round(spent["samples"]),
                     "seconds": round(spent["seconds"], 1),
                     "multiply_adds": f"{spent['multiply_adds']:.3g}",
+                }
+            )
+        if entry["majority"]:
+            rows.append(
+                {
+                    "target": name,
+                    "arm": entry["majority"]["name"],
+                    "metric": entry["metric"],
+                    **{
+                        key: _rounded(entry["majority"][key])
+                        for key in ("mean", "low", "high")
+                    },
                 }
             )
     return rows

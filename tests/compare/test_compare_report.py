@@ -87,7 +87,9 @@ def test_the_folder_is_whole_and_proved(folder, report):
 def test_the_table_has_a_row_an_arm_and_fraction(folder):
     with open(folder / "table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 8
+    assert len(rows) == 9
+    assert rows[-1]["arm"] == "majority class" and rows[-1]["labels"] == ""
+    assert 0 < float(rows[-1]["mean"]) < 1
     row = next(r for r in rows if r["arm"] == "component")
     assert row["labels"] == "0.1" and row["seeds"] == "3"
     assert row["metric"] == "accuracy" and row["samples"] == "600"
