@@ -4,15 +4,15 @@ import importlib.util
 
 import keras
 import pytest
-from zoo import FUSIONS, TOWERS
+from zoo import FUSIONS, HEADS, TOWERS
 
 from mmkeras.checks.backends import BACKENDS, same_on
-from mmkeras.checks.toys import classifier, fused_classifier
+from mmkeras.checks.toys import classifier, fused_classifier, headed_model
 
 # One of each way to compute: convolutions, a loop, attention, a spectrum.
 SMALL = {
     "audio-gru", "gated", "image-cnn", "self_attention", "text-transformer",
-    "vector",
+    "vector", *HEADS,
 }  # fmt: skip
 
 
@@ -22,6 +22,9 @@ def models(names) -> dict[str, keras.Model]:
     for name, make in FUSIONS.items():
         if name in names:
             found[name] = fused_classifier(make())
+    for name, (head, _) in HEADS.items():
+        if name in names:
+            found[name] = headed_model(head)
     return found
 
 
@@ -40,4 +43,4 @@ def test_a_small_part_of_each_sort_agrees(backend):
 
 @pytest.mark.slow
 def test_every_part_agrees(backend):
-    same_on(backend, models({*TOWERS, *FUSIONS}))
+    same_on(backend, models({*TOWERS, *FUSIONS, *HEADS}))

@@ -1,12 +1,14 @@
-"""One contract, kept by every tower and every fusion."""
+"""One contract, kept by every tower, every fusion and every head."""
 
+import typing
 from pathlib import Path
 
 import keras
 import pytest
-from zoo import EXCEPTIONS, FUSIONS, PAIRS, TOWERS
+from zoo import EXCEPTIONS, FUSIONS, HEADS, PAIRS, TOWERS
 
-from mmkeras.checks import check_fusion, check_tower
+from mmkeras.checks import check_fusion, check_head, check_tower
+from mmkeras.heads import Head
 from mmkeras.model.recipe import FUSIONS as METHODS
 
 README = Path(__file__).parents[1] / "README.md"
@@ -26,6 +28,17 @@ def test_a_tower_keeps_the_contract(name):
 @pytest.mark.parametrize("name", FUSIONS)
 def test_a_fusion_keeps_the_contract(name):
     check_fusion(FUSIONS[name](), export=False, skip=skipped(name))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_keeps_the_contract_and_decides_alike_in_its_files(name):
+    check_head(*HEADS[name], skip=skipped(name))
+
+
+def test_every_kind_of_target_has_a_head_that_is_checked():
+    assert {type(head) for head, _ in HEADS.values()} == set(
+        typing.get_args(Head)
+    )
 
 
 def test_every_method_of_a_recipe_is_checked():

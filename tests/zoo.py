@@ -1,10 +1,11 @@
-"""Every tower and every fusion, as small as it can be and still learn."""
+"""Every tower, fusion and head, as small as it can be and still learn."""
 
 import itertools
 
 import numpy as np
 
-from mmkeras import fusion, towers
+from mmkeras import fusion, heads, towers
+from mmkeras.checks.toys import Task
 
 RANDOM = np.random.default_rng(0)
 # Five columns that hang together, for a projection to find something.
@@ -138,6 +139,44 @@ FUSIONS = {
     "product_of_experts": lambda: fusion.ProductOfExperts(3),
     "stacking": lambda: fusion.Stacking(3),
 }
+
+
+def nearest(answers, classes):
+    """Class of the nearest other sample."""
+    similar = answers @ answers.T
+    np.fill_diagonal(similar, -np.inf)
+    return classes[similar.argmax(-1)]
+
+
+SIZE = {
+    "labels": lambda classes: classes.astype("float32"),
+    "decide": lambda answers, classes: np.rint(answers[:, 0]),
+}
+# Each with what it is taught of three classes, and how it decides.
+HEADS = {
+    "category": (heads.Category(3), {}),
+    "category-focal": (heads.Category(3, focal_gamma=2.0), {}),
+    "categories": (
+        heads.Categories(3),
+        {"labels": lambda classes: np.eye(3, dtype="float32")[classes]},
+    ),
+    "number": (heads.Number(mean=1.0, std=0.8), SIZE),
+    "number-huber": (heads.Number(mean=1.0, std=0.8, huber_delta=1.0), SIZE),
+    "ordinal": (heads.Ordinal(3), {}),
+    "sequence": (
+        heads.Sequence(3, steps=4, modality="sound", units=8),
+        {
+            "labels": lambda classes: np.repeat(classes[:, None], 4, axis=1),
+            "truth": lambda classes: classes[:, None],
+        },
+    ),
+    "embedding": (heads.Embedding(6), {"decide": nearest}),
+    "embedding-siglip": (
+        heads.Embedding(6, objective="siglip"),
+        {"decide": nearest},
+    ),
+}
+HEADS = {n: (head, Task(head.loss, **t)) for n, (head, t) in HEADS.items()}
 # Millions of weights: minutes to train, even on a toy problem.
 UNTRAINED = {"image-resnet18", "image-efficientnet"}
 # The toy's sounds are noise, which only an average over all of it tells apart;

@@ -1,12 +1,14 @@
-"""The contract of towers and fusions, for your own parts as for ours.
+"""The contract of towers, fusions and heads, for your own parts as for ours.
 
     mmkeras.check_tower(model)
     mmkeras.check_fusion(layer)
+    mmkeras.checks.check_head(head, task)
 
 Every part of this package passes them in its tests.
 """
 
 from mmkeras.checks.fusions import check_fusion
+from mmkeras.checks.heads import check_head
 from mmkeras.checks.towers import check_tower
 
-__all__ = ["check_fusion", "check_tower"]
+__all__ = ["check_fusion", "check_head", "check_tower"]

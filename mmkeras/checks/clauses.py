@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mmkeras.checks.toys import random_input, toy_problem
+from mmkeras.checks.toys import CLASSIFY, Task, random_input, toy_problem
 
 
 def tower_outputs(tower: keras.Model) -> None:
@@ -67,7 +67,7 @@ def graph(model: keras.Model) -> None:
     _near("eager and tf.data's graph", found, answer(model, x), 1e-5)
 
 
-def gradient(model: keras.Model) -> None:
+def gradient(model: keras.Model, task: Task = CLASSIFY) -> None:
     """A weight without gradient is a weight nobody needs."""
     import tensorflow as tf
 
@@ -75,9 +75,9 @@ def gradient(model: keras.Model) -> None:
     if "present" in x:
         # Stand-ins learn where their modality is absent.
         x["present"][::2] = 0
-    loss = keras.losses.SparseCategoricalCrossentropy()
+    loss, labels = task.loss(), task.labels(y["label"])
     with tf.GradientTape() as tape:
-        value = loss(y["label"], model(x, training=True)["label"])
+        value = loss(labels, model(x, training=True)["label"])
         value += sum(model.losses)
     weights = model.trainable_weights
     gradients = tape.gradient(value, [weight.value for weight in weights])

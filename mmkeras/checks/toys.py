@@ -1,5 +1,8 @@
 """Toy models and toy problems that any part must be able to solve."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,6 +10,28 @@ from keras import ops
 CLASSES = 3
 # The smallest towers to hang under a fusion.
 TOKENS, WIDTH = 4, 8
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the output `label` is taught of the toy's classes.
+
+    Args:
+        loss: Makes the loss.
+        labels: From classes `(batch,)` to what the loss reads.
+        truth: From classes to the right decisions.
+        decide: From answers, and the samples' classes, to decisions.
+    """
+
+    loss: Callable[[], keras.losses.Loss]
+    labels: Callable[[np.ndarray], np.ndarray] = lambda classes: classes
+    truth: Callable[[np.ndarray], np.ndarray] = lambda classes: classes
+    decide: Callable[[np.ndarray, np.ndarray], np.ndarray] = (
+        lambda answers, classes: answers.argmax(-1)
+    )
+
+
+CLASSIFY = Task(keras.losses.SparseCategoricalCrossentropy)
 
 
 def random_input(tensor, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -112,16 +137,25 @@ def paired_classifier(
     return keras.Model(inputs, {"label": _label(fused, fusion)})
 
 
+def headed_model(head) -> keras.Model:
+    """Puts a head on a toy tower; what it answers is called `label`."""
+    inputs = keras.Input((TOKENS, WIDTH), name="sound")
+    outputs = toy_tower("sound")(inputs)
+    fused = keras.layers.Dense(16, "tanh", name="fused")(outputs["vector"])
+    answer = head(fused, "label", {"sound": outputs})
+    return keras.Model({"sound": inputs}, {"label": answer})
+
+
 def train(
-    model: keras.Model, prototypes: dict | None = None, epochs: int = 12
+    model: keras.Model,
+    prototypes: dict | None = None,
+    epochs: int = 12,
+    task: Task = CLASSIFY,
 ) -> None:
     """Teaches a model the toy problem."""
-    model.compile(
-        keras.optimizers.Adam(3e-3),
-        loss={"label": keras.losses.SparseCategoricalCrossentropy()},
-        metrics={"label": ["accuracy"]},
-    )
+    model.compile(keras.optimizers.Adam(3e-3), loss={"label": task.loss()})
     x, y = toy_problem(model, 96, prototypes=prototypes)
+    y = {"label": task.labels(y["label"])}
     model.fit(x, y, epochs=epochs, batch_size=16, verbose=0)
 
 
