@@ -49,7 +49,13 @@ def read_weights(wheel: Path) -> list[list]:
             "WHEEL must be Resemblyzer-0.1.4-py3-none-any.whl with sha256 "
             f"{WHEEL_SHA256}. Received: {wheel} with {digest}"
         )
-    import torch
+    try:
+        import torch
+    except ImportError as error:
+        raise ValueError(
+            "PyTorch must be installed to read WHEEL: `make backends`, or "
+            f"`pip install torch`. Received: {error}"
+        ) from error
 
     with zipfile.ZipFile(io.BytesIO(content)) as files:
         file = io.BytesIO(files.read(WEIGHTS))
@@ -119,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         with artefact.atomic(options.out) as temporary:
             model.save(temporary)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError) as error:
         print(f"voice_encoder: {error}", file=sys.stderr)
         return 2
     print(f"{options.out}: {model.count_params():,} weights")

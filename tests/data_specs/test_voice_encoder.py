@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import sys
 import zipfile
 
 import numpy as np
@@ -76,3 +77,13 @@ def test_another_file_is_one_message_and_nothing_written(tmp_path, capsys):
         assert message.startswith("voice_encoder: ") and str(wheel) in message
         assert message.count("\n") == 1
     assert not out.exists()
+
+
+def test_without_pytorch_it_says_how_to_get_it(
+    wheel, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main([str(wheel), "--out", str(tmp_path / "voice.keras")]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("voice_encoder: PyTorch must be installed")
+    assert "`make backends`" in message and message.count("\n") == 1
