@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from mmkeras.compare.conclusion import undecided
 from mmkeras.compare.drawing import ARMS, Picture
 from mmkeras.compare.pictures import cost_picture, fused_of, pictures
 from mmkeras.compare.words import labels_of, points, share_of, value_of
+from mmkeras.evaluation.pages import page_environment
 from mmkeras.evaluation.report import METRICS, number_of
 
 Entry = Mapping[str, Any]
@@ -22,13 +21,7 @@ def render_report(report: Entry) -> tuple[str, list[Picture]]:
 
     >>> html, pictures = render_report(report)
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = page_environment(Path(__file__).parent)
     drawn = {
         name: pictures(name, entry, report)
         for name, entry in report["targets"].items()

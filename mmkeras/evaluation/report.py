@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from mmkeras.evaluation import figures
 from mmkeras.evaluation.measure import HEADLINES
+from mmkeras.evaluation.pages import page_environment
 from mmkeras.evaluation.samples import show_sample
 from mmkeras.evaluation.worst import gather
 
@@ -69,13 +68,7 @@ def render_report(
     ...                      dataset=data.test, ids=data.ids("test"),
     ...                      modalities=data.spec.modalities)
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = page_environment(Path(__file__).parent)
     environment.filters |= {
         "score": score_of,
         "number": number_of,

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from mmkeras import artefact
 from mmkeras.evaluation import figures
 from mmkeras.evaluation.measure import HEADLINES
+from mmkeras.evaluation.pages import page_environment
 from mmkeras.evaluation.report import METRICS
 from mmkeras.training.run import write_csv
 from mmkeras.tune.recipe_toml import to_toml
@@ -31,13 +30,7 @@ def write_report(folder: Path, result: Mapping[str, Any]) -> list[str]:
 
 def render(result: Mapping[str, Any]) -> str:
     """Returns the page: no script, nothing loaded, all names escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = page_environment(Path(__file__).parent)
     environment.filters["short"] = short
     trials = sorted(result["trials"], key=lambda trial: _rank(result, trial))
     names = list(result["best"]["values"])
