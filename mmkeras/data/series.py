@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -151,11 +152,17 @@ def _read_csv(
         detail = f"{name!r}: {str(error)[:80]}"
         raise BadSample(Reason.BAD_HEADER, detail) from None
     except pyarrow.ArrowInvalid as error:
-        # The value itself, which it quotes last, may be anything.
-        text = str(error).partition(": invalid value")[0]
-        number = "conversion error" in text
-        reason = Reason.NOT_A_NUMBER if number else Reason.CORRUPT
-        raise BadSample(reason, f"{name!r}: {text[:80]}") from None
+        # It may quote the file, and so whatever is in it: its words are ours.
+        text = str(error)
+        if "conversion error" in text:
+            column = re.match(r"In CSV column #(\d+)", text)
+            where = f"column {int(column[1]) + 1}" if column else "a column"
+            detail = f"{name!r}: {where} holds more than numbers"
+            raise BadSample(Reason.NOT_A_NUMBER, detail) from None
+        row = re.search(r"Row #(\d+)", text)
+        where = f" in row {row[1]}" if row else ""
+        detail = f"{name!r}: no table of so many columns{where}"
+        raise BadSample(Reason.CORRUPT, detail) from None
     arrays = [table[column].to_numpy() for column in columns]
     found = np.stack(arrays, axis=1).astype(np.float64)
     if modality.time_column:

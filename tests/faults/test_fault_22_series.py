@@ -141,6 +141,21 @@ def test_it_is_refused_with_a_reason(tmp_path, case):
     assert re.match(HOSTILE[case][1], caught.value.reason), caught.value
 
 
+@pytest.mark.parametrize(
+    "row, told",
+    [
+        ("1,DOE JOHN", "column 2 holds more than numbers"),
+        ("1,2,DOE JOHN 1950-01-01", "no table of so many columns in row 3"),
+        ('1,"DOE JOHN', "column 2 holds more than numbers"),
+    ],
+)
+def test_what_stands_in_a_file_is_not_told(tmp_path, row, told):
+    (tmp_path / "x.csv").write_text(f"a,b\n1,2\n{row}\n3,4\n")
+    with pytest.raises(BadSample) as caught:
+        decode_series(Series(**VALUES), tmp_path, "x.csv")
+    assert caught.value.detail == f"'x.csv': {told}"
+
+
 @pytest.mark.parametrize("rate", [1e-9, 1e6, 0.01])
 def test_a_rate_that_would_blow_up_is_refused(tmp_path, rate):
     np.save(tmp_path / "x.npy", signal())
