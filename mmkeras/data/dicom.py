@@ -128,6 +128,14 @@ def _stack(slices: list[Slice], name: str) -> Scan:
             Reason.BAD_HEADER,
             f"{name!r}: {len(slices)} slices at uneven or unknown distances",
         )
+    aside = np.array([part.place - slices[0].place for part in slices])
+    aside -= np.outer(aside @ normal, normal)
+    if (np.linalg.norm(aside, axis=1) > spacing.min() / 2).any():
+        raise BadSample(
+            Reason.BAD_HEADER,
+            f"{name!r}: {len(slices)} slices that are not above each other, "
+            "as with a tilted gantry",
+        )
     axes = [step * normal, spacing[0] * down, spacing[1] * across]
     # DICOM counts to the left and to posterior.
     axes = np.stack(axes, axis=1) * [[-1], [-1], [1]]

@@ -248,6 +248,7 @@ def folder_of(path: Path, changes: dict, count: int = 4) -> None:
         ({"ImageOrientationPatient": [0, 1, 0, 1, 0, 0]}, "different orient"),
         ({"place": (0, 0, 7)}, "4 slices at uneven or unknown distances"),
         ({"place": (0, 0, 3)}, "4 slices at uneven or unknown distances"),
+        ({"place": (30, 0, 6)}, "4 slices that are not above each other"),
         ({"ImagePositionPatient": None}, "file 3 of 4: no ImagePosition"),
         ({"PixelSpacing": None}, "file 3 of 4: no PixelSpacing"),
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "impossible axes"),
@@ -256,6 +257,15 @@ def folder_of(path: Path, changes: dict, count: int = 4) -> None:
 def test_slices_that_are_no_scan_are_refused(tmp_path, changes, message):
     folder_of(tmp_path / "scan", changes)
     with pytest.raises(BadSample, match=f"bad_header: 'scan'.*{message}"):
+        read(tmp_path, "scan")
+
+
+def test_slices_of_a_tilted_gantry_are_refused(tmp_path):
+    (tmp_path / "scan").mkdir()
+    for z in range(4):
+        raw = dicom_bytes(body()[0], place=(0, 2 * z, 3 * z))
+        (tmp_path / "scan" / f"{z}.dcm").write_bytes(raw)
+    with pytest.raises(BadSample, match="not above each other, as with a"):
         read(tmp_path, "scan")
 
 
