@@ -66,11 +66,15 @@ def choose(modality: Video, times: np.ndarray) -> list[int]:
         times: `(frames,)` seconds of every frame of the film, increasing.
     """
     wanted = np.arange(modality.frames)
+    start, step = times[0], 1 / (modality.frame_rate_hz or 1)
     if modality.sampling == "uniform":
-        part = len(times) / modality.frames
-        return ((wanted + 0.5) * part).astype(int).tolist()
-    step = 1 / modality.frame_rate_hz
-    start = times[0]
+        # The last frame is shown as long as frames are on average.
+        shown = (times[-1] - start) / max(1, len(times) - 1)
+        step = (times[-1] - start + shown) / modality.frames
+        # Of a frame that is shown, the time is that of its start.
+        asked = start + (wanted + 0.5) * step
+        found = np.searchsorted(times, asked + 1e-6, side="right") - 1
+        return np.maximum(found, 0).tolist()
     if modality.sampling == "center":
         spare = times[-1] - start - step * (modality.frames - 1)
         start += max(0.0, spare) / 2

@@ -47,10 +47,17 @@ def test_the_rule_chooses_frames_by_their_times(rule, count, expected):
     assert choose(spec(**rule), times) == expected
 
 
-def test_uneven_times_are_gone_by():
+@pytest.mark.parametrize(
+    "rule, expected",
+    [
+        ({"sampling": "start", "frame_rate_hz": 3}, [0, 2, 3, 3]),
+        # Shown at 0.18, 0.54, 0.9 and 1.26 of 1.44 s.
+        ({"sampling": "uniform"}, [1, 2, 2, 5]),
+    ],
+)
+def test_uneven_times_are_gone_by(rule, expected):
     times = np.array([0, 0.1, 0.2, 1.0, 1.1, 1.2])
-    rule = {"sampling": "start", "frame_rate_hz": 3}
-    assert choose(spec(**rule), times) == [0, 2, 3, 3]
+    assert choose(spec(**rule), times) == expected
 
 
 @pytest.mark.parametrize(
