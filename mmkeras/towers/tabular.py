@@ -44,7 +44,8 @@ class MissingCells(layers.Layer):
 
     Example:
 
-    >>> MissingCells()(np.array([[2.0, np.nan]]))  # [[0., 1.]]
+    >>> MissingCells()(np.array([[2.0, np.nan]])).numpy().tolist()
+    [[0.0, 1.0]]
     """
 
     def call(self, x):
@@ -85,7 +86,8 @@ class CategoryIds(layers.Layer):
 
     Example:
 
-    >>> CategoryIds([3, 2])(np.array([[4.0, np.nan], [5.0, 2.0]]))
+    >>> rows = np.array([[4.0, np.nan], [5.0, 2.0]])
+    >>> CategoryIds([3, 2])(rows).numpy().tolist()
     [[4, 5], [1, 7]]
     """
 
@@ -221,7 +223,8 @@ def fit_projection(
         `(rows - mean) @ axes` is scikit-learn's `transform(rows)`.
 
     Raises:
-        ValueError: If there are fewer rows or columns than components.
+        ValueError: If there are fewer rows or columns than components, or, for
+            "ica", fewer that do not depend on each other.
     """
     from sklearn.decomposition import PCA, FastICA
 
@@ -236,6 +239,18 @@ def fit_projection(
             f"of training rows. Received: components={components} with "
             f"{rows.shape[1]} columns and {rows.shape[0]} rows"
         )
+    rows = np.asarray(rows, "float64")
+    # To the digits that float32 has, which the rows have been through.
+    spread = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
+    rank = int((spread > 1e-5 * spread.max()).sum())
+    if kind == "ica" and components > rank:
+        # Whitening would divide by what is nothing but rounding.
+        raise ValueError(
+            "Argument `components` must be at most the number of independent "
+            f"columns for projection='ica'. Received: components={components} "
+            f"with {rank} of {rows.shape[1]} columns that are neither constant "
+            "nor sums of others"
+        )
     if kind == "pca":
         fitted = PCA(components, svd_solver="full")
     else:
@@ -245,5 +260,7 @@ def fit_projection(
             max_iter=1000,
             random_state=0,
         )
-    fitted.fit(np.asarray(rows, "float64"))
+    # FastICA also divides by the axes that it then leaves out.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fitted.fit(rows)
     return fitted.mean_, fitted.components_.T
