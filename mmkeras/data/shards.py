@@ -129,7 +129,9 @@ def _serialize(spec: DataSpec, row: dict, values: dict) -> bytes:
     features = {"sample/id": row["id"].encode()}
     for name, modality in spec.modalities.items():
         dtype = DTYPES[modality.kind]
-        value = values.get(name, np.zeros(modality.shape, dtype))
+        # Nothing but gaps is neutral to a tower of a series; 0 is a reading.
+        absent = np.nan if modality.kind == "series" else 0
+        value = values.get(name, np.full(modality.shape, absent, dtype))
         features[name] = value.astype(dtype).tobytes()
     if spec.optional:
         present = [name in values for name in spec.optional]
