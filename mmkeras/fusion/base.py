@@ -11,9 +11,11 @@ class Fusion(keras.layers.Layer):
     A subclass implements `fuse(features)`. Before that, for each modality in
     `present`, a learned vector replaces the tower's output wherever the
     modality is absent, sample by sample: in training, in evaluation and in
-    the exported graph alike. What stood in the absent input has no influence.
-    `fuse` gets the tower outputs by name, and beside them `"present"`,
-    `(batch, 1)`, 1 where it is the tower that speaks and not its stand-in.
+    the exported graph alike. What stood in the absent input, any finite
+    numbers, has no influence on an answer; in training it can have some on
+    the batch statistics of its tower. `fuse` gets the tower outputs by name,
+    and beside them `"present"`, `(batch, 1)`, 1 where it is the tower that
+    speaks and not its stand-in.
 
     Args:
         units: Width of the output.
@@ -40,9 +42,9 @@ class Fusion(keras.layers.Layer):
     decides = False
 
     def __init__(self, units=64, **kwargs):
-        if units <= 0:
+        if not isinstance(units, int) or units <= 0:
             raise ValueError(
-                f"`units` must be a positive integer. Received: units={units}"
+                f"`units` must be a positive integer. Received: units={units!r}"
             )
         super().__init__(**kwargs)
         self.units = units
@@ -81,6 +83,14 @@ class Fusion(keras.layers.Layer):
         return layers
 
     def call(self, features, present=None):
+        present = present or {}
+        if set(present) != set(self.standins):
+            raise ValueError(
+                "`present` must have the modalities that the layer was first "
+                "called with, whose stand-ins it learned. Received: "
+                f"{', '.join(sorted(present)) or 'none'}; expected: "
+                f"{', '.join(self.standins) or 'none'}"
+            )
         features = {
             name: {
                 **features[name],

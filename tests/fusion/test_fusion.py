@@ -125,6 +125,19 @@ def test_padding_has_no_influence_on_attention():
     np.testing.assert_allclose(np.asarray(layer(f)), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("first, then", [(None, ["a"]), (["a"], None)])
+def test_who_may_be_absent_is_settled_by_the_first_call(first, then):
+    given = features(2)
+    first, then = (
+        names and {n: np.zeros((2, 1), "float32") for n in names}
+        for names in (first, then)
+    )
+    layer = Gated(4)
+    layer(given, present=first)
+    with pytest.raises(ValueError, match="`present` must have the modalities"):
+        layer(given, present=then)
+
+
 def test_the_stand_in_is_learned():
     layer = Concat(4)
     f = features(widths={"a": 8, "b": 8})
