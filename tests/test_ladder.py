@@ -50,6 +50,29 @@ def test_a_resnet_becomes_a_plain_cnn():
     assert small == {"variant": "cnn", "units": 32, "filters": 8}
 
 
+def test_a_saved_model_becomes_the_tower_of_its_kind():
+    recipe = {"towers": {"image": {"model": "x.keras"}}}
+    small = smaller(recipe, SPEC, 0.5)["towers"]["image"]
+    assert small == {"units": 32, "filters": 8}
+
+
+@pytest.mark.parametrize("scale, heads", [(0.5, 4), (0.25, 2), (0.125, 2)])
+def test_moonshine_keeps_four_numbers_a_head(scale, heads):
+    given = {"variant": "moonshine", "width": 32, "heads": 4}
+    small = smaller({"towers": {"sound": given}}, SOUND, scale)
+    assert small["towers"]["sound"]["heads"] == heads
+    build_from_recipe(SOUND, {}, small)
+
+
+SOUND = DataSpec.from_dict({
+    "name": "toy",
+    "modalities": {
+        "sound": {"kind": "audio", "column": "sound", "sample_rate_hz": 4000,
+                  "duration_sec": 0.5},
+    },
+    "targets": {"digit": {"kind": "category", "column": "digit",
+                          "classes": ["0", "1"]}},
+})  # fmt: skip
 SIGNALS = DataSpec.from_dict({
     "name": "toy",
     "modalities": {

@@ -19,8 +19,8 @@ def smaller(recipe: Mapping, spec: DataSpec, scale: float) -> dict:
     """Returns the recipe with every width times `scale`.
 
     Widths are multiples of 8, and at least 8, so that 8-bit kernels have no
-    remainder. A preset has one width, and is left out; an image tower that has
-    one width only becomes a plain `"cnn"`.
+    remainder. A preset and a saved model have one width, and are left out; an
+    image tower that has one width only becomes a plain `"cnn"`.
 
     Args:
         recipe: Tables of the recipe.
@@ -46,7 +46,9 @@ def smaller(recipe: Mapping, spec: DataSpec, scale: float) -> dict:
 
 
 def _tower(kind: str, arguments: Mapping, scale: float) -> dict:
-    kept = {k: v for k, v in arguments.items() if k != "pretrained"}
+    kept = {
+        k: v for k, v in arguments.items() if k not in ("model", "pretrained")
+    }
     variant = str(kept.get("variant", ""))
     if kind == "image" and variant.startswith(FIXED):
         kept["variant"] = "cnn"
@@ -57,7 +59,11 @@ def _tower(kind: str, arguments: Mapping, scale: float) -> dict:
             # As wide as the video's, then.
             del frame["units"]
         kept["frame_tower"] = frame
-    return _narrow(TOWERS[kind], kept, scale)
+    kept = _narrow(TOWERS[kind], kept, scale)
+    if variant == "moonshine":
+        # Its positions turn at least four numbers of a head.
+        kept["heads"] = min(kept.get("heads", 4), kept["width"] // 4)
+    return kept
 
 
 def _narrow(part, arguments: dict, scale: float) -> dict:
