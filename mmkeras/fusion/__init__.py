@@ -1,4 +1,7 @@
-"""Fusion layers: several towers' outputs in, one vector out."""
+"""Fusion layers: several towers' outputs in, one vector out.
+
+The costs that their docstrings tell leave out biases and normalisation.
+"""
 
 from mmkeras.fusion.absent import ModalityDropout
 from mmkeras.fusion.attention import CrossAttention

@@ -20,7 +20,8 @@ class CrossAttention(Fusion):
     of another. Costs `M * (3 * d * units + 2 * units ** 2)` parameters, and
     `2 * T * d * units + M * (d * units + 2 * units ** 2 + 2 * T * units)`
     multiply-adds for M modalities of width d and T tokens together. With one
-    `query` the part in brackets is paid once.
+    `query` it has `(2 * M - 1) * d * units + 2 * units ** 2` parameters, and
+    pays the part in brackets once.
 
     Args:
         units: Width of the output and of the attention; a multiple of

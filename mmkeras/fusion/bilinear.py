@@ -80,8 +80,8 @@ class MultiplicativeInteraction(Fusion):
     is `width` numbers from all the other modalities. Good where the meaning
     of one modality depends on another; the general form of which gating and
     FiLM are the diagonal. Costs `M * (width + 1) * d * units` parameters and
-    multiply-adds for M modalities of width d, and `M * (M - 1) * d * width`
-    for the contexts.
+    multiply-adds for M modalities of width d, and
+    `M * ((M - 1) * d + units) * width` for the contexts and their shifts.
 
     Args:
         units: Width of the output.
@@ -95,7 +95,8 @@ class MultiplicativeInteraction(Fusion):
 
     Example:
 
-    >>> fused = MultiplicativeInteraction(32)({"a": tower_a(x), ...})
+    >>> layer = MultiplicativeInteraction(32)
+    >>> fused = layer({"a": tower_a(x), "b": tower_b(y)})
     """
 
     reads_tokens = False

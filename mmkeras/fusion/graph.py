@@ -17,7 +17,7 @@ class Graph(Fusion):
     `A = g + I`, and adds `relu(W m_i)` to the node; padding sends nothing. The
     answer is the mean of the nodes. Good where relations matter more than the
     modalities by themselves; with modalities as nodes among the cheapest here.
-    Costs `M * d * units + rounds * units ** 2` parameters, and
+    Costs `M * d * units + rounds * (units ** 2 + 2 * units)` parameters, and
     `N * d * units + rounds * (N * units ** 2 + N ** 2 * units)` multiply-adds
     for M modalities of width d and N nodes.
 

@@ -165,6 +165,11 @@ class WeightedAverage(Late):
         Args:
             votes: A positive number for each modality, by name.
         """
+        if not self.built:
+            raise ValueError(
+                "`set_votes` must come after the layer was first called, when "
+                f"it knows its modalities. Received: {dict(votes)}"
+            )
         if set(votes) != set(self.shares) or not all(
             0 < float(vote) < float("inf") for vote in votes.values()
         ):

@@ -124,6 +124,9 @@ class Ordinal(Category):
     its class: so the loss is that of `Category`, and so are output, file and
     device.
 
+    A late fusion answers in the place of these questions: its classes have no
+    order then, only the metrics have.
+
     Args: Those of `Category`.
 
     Call arguments: fused `(batch, units)`. Output: `(batch, classes)`

@@ -188,7 +188,7 @@ def _make_fusion(arguments: Mapping, made: Mapping[str, heads.Head]) -> Any:
     """Returns the fusion, or one a target where it is late."""
     method = {"method": "gated", **arguments}
     kind = method.pop("method")
-    if kind not in FUSIONS:
+    if not isinstance(kind, str) or kind not in FUSIONS:
         raise ValueError(
             f"`fusion.method` must be a fusion. Received: {kind!r}."
             + nearest(str(kind), list(FUSIONS))

@@ -107,7 +107,8 @@ def _normalise(pixels, mean, std, name):
     stray input to an ONNX file.
     """
     channels = pixels.shape[-1]
-    mean, std = mean or [0.0] * channels, std or [1.0] * channels
+    mean = [0.0] * channels if mean is None else mean
+    std = [1.0] * channels if std is None else std
     for key, values in {"mean": mean, "std": std}.items():
         if len(values) != channels:
             raise ValueError(

@@ -131,7 +131,8 @@ def series_tower(
 
 def _standardise(series, mean, std, name):
     channels = series.shape[-1]
-    mean, std = mean or [0.0] * channels, std or [1.0] * channels
+    mean = [0.0] * channels if mean is None else mean
+    std = [1.0] * channels if std is None else std
     for key, values in {"mean": mean, "std": std}.items():
         if len(values) != channels:
             raise ValueError(

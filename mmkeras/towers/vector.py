@@ -213,7 +213,8 @@ def _look_up(ids, categories, units, name):
 
 def _normalise(row, mean, variance, name):
     size = row.shape[-1]
-    mean, variance = mean or [0.0] * size, variance or [1.0] * size
+    mean = [0.0] * size if mean is None else mean
+    variance = [1.0] * size if variance is None else variance
     for key, values in {"mean": mean, "variance": variance}.items():
         if len(values) != size:
             raise ValueError(

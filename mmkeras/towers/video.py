@@ -112,6 +112,12 @@ def _frame_tower(given, x, units, mean, std, name):
     """Returns a tower that reads one frame, from what the caller gave."""
     if isinstance(given, keras.Model):
         return as_tower(given, name, units, x.shape[1:], "uint8")
+    if not isinstance(given or {}, Mapping):
+        raise ValueError(
+            "Argument `frame_tower` must be a Keras model, or arguments of "
+            "`image_tower`, such as {'variant': 'resnet18'}. "
+            f"Received: frame_tower={given!r}"
+        )
     arguments = {"units": units, **(given or {})}
     if not arguments.get("pretrained"):
         arguments = {"mean": mean, "std": std, **arguments}

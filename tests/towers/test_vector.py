@@ -216,6 +216,38 @@ def test_a_projection_is_that_of_scikit_learn(kind):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        lambda x: np.full(len(x), 7.0),
+        lambda x: x[:, 0],
+        lambda x: x[:, 0] + x[:, 1],
+    ],
+)
+def test_columns_that_depend_on_others_have_no_component(column):
+    x = np.random.default_rng(2).uniform(40, 60, (200, 5))
+    x[:, 4] = column(x)
+    scale = {"mean": x.mean(0), "variance": x.var(0)}
+    given = {**scale, "projection": "ica", "rows": x}
+    with pytest.raises(ValueError, match="components=5 with 4 of 5 columns"):
+        vector_tower(5, components=5, **given)
+    moved = []
+    tower = vector_tower(5, components=4, **given)
+    for shift in (0, 1e-3):
+        moved.append(np.asarray(tower(x.astype("float32") + shift)["vector"]))
+    assert np.abs(moved[1] - moved[0]).max() < 0.1
+
+
+def test_statistics_may_be_arrays():
+    x = correlated().astype("float32")
+    mean, variance = x.mean(0), x.var(0)
+    found = [
+        vector_tower(5, mean=m, variance=v).get_layer("vector_raw_cells_centre")(x)
+        for m, v in ((mean, variance), (mean.tolist(), variance.tolist()))
+    ]
+    np.testing.assert_array_equal(*found)
+
+
 def test_a_projection_does_not_learn_and_comes_back(tmp_path):
     x = correlated()
     x[::7, 2] = NAN
