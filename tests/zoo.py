@@ -139,6 +139,22 @@ FUSIONS = {
     "product_of_experts": lambda: fusion.ProductOfExperts(3),
     "stacking": lambda: fusion.Stacking(3),
 }
+# The same layers, told to compute something else.
+OPTIONS = {
+    "cross_attention-all-to-one": lambda: fusion.CrossAttention(
+        16, query="image"
+    ),
+    "film-by-one": lambda: fusion.FiLM(16, by="image"),
+    "bilinear-mlb": lambda: fusion.Bilinear(16, factors=1),
+    "bilinear-mfb": lambda: fusion.Bilinear(16, normalise=True),
+    "mixture_of_experts-balanced": lambda: fusion.MixtureOfExperts(
+        16, balance=0.01
+    ),
+    "product_of_experts-number": lambda: fusion.ProductOfExperts(
+        16, activation="linear"
+    ),
+    "stacking-any": lambda: fusion.Stacking(16, activation="sigmoid"),
+}
 
 
 def nearest(answers, classes):
@@ -187,5 +203,7 @@ PAIRS = [
     (tower, PARTNERS.get(tower, fused))
     for tower, fused in zip(TOWERS, itertools.cycle(FUSIONS), strict=False)
 ]
+PAIRS += [("image-cnn", name) for name in OPTIONS]
+FUSIONS |= OPTIONS
 # Clauses and formats that a part cannot keep, and why: the README's table.
 EXCEPTIONS: dict[str, dict[str, str]] = {}  # none today

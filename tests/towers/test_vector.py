@@ -242,7 +242,9 @@ def test_statistics_may_be_arrays():
     x = correlated().astype("float32")
     mean, variance = x.mean(0), x.var(0)
     found = [
-        vector_tower(5, mean=m, variance=v).get_layer("vector_raw_cells_centre")(x)
+        vector_tower(5, mean=m, variance=v).get_layer(
+            "vector_raw_cells_centre"
+        )(x)
         for m, v in ((mean, variance), (mean.tolist(), variance.tolist()))
     ]
     np.testing.assert_array_equal(*found)
