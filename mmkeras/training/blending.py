@@ -191,7 +191,9 @@ def with_copies(
             if name in columns:
                 here = x["present"][:, columns[name]]
                 # A sequence has a weight for each of its steps.
-                weight *= here if len(weight.shape) == 1 else here[:, None]
+                weight = weight * (
+                    here if len(weight.shape) == 1 else here[:, None]
+                )
             own[copy_name(target, name)] = weight
         return x, {**y, **every}, {**weights, **own}
 
