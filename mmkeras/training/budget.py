@@ -10,9 +10,10 @@ import keras
 class Spent(keras.callbacks.Callback):
     """Counts the steps and seconds of all stages, and ends a stage in time.
 
-    Seconds are those from the start of an epoch to its last step, and those
-    between stages: validation and checkpoints are not training. Only a whole
-    step can be stopped after, so that a stage is late by less than one.
+    Seconds are those from the start of an epoch to its last step, and all that
+    a stage needs before its first step: validation and checkpoints are not
+    training. Only a whole step can be stopped after, so that a stage is late
+    by less than one.
 
     Args:
         rate: For a budget of seconds: the learning rate as a function of the
@@ -36,10 +37,14 @@ class Spent(keras.callbacks.Callback):
     def begin_stage(
         self, steps: int | None, seconds: float | None, rate: Any = None
     ) -> None:
-        """Sets what the next stage may spend, and its learning rate."""
+        """Sets what the next stage may spend, and its learning rate.
+
+        What is set up from now on to the first step counts.
+        """
         self._first = (self.steps, self.seconds)
         self._limit = (steps, seconds)
         self.rate = rate
+        self._since = time.perf_counter()
 
     def state(self) -> dict[str, Any]:
         return {
@@ -51,13 +56,16 @@ class Spent(keras.callbacks.Callback):
     def restore(self, state: dict[str, Any]) -> None:
         self.steps, self.seconds = int(state["steps"]), float(state["seconds"])
         self._first = (int(state["first"][0]), float(state["first"][1]))
+        self._since = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._since = time.perf_counter()
+        if self._since is None:
+            self._since = time.perf_counter()
 
     def on_train_batch_begin(self, batch, logs=None):
         if self.rate is not None:
-            passed = self._in_stage()[1] / self._limit[1]
+            limit = self._limit[1]
+            passed = self._in_stage()[1] / limit if limit else 1.0
             self.model.optimizer.learning_rate = self.rate(min(1.0, passed))
 
     def on_train_batch_end(self, batch, logs=None):
@@ -69,6 +77,7 @@ class Spent(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs=None):
+        self._since = None
         if logs is not None:
             logs["steps"] = self.steps
             logs["seconds"] = self.seconds
@@ -101,4 +110,4 @@ def share_steps(total: int, epochs: Sequence[int]) -> list[int]:
 
 def share_seconds(left: float, epochs: Sequence[int]) -> float:
     """Returns the seconds of the first of `epochs`, of those that are left."""
-    return max(0.0, left) * epochs[0] / sum(epochs)
+    return max(0.0, left) * epochs[0] / max(1, sum(epochs))

@@ -1,5 +1,7 @@
 """Callbacks: checkpoints that survive a kill, history as CSV, averages."""
 
+import random
+import re
 import shutil
 import time
 import warnings
@@ -20,6 +22,9 @@ from mmkeras.training.run import (
 )
 
 PREFIX = "epoch-"
+# Words in the name of a figure that tell what is better.
+LOWER = ("loss", "mae", "rmse", "error", "distance")
+HIGHER = ("accuracy", "f1", "auc", "precision", "recall", "match")
 
 
 class AtomicCheckpoint(keras.callbacks.Callback):
@@ -232,14 +237,60 @@ class AveragedWeights(keras.callbacks.SwapEMAWeights):
         self._average = listed(state)
 
 
+def direction_of(figure: str) -> str | None:
+    """Returns whether "min" or "max" of a figure is better, by its name.
+
+    None where the name does not tell.
+
+    Example:
+
+    >>> direction_of("val_digit_accuracy"), direction_of("val_size_rmse")
+    ('max', 'min')
+    """
+    # The end of the name: a target may be called like a figure.
+    name = re.sub(r"_at_\d+$", "", figure)
+    if name.endswith(LOWER):
+        return "min"
+    return "max" if name.endswith(HIGHER) else None
+
+
+class SeededOrder(keras.callbacks.Callback):
+    """Lets each epoch of a `PyDataset` have an order that its number decides.
+
+    Keras shuffles by Python's own generator, whose state a training that goes
+    on would not have.
+
+    Args:
+        seed: Seed of the fit.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        random.seed(f"{self.seed}/{epoch}")
+
+
 class Patience(keras.callbacks.EarlyStopping):
     """Early stopping that a resumed training goes on with.
 
     It counts on, and still knows the best weights; see
     `keras.callbacks.EarlyStopping` for its arguments.
+
+    Raises:
+        ValueError: If there is no such figure.
     """
 
     COUNTS = ("wait", "stopped_epoch", "best_epoch")
+
+    def get_monitor_value(self, logs):
+        if self.monitor not in logs:
+            raise ValueError(
+                "`monitor` must be a figure of the training. Received: "
+                f"{self.monitor!r}. Choices: {', '.join(sorted(logs))}"
+            )
+        return logs[self.monitor]
 
     def state(self):
         found = {name: int(getattr(self, name)) for name in self.COUNTS}

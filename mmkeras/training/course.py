@@ -26,6 +26,9 @@ from mmkeras.training.run import (
 )
 from mmkeras.training.stage import run_stage
 
+# What of a fit's fingerprint says where the run of a stage comes from.
+ORIGIN = ("spec", "vocabularies")
+
 
 def run_stages(
     fit: Fit,
@@ -44,6 +47,8 @@ def run_stages(
     """
     plan = fit.settings.plan(fit.whole)
     names = [name for name, epochs in plan if epochs]
+    if checkpoint is not None:
+        fit.left_out = list(checkpoint["left_out"])
     for index, (name, _) in enumerate(plan):
         if seed is not None:
             seed_everything(seed + index, fit.settings.jit_compile)
@@ -54,8 +59,7 @@ def run_stages(
                 "`stages` must be those of `plan`, in order. Received: "
                 f"`{stage.name}` in place of `{name}`"
             )
-        share = share_of(fit, plan, index)
-        if not stage.epochs or share.steps == 0:
+        if not stage.epochs or name in fit.left_out:
             continue
         folder = None
         if fit.out is not None and len(names) > 1:
@@ -66,9 +70,17 @@ def run_stages(
             continue
         # What a stage needs before its first step is not free.
         fit.spent.seconds += time.perf_counter() - start
+        if checkpoint is not None:
+            fit.share = Share(**checkpoint["share"])
+        else:
+            fit.share = share_of(fit, plan, index)
+        # But something has to be trained, however little time there was.
+        if fit.share.steps == 0 or (fit.share.seconds == 0 and fit.rows.rows):
+            fit.left_out.append(name)
+            continue
         with fit.tuning.applied(stage.model, len(fit.rows.rows)) as applied:
             fit.applied = applied
-            run_stage(fit, index, stage, share, checkpoint)
+            run_stage(fit, index, stage, fit.share, checkpoint)
         checkpoint = None
         if folder is not None:
             keep_stage(fit, stage, folder, seed)
@@ -108,7 +120,7 @@ def keep_stage(fit: Fit, stage: Stage, folder: Path, seed: int | None) -> None:
         seed=seed,
         previous=earlier,
         iterators=iterators_of(fit.train),
-        **{k: v for k, v in fit.fingerprint.items() if k == "spec"},
+        **{k: v for k, v in fit.fingerprint.items() if k in ORIGIN},
     )
 
 

@@ -68,6 +68,8 @@ class Fit:
         train: The training split of the stage that runs, counted.
         tuning: What of the model learns, and how fast.
         applied: The same of the stage that runs.
+        share: What the stage that runs may spend.
+        left_out: Stages whose share of the budget was nothing.
     """
 
     settings: Any
@@ -82,3 +84,5 @@ class Fit:
     train: Any = None
     tuning: Tuning = field(default_factory=Tuning)
     applied: Applied | None = None
+    share: Share = field(default_factory=Share)
+    left_out: list[str] = field(default_factory=list)

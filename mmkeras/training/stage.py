@@ -4,6 +4,7 @@ import importlib.util
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from mmkeras.training.callbacks import (
     AveragedWeights,
     CsvHistory,
     Patience,
+    SeededOrder,
+    direction_of,
     latest_checkpoint,
 )
 from mmkeras.training.datasets import (
@@ -57,9 +60,11 @@ def run_stage(
         checkpoint: What `find_checkpoint` found, of this stage.
     """
     share = share or Share()
+    fit.spent.begin_stage(share.steps, share.seconds)
     fit.train = train = counted(stage.data.train)
     steps = count_batches(train)
     epochs = _epochs(stage, share, steps)
+    _check_steps(fit, stage, steps, share)
     rate = schedule(fit.settings, stage, steps, share)
     heads = fit.heads if stage.heads is None else stage.heads
     compile_stage(
@@ -73,7 +78,7 @@ def run_stage(
         stage.model.optimizer.build(fit.applied.learning)
     trained = balance(stage.model, heads, fit.settings.balance)
     _create_variables(trained, train)
-    fit.spent.begin_stage(share.steps, share.seconds, rate)
+    fit.spent.rate = rate
     first = len(fit.rows.rows)
     if checkpoint is not None:
         restore_rows(fit.rows, checkpoint["rows"])
@@ -96,6 +101,23 @@ def run_stage(
         verbose=fit.verbose,
     )
     _check_loss(fit.rows, fit.out)
+
+
+def _check_steps(fit: Fit, stage: Stage, steps: int, share: Share) -> None:
+    """Raises ValueError without a batch; warns where none is a step."""
+    if not steps:
+        raise ValueError(
+            "`data.train` must have at least one batch. Received: none for "
+            f"the stage `{stage.name}`"
+        )
+    total = stage.epochs * steps if share.steps is None else share.steps
+    needed = fit.settings.accumulate_steps
+    if share.seconds is None and total < needed:
+        warnings.warn(
+            f"The stage `{stage.name}` takes no step: it has {total} batches, "
+            f"fewer than accumulate_steps={needed}",
+            stacklevel=2,
+        )
 
 
 def _epochs(stage: Stage, share: Share, steps: int) -> int:
@@ -178,6 +200,8 @@ def _callbacks(
             "stage_epochs": len(fit.rows.rows) - first,
             "iterators": iterators_of(fit.train),
             "stopped": bool(trained.stop_training),
+            "share": asdict(fit.share),
+            "left_out": fit.left_out,
             "rows": json_rows(fit.rows.rows),
             "callbacks": memories,
         }
@@ -206,6 +230,9 @@ def _own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
     """Returns the strategy's callbacks, in the order that they need."""
     settings, whole = fit.settings, fit.whole
     chosen: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+    seed = fit.fingerprint.get("seed")
+    if isinstance(fit.train, keras.utils.PyDataset) and seed is not None:
+        chosen.append(SeededOrder(seed))
     if settings.ema_momentum is not None:
         # Before all that look at the weights.
         chosen.append(AveragedWeights())
@@ -224,6 +251,7 @@ def _own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
         chosen.append(
             Patience(
                 monitor,
+                mode=direction_of(monitor),
                 patience=settings.patience,
                 restore_best_weights=True,
             )

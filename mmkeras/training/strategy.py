@@ -9,7 +9,7 @@ import keras
 
 from mmkeras.training.balancing import METHODS
 from mmkeras.training.budget import Spent
-from mmkeras.training.callbacks import CsvHistory
+from mmkeras.training.callbacks import CsvHistory, direction_of
 from mmkeras.training.course import run_stages, seed_everything
 from mmkeras.training.datasets import check_data
 from mmkeras.training.freeze import restore_flags, trainable_flags
@@ -144,6 +144,12 @@ class Strategy(TuningSettings):
                 "A budget must be of steps or of seconds. Received: "
                 f"budget_steps={self.budget_steps} and "
                 f"budget_sec={self.budget_sec}"
+            )
+        if self.patience is not None and direction_of(self.monitor) is None:
+            raise ValueError(
+                "`monitor` must be a figure whose name tells whether more of "
+                f"it is better. Received: {self.monitor!r}. Such as: "
+                "'val_loss', 'val_accuracy', 'val_TARGET_rmse'"
             )
 
     def plan(self, model: keras.Model) -> list[tuple[str, int]]:

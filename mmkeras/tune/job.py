@@ -2,19 +2,19 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
+from mmkeras.training import callbacks
 from mmkeras.tune.space import Space, first_changes
 
 METHODS = ("grid", "random", "bayesian", "hyperband")
 SETTINGS = "search.json"
 # More trials are the same search, carried further.
 MAY_CHANGE = ("trials",)
-LOWER = ("loss", "mae", "rmse", "error", "distance")
-HIGHER = ("accuracy", "f1", "auc", "precision", "recall", "match")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +78,19 @@ class Job:
     @property
     def limits(self) -> list[str]:
         """What the space says of how long a trial is, in its own way."""
-        training = self.space.get("training", {})
-        own = training.get(self.strategy, {})
+        tables = {"training": self.space.get("training", {})}
+        key = f"training.{self.strategy}"
+        if isinstance(tables["training"], Mapping):
+            tables[key] = tables["training"].get(self.strategy, {})
+        for name, table in tables.items():
+            if not isinstance(table, Mapping):
+                raise ValueError(
+                    f"`{name}` must be a table. Received: {table!r}"
+                )
         ranges = {one.name for one in Space(self.space).ranges}
         return [
             f"{table}.{key}"
-            for table, given in (
-                ("training", training),
-                (f"training.{self.strategy}", own),
-            )
+            for table, given in tables.items()
             for key in given
             if key in ("budget_steps", "budget_sec")
             or (key == "epochs" and f"{table}.{key}" in ranges)
@@ -103,9 +107,9 @@ def direction_of(objective: str) -> str:
     Raises:
         ValueError: If the name does not tell.
     """
-    for direction, words in (("max", HIGHER), ("min", LOWER)):
-        if any(word in objective for word in words):
-            return direction
+    direction = callbacks.direction_of(objective)
+    if direction is not None:
+        return direction
     raise ValueError(
         "`direction` must be given where the objective's name does not tell. "
         f"Received: objective={objective!r}. Choices: min, max"

@@ -131,6 +131,11 @@ def test_accumulated_steps_are_those_of_batches_so_many_times_as_large(eagerly):
     assert history["steps"][-1] == 12
 
 
+def test_more_batches_than_there_are_cannot_make_a_step(eagerly):
+    with pytest.warns(UserWarning, match="takes no step: it has 8 batches"):
+        trained(6, epochs=2, accumulate_steps=9)
+
+
 def test_schedules_count_batches(eagerly):
     _, history = trained(
         6, epochs=2, accumulate_steps=4, schedule="cosine", learning_rate=1.0

@@ -17,7 +17,7 @@ from training_toys import (
 )
 
 from mmkeras import artefact
-from mmkeras.training import ComponentPretrain, FullFineTune
+from mmkeras.training import ComponentPretrain, FullFineTune, component
 from mmkeras.training.budget import share_steps
 from mmkeras.training.resume import differences
 
@@ -76,6 +76,41 @@ def test_a_training_that_was_killed_ends_with_the_same_bits(name, tmp_path):
     assert found["steps"] == history["steps"]
     for one, other in zip(whole.weights, again.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy(), one.path)
+
+
+class Batches(keras.utils.PyDataset):
+    """Toy data that Keras has to shuffle."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = list(toy_data().train.as_numpy_iterator())
+
+    def __len__(self):
+        return len(self.parts)
+
+    def __getitem__(self, index):
+        return self.parts[index]
+
+
+def test_batches_that_keras_shuffles_come_in_the_same_order(tmp_path):
+    strategy = replace(STRATEGIES["full"], **KEPT)
+    found = []
+    for name, kills in (("whole", ()), ("killed", (5, 2))):
+        for kill in kills:
+            with pytest.raises(KeyboardInterrupt):
+                strategy.fit(
+                    toy_model(), toy_data(train=Batches()), HEADS,
+                    out=tmp_path / name, verbose=0, resume=True,
+                    callbacks=[Kill(kill)],
+                )  # fmt: skip
+        model = toy_model()
+        strategy.fit(
+            model, toy_data(train=Batches()), HEADS, out=tmp_path / name,
+            verbose=0, resume=True,
+        )  # fmt: skip
+        found.append(model.get_weights())
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_each_stage_leaves_a_run_that_names_those_before_it(tmp_path):
@@ -216,6 +251,59 @@ def test_a_budget_of_seconds_is_kept_within_one_step(name, monkeypatch):
     if name == "component":
         stages = dict(zip(history["stage"], history["steps"], strict=True))
         assert list(stages.values()) == [8, 16, 24, 31]
+
+
+@pytest.mark.parametrize("step", [5, 13, 21, 27])
+def test_a_killed_training_keeps_to_its_seconds(step, tmp_path, monkeypatch):
+    strategy = replace(STRATEGIES["component"], **KEPT, budget_sec=3.05)
+    spent = {}
+    for name, kill in (("whole", None), ("killed", step)):
+        out = tmp_path / name
+        if kill:
+            with pytest.raises(KeyboardInterrupt):
+                strategy.fit(
+                    toy_model(), toy_data(), HEADS, out=out, verbose=0,
+                    callbacks=[Slow(monkeypatch), Kill(kill)],
+                )  # fmt: skip
+        history = strategy.fit(
+            toy_model(), toy_data(), HEADS, out=out, verbose=0, resume=True,
+            callbacks=[Slow(monkeypatch)],
+        ).history  # fmt: skip
+        spent[name] = dict(zip(history["stage"], history["steps"], strict=True))
+    assert spent["killed"] == spent["whole"]
+
+
+def test_what_a_stage_needs_before_its_first_step_is_its_own(monkeypatch):
+    """Keeping what the towers say takes 2 of the 3.05 s here."""
+    strategy = replace(STRATEGIES["component"], **KEPT, budget_sec=3.05)
+    clock = Slow(monkeypatch)
+    make = component.fusion_stage
+
+    def slowly(*arguments, **others):
+        stage = make(*arguments, **others)
+        clock.now += 2
+        return stage
+
+    monkeypatch.setattr(component, "fusion_stage", slowly)
+    history = strategy.fit(
+        toy_model(), toy_data(), HEADS, callbacks=[clock], verbose=0
+    ).history
+    # Two towers took 1.6 s: the time was over, and the rest is left out.
+    assert history["steps"][-1] == 16
+    assert set(history["stage"]) == {"sound_tower", "view_tower"}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"budget_sec": 0.01}, {"budget_sec": 3.05, "epochs": 0}]
+)
+def test_a_budget_that_leaves_stages_nothing(settings, monkeypatch):
+    strategy = replace(STRATEGIES["component"], **{**KEPT, **settings})
+    history = strategy.fit(
+        toy_model(), toy_data(), HEADS, callbacks=[Slow(monkeypatch)],
+        verbose=0,
+    ).history  # fmt: skip
+    assert settings["budget_sec"] <= history["seconds"][-1]
+    assert history["seconds"][-1] < settings["budget_sec"] + 0.1
 
 
 def test_one_budget_is_enough():

@@ -229,6 +229,29 @@ def test_patience_ends_a_stage_and_brings_its_best_weights_back(ema_momentum):
 
 
 @eager
+@pytest.mark.parametrize(
+    "monitor, pick",
+    [("val_digit_accuracy", max), ("val_size_rmse", min)],
+)
+def test_patience_knows_what_is_better_of_any_figure(monitor, pick):
+    strategy = FullFineTune(
+        epochs=12, learning_rate=0.05, patience=1, monitor=monitor
+    )
+    model, data = toy_model(), toy_data()
+    history = strategy.fit(model, data, HEADS, verbose=0).history
+    result = model.evaluate(data.validation, return_dict=True, verbose=0)
+    best = pick(history[monitor])
+    assert result[monitor.removeprefix("val_")] == pytest.approx(best)
+
+
+@eager
+def test_patience_names_the_figures_where_there_is_no_such():
+    strategy = FullFineTune(patience=1, monitor="val_side_accuracy")
+    with pytest.raises(ValueError, match="Choices: .*val_digit_accuracy"):
+        strategy.fit(toy_model(), toy_data(), HEADS, verbose=0)
+
+
+@eager
 @pytest.mark.parametrize("stop_at", [None, 1])
 def test_the_average_of_the_weights_is_the_result(stop_at):
     """Against a moving average kept by hand, also when `fit` stops early."""
@@ -289,6 +312,13 @@ def test_a_constant_schedule_stays():
     np.testing.assert_allclose(rate, 0.3, rtol=1e-6)
 
 
+@eager
+def test_a_split_without_a_batch_is_refused():
+    empty = toy_data(train=toy_data().train.take(0))
+    with pytest.raises(ValueError, match="`data.train` must have at least one"):
+        FullFineTune().fit(toy_model(), empty, HEADS, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -304,6 +334,7 @@ def test_a_constant_schedule_stays():
         ({"checkpoints": 1.5}, "`checkpoints` must be a whole number"),
         ({"tensorboard": 1}, "`tensorboard` must be true or false"),
         ({"monitor": ""}, "`monitor` must be a figure's name"),
+        ({"monitor": "val_x", "patience": 1}, "Received: 'val_x'. Such as"),
         ({"learning_rat": 1}, "Did you mean `learning_rate`?"),
         ({"tower_epochs": 1}, "not a setting of the strategy 'full'"),
     ],

@@ -212,6 +212,9 @@ def test_what_no_search_can_do_is_refused(tmp_path, settings, message):
         ("val_digit_accuracy", "max"),
         ("val_size_mae", "min"),
         ("val_kind_macro_f1", "max"),
+        ("val_match_loss", "min"),
+        ("val_recall_rmse", "min"),
+        ("val_who_recall_at_10", "max"),
     ],
 )
 def test_the_direction_follows_from_the_name(objective, direction):
