@@ -47,7 +47,7 @@ TUNING_CHECKS: dict[str, Check] = {
     "freeze": ("a list of patterns", _is_patterns),
     "unfreeze": (
         "a table from an epoch, counted from 1, to a list of patterns",
-        lambda v: _is_table(v, _is_epoch, _is_patterns),
+        lambda v: _is_table(v, _is_epoch, lambda p: _is_patterns(p) and p),
     ),
     "learning_rates": (
         "a table from a pattern to a positive number",

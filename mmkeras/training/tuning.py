@@ -14,7 +14,13 @@ from mmkeras.training.lora import (
     takes_lora,
     tower_patterns,
 )
-from mmkeras.training.patterns import Place, matches, places, select
+from mmkeras.training.patterns import (
+    Place,
+    inner_layers,
+    matches,
+    places,
+    select,
+)
 from mmkeras.training.precision import check_precision, to_float32
 from mmkeras.training.rates import rates_by_depth, rates_by_pattern
 from mmkeras.training.towers import modalities, tower_of
@@ -145,8 +151,10 @@ def tuning_of(settings: Any, model: keras.Model) -> Tuning:
         for epoch, patterns in epochs_of(settings.unfreeze or {}).items()
     }
     _check_late(late)
+    frozen = select(found, settings.freeze, "freeze")
+    _check_apart(frozen, late)
     return Tuning(
-        frozen=select(found, settings.freeze, "freeze"),
+        frozen=frozen,
         late=late,
         rates=rates,
         decays=rates_by_pattern(
@@ -203,6 +211,27 @@ def _check_late(late: dict[int, list[Place]]) -> None:
                 f"Received: {found[0].path}, at rest in the model itself; "
                 "build the tower with trainable weights"
             )
+
+
+def _check_apart(
+    frozen: Sequence[Place], late: Mapping[int, Sequence[Place]]
+) -> None:
+    """Raises ValueError where a layer would have to rest and learn at once."""
+    begin = {id(p.weight): epoch for epoch in late for p in late[epoch]}
+    resting = {
+        id(p.layer): p
+        for p in frozen
+        if id(p.weight) not in begin and not inner_layers(p.layer)
+    }
+    for epoch, found in late.items():
+        for place in found:
+            other = resting.get(id(place.layer))
+            if other is not None:
+                raise ValueError(
+                    f"`unfreeze.{epoch}` must not match a layer of which "
+                    "`freeze` keeps a weight at rest: layers rest as a whole. "
+                    f"Received: {place.path} beside {other.path}"
+                )
 
 
 def fitting(strategy: Any, model: keras.Model) -> Any:

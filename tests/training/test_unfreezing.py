@@ -163,6 +163,14 @@ def test_epochs_count_within_each_stage_and_freezing_holds_in_all(eagerly):
         ({"unfreeze": {3: ["fusion"]}}, "3, where the longest stage has 2"),
         ({"unfreeze": {0: ["*"]}}, "`unfreeze` must be a table from an epoch"),
         ({"unfreeze": {"first": ["*"]}}, "`unfreeze` must be a table"),
+        ({"unfreeze": {2: []}}, "`unfreeze` must be a table"),
+        (
+            {
+                "freeze": ["sound_tower/*/kernel"],
+                "unfreeze": {2: ["sound_tower/*/bias"]},
+            },
+            "`unfreeze.2` must not match a layer of which `freeze` keeps",
+        ),
     ],
 )
 def test_patterns_that_cannot_be_meant_are_refused(settings, message):
