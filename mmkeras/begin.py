@@ -69,7 +69,7 @@ def begin(
         model, heads = build_from_recipe(
             data.spec, data.statistics, recipe, data
         )
-    init = take_towers(model, data.spec, recipe.get("init", {}))
+    init = take_towers(model, data, recipe.get("init", {}))
     return Begun(chosen, data, model, heads, init)
 
 
@@ -112,14 +112,12 @@ def alone(data: Data, recipe: Mapping, name: str) -> tuple:
     )
 
 
-def take_towers(
-    model: keras.Model, spec: DataSpec, init: dict
-) -> dict[str, str]:
+def take_towers(model: keras.Model, data: Data, init: Any) -> dict[str, str]:
     """Gives towers the weights that other runs, or stages of them, have.
 
     Args:
         model: The model to be trained.
-        spec: The spec of its data.
+        data: Its data.
         init: Folder of a run by modality, a recipe's table `[init]`; where
             the modality has another name there, `{run = "...", name = "..."}`.
 
@@ -127,17 +125,21 @@ def take_towers(
         SHA-256 of the manifest of each run, by modality.
     """
     found = {}
+    check_keys("init", init, init if isinstance(init, Mapping) else ())
     for name, entry in init.items():
         given = entry if isinstance(entry, dict) else {"run": entry}
         check_keys(f"init.{name}", given, ("run", "name"))
-        if name not in modalities(model) or "run" not in given:
+        run = isinstance(given.get("run"), str | Path)
+        if name not in modalities(model) or not run:
             raise ValueError(
                 f"`init.{name}` must give one of the modalities "
                 f"{', '.join(modalities(model))} a run. Received: {entry!r}"
             )
         folder = Path(given["run"])
         manifest = artefact.read_manifest(folder, "run")
-        check_same_kind(spec, name, manifest, given.get("name", name))
+        source = given.get("name", name)
+        check_same_kind(data.spec, name, manifest, source)
+        check_same_words(data, name, manifest, source)
         take_tower(model, name, load_model(folder), given.get("name"))
         found[name] = artefact.sha256_of(folder / artefact.MANIFEST)
     return found
@@ -165,6 +167,25 @@ def check_same_kind(
         )
 
 
+def check_same_words(
+    data: Data, name: str, manifest: dict, source_name: str
+) -> None:
+    """Raises ValueError if a token or category means something else there.
+
+    Each data set trains a tokenizer of its own, and numbers its categories.
+    """
+    there = manifest.get("vocabularies", {}).get(source_name)
+    here = data.vocabularies.get(name)
+    if there and here and there != here:
+        raise ValueError(
+            f"`init.{name}` must name a run whose tokens or categories have "
+            "the same numbers. Received, sha256 of the tokenizer or the "
+            f"categories, there -> here: {there[:16]} -> {here[:16]}. Share "
+            'one: `tokenizer = "bert"` or "roberta" with its `vocabulary`, '
+            "or both sets prepared as one"
+        )
+
+
 def split_settings(recipe: Mapping) -> dict:
     """Returns batch size, and the settings of each strategy of a recipe.
 
@@ -172,6 +193,16 @@ def split_settings(recipe: Mapping) -> dict:
     `[training.component]` and so on what is theirs alone.
     """
     check_keys("recipe", recipe, RECIPE_KEYS)
+    for name, table in {
+        "training": recipe.get("training", {}),
+        **{
+            f"training.{name}": recipe["training"].get(name, {})
+            for name in STRATEGIES
+            if isinstance(recipe.get("training"), Mapping)
+        },
+    }.items():
+        if not isinstance(table, Mapping):
+            raise ValueError(f"`{name}` must be a table. Received: {table!r}")
     shared = dict(recipe.get("training", {}))
     batch_size = shared.pop("batch_size", 32)
     if type(batch_size) is not int or batch_size < 1:

@@ -43,6 +43,7 @@ def train_run(
         recipe_file: The recipe's TOML, copied into the run.
         restart: Whether to begin anew.
     """
+    artefact.check_out(out, "run", [data_folder])
     begun = begin(data_folder, recipe, strategy, seed)
     model = begun.model
     history = begun.strategy.fit(
@@ -82,6 +83,7 @@ def describe_run(data: Data, recipe: dict, strategy: str, seed: int) -> dict:
         "data_sha256": artefact.sha256_of(folder / artefact.MANIFEST),
         "spec": data.spec.to_dict(),
         "spec_sha256": data.spec.sha256,
+        "vocabularies": data.vocabularies,
         "strategy": strategy,
         "recipe": recipe,
         "seed": seed,
@@ -93,8 +95,8 @@ def evaluate_run(
 ) -> dict:
     """Evaluates a run on its test split; writes `RUN/evaluation`."""
     manifest = artefact.read_manifest(run, "run")
-    model = load_model(run)
     data = open_data(manifest, data_folder)
+    model = load_model(run)
     spec = data.spec
     trained = {}
     if baselines and len(spec.modalities) > 1:
@@ -143,6 +145,15 @@ def open_data(
         folder: Where the data are now, if they have moved.
         augment: Whether `train` is augmented as the recipe says.
     """
+    needed = ("data", "data_sha256", "recipe", "seed", "strategy")
+    lacking = [key for key in needed if key not in manifest]
+    if lacking:
+        raise ValueError(
+            "The run's manifest must say where its model comes from, as "
+            "`describe_run` tells it. Received: one without "
+            f"{', '.join(f'`{key}`' for key in lacking)}, as a stage of a "
+            "training leaves it; name the run that the stages belong to"
+        )
     folder = Path(folder or manifest["data"])
     data = load_for(manifest["recipe"], folder, manifest["seed"], augment)
     # With another split, the model may have seen its test samples.

@@ -228,6 +228,20 @@ def test_what_is_not_there_is_named(capsys, arguments, message):
     assert message in error and "nowhere" in error
 
 
+def test_a_stage_does_not_say_on_what_to_evaluate_it(road, capsys):
+    stage = sorted((road / "component" / "stages").iterdir())[-1]
+    assert run("evaluate", stage) == 2
+    assert "one without `data`" in capsys.readouterr().err
+
+
+def test_prepared_data_are_not_written_over(road, capsys):
+    data = road / "data"
+    before = (data / "manifest.json").read_bytes()
+    assert run("train", data, "--out", data) == 2
+    assert "`out` must be a folder of its own" in capsys.readouterr().err
+    assert (data / "manifest.json").read_bytes() == before
+
+
 def test_a_run_is_not_evaluated_on_other_data(road, tmp_path, capsys):
     other = tmp_path / "other"
     spec = road / "raw" / "demo.toml"

@@ -1,10 +1,17 @@
 """The recipe's table `[init]`: towers of other runs, and what is refused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from mmkeras import artefact
-from mmkeras.begin import check_same_kind, take_towers
+from mmkeras.begin import (
+    check_same_kind,
+    check_same_words,
+    split_settings,
+    take_towers,
+)
 from mmkeras.spec import DataSpec
 
 AUDIO = {
@@ -25,6 +32,10 @@ def spec(**changed):
             "targets": {"digit": TARGET},
         }
     )
+
+
+def data_of(own, **vocabularies):
+    return SimpleNamespace(spec=own, vocabularies=vocabularies)
 
 
 def model_of(own, seed):
@@ -53,7 +64,7 @@ def test_a_tower_of_another_run_also_of_longer_sounds(run, entry):
     model = model_of(own, 2)
     given = str(run) if entry == "path" else {"run": run, "name": "audio"}
     before = model.get_layer("digit").get_weights()
-    found = take_towers(model, own, {"audio": given})
+    found = take_towers(model, data_of(own), {"audio": given})
     assert found == {"audio": artefact.sha256_of(run / artefact.MANIFEST)}
     source = model_of(spec(), 1).get_layer("audio_tower")
     pairs = zip(
@@ -76,14 +87,14 @@ def test_a_tower_of_another_run_also_of_longer_sounds(run, entry):
 def test_what_is_wrong_is_refused_by_name(init, message):
     own = spec()
     with pytest.raises(ValueError) as error:
-        take_towers(model_of(own, 2), own, init)
+        take_towers(model_of(own, 2), data_of(own), init)
     assert message in str(error.value)
 
 
 def test_another_sample_rate_is_refused_though_all_weights_fit(run):
     own = spec(sample_rate_hz=4000, duration_sec=1.0)
     with pytest.raises(ValueError) as error:
-        take_towers(model_of(own, 2), own, {"audio": str(run)})
+        take_towers(model_of(own, 2), data_of(own), {"audio": str(run)})
     assert "there -> here: `modalities.audio.sample_rate_hz`: 8000" in str(
         error.value
     )
@@ -91,3 +102,29 @@ def test_another_sample_rate_is_refused_though_all_weights_fit(run):
 
 def test_a_run_without_a_spec_is_taken_at_its_word():
     check_same_kind(spec(), "audio", {}, "audio")
+
+
+@pytest.mark.parametrize("init", ["runs/first", ["runs/first"], {"audio": 3}])
+def test_a_table_is_asked_for(init):
+    with pytest.raises(ValueError, match="^`init"):
+        take_towers(model_of(spec(), 2), data_of(spec()), init)
+
+
+@pytest.mark.parametrize(
+    "training, key",
+    [(3, "training"), ({"full": 3}, "training.full")],
+)
+def test_settings_are_tables(training, key):
+    with pytest.raises(ValueError, match=f"^`{key}` must be a table.*3"):
+        split_settings({"training": training})
+
+
+def test_words_of_another_tokenizer_are_not_taken_for_ours():
+    manifest = {"vocabularies": {"review": "a" * 64}}
+    same = data_of(spec(), text="a" * 64)
+    check_same_words(same, "text", manifest, "review")
+    check_same_words(data_of(spec()), "audio", manifest, "review")
+    check_same_words(same, "text", {}, "text")
+    other = data_of(spec(), text="b" * 64)
+    with pytest.raises(ValueError, match="`init.text` must.*aaaa -> bbbb"):
+        check_same_words(other, "text", manifest, "review")

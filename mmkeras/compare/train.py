@@ -82,7 +82,15 @@ def train_arm(
         "fraction": fraction,
         "seed": seed,
         "labels": data.counts["train"],
-        "spent": _spent(history.history, cost, wall),
+        "spent": {
+            **_spent(history.history, cost, wall),
+            # Where the budget was over before they could begin.
+            "left_out": [
+                name
+                for name, epochs in strategy.plan(model)
+                if epochs and name not in history.history["stage"]
+            ],
+        },
         **_measured(found, data.spec, history.history),
         "harder": [],
     }
@@ -132,12 +140,14 @@ def few_labels(data: Data, fraction: float, seed: int) -> Data:
     """Returns the data with a share of the labels, in epochs as long.
 
     An epoch of few samples sees each of them several times: validation after
-    every epoch would otherwise take longer than training.
+    every epoch would otherwise take longer than training. Batches are as full
+    as with all labels, since a budget counts them.
     """
     few = data.with_labels(fraction, seed)
-    times = count_batches(data.train) // count_batches(few.train)
+    times = few.everything.counts["train"] // few.counts["train"]
     longer = copy.copy(few)
-    longer.train = few.train.repeat(max(1, times))
+    if times > 1:
+        longer.train = few.shuffled(times)
     return longer
 
 
@@ -147,7 +157,7 @@ def build_arm(data: Data, recipe: Mapping[str, Any], arm: Arm) -> tuple:
     if arm.modality is not None:
         spec, recipe, seen, test = alone(data, recipe, arm.modality)
     model, heads = build_from_recipe(spec, data.statistics, recipe, data)
-    take_towers(model, data.spec, arm.init)
+    take_towers(model, data, arm.init)
     return model, heads, seen, test
 
 

@@ -1,9 +1,12 @@
 """`load_data`: a prepared folder as `tf.data`, ready for `model.fit`."""
 
 import functools
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
+from mmkeras import artefact
 from mmkeras.data import augment as augmentation
 from mmkeras.data import labels, pipeline, views
 from mmkeras.data.check import check_folder, lost
@@ -100,6 +103,19 @@ class Data:
                 f"{name!r}; modalities: {sorted(self.spec.modalities)}"
             )
         return self.folder / f"tokenizer_{name}.json"
+
+    @property
+    def vocabularies(self) -> dict[str, str]:
+        """SHA-256, by modality, of what its tokens or categories mean."""
+        found = {}
+        for name, modality in self.spec.modalities.items():
+            if modality.kind == "text":
+                found[name] = artefact.sha256_of(self.tokenizer_path(name))
+            known = self.statistics["modalities"].get(name, {})
+            if known.get("categories"):
+                text = json.dumps(known["categories"], sort_keys=True)
+                found[name] = hashlib.sha256(text.encode()).hexdigest()
+        return found
 
     def with_labels(self, fraction: float, seed: int = 0) -> "Data":
         """Returns the same data as if few training samples were labelled.

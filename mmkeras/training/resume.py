@@ -159,6 +159,7 @@ def fingerprint(
     manifest = getattr(data, "manifest", None)
     if manifest is not None:
         found["spec"] = manifest.get("spec")
+        found["vocabularies"] = dict(getattr(data, "vocabularies", {}))
         found["data_sha256"] = artefact.sha256_of(
             Path(data.folder) / artefact.MANIFEST
         )

@@ -12,6 +12,7 @@ from mmkeras.training.pretext.contrastive import Contrast, contrastive
 from mmkeras.training.pretext.masked import masked
 from mmkeras.training.pretext.next_step import next_step
 from mmkeras.training.pretext.reconstruct import Reconstruct
+from mmkeras.training.settings import is_real
 from mmkeras.training.towers import input_names, tower_of
 
 KINDS = ("audio", "image", "series", "text", "vector", "video", "volume")
@@ -26,10 +27,10 @@ _COUNT = ("a positive whole number", lambda v: type(v) is int and v > 0)
 # What options must be, in words and as a test.
 _VALUES = {
     "blocks": _COUNT,
-    "fraction": ("above 0 and at most 1", lambda v: 0 < v <= 1),
-    "hidden": ("from 0 up to, but not, 1", lambda v: 0 <= v < 1),
+    "fraction": ("above 0 and at most 1", lambda v: is_real(v) and 0 < v <= 1),
+    "hidden": ("from 0 up to, but not, 1", lambda v: is_real(v) and 0 <= v < 1),
     "places": _COUNT,
-    "temperature": ("above 0", lambda v: v > 0),
+    "temperature": ("above 0", lambda v: is_real(v) and v > 0),
     "units": _COUNT,
     "vocabulary_size": _COUNT,
     "width": _COUNT,

@@ -207,6 +207,8 @@ def views_of(
         allowed = [key for key in allowed if key not in ("gap", "categories")]
         gap = "nan" if fill == "nan" else "zero"
         given = {"gap": gap, "categories": len(category_counts(tower))}
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"`views` must be a table. Received: {settings!r}")
     for key in settings:
         if key not in allowed:
             raise ValueError(
