@@ -13,7 +13,7 @@ def compare(
         Path | None,
         typer.Option(
             help="TOML recipe; defaults when left out. A table "
-            "[compare.NAME] describes a further arm."
+            "`compare.NAME` describes a further arm."
         ),
     ] = None,
     budget_steps: Annotated[

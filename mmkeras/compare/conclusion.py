@@ -28,6 +28,7 @@ def conclude(entry: Entry, report: Entry) -> list[str]:
     sentences += _absent(entry)
     sentences += _cost(report)
     sentences += _begun(report)
+    sentences += _left_out(report)
     return [each for each in sentences if each]
 
 
@@ -81,6 +82,20 @@ def _answer(entry: Entry, fraction: float) -> str:
             f"{_ahead(entry, against, open_, best)}."
         )
     return said
+
+
+def _left_out(report: Entry) -> list[str]:
+    """Says which stages of an arm the budget left nothing for."""
+    found: dict[tuple[str, str], int] = {}
+    for run in report["runs"]:
+        for stage in run["spent"].get("left_out", ()):
+            key = run["arm"], stage
+            found[key] = found.get(key, 0) + 1
+    return [
+        f"In {count} runs of `{arm}` the budget was over before the stage "
+        f"`{stage}`."
+        for (arm, stage), count in found.items()
+    ]
 
 
 def _named(names: Sequence[str]) -> str:

@@ -105,7 +105,7 @@ def curve(
     targets: Mapping[str, Any],
     modalities: Sequence[str],
 ) -> dict[str, list[list[float]]]:
-    """Returns the validation figure of the whole model by steps, by target.
+    """Returns the validation figure of the whole model by what was spent.
 
     Args:
         history: What the strategy's `fit` recorded, by column.
@@ -113,8 +113,8 @@ def curve(
         modalities: Their names: stages of one tower are left out.
 
     Returns:
-        `{target: [[steps, value], ...]}`; what is spent before the whole
-        model learns is in `steps`.
+        `{target: [[steps, seconds, value], ...]}`; what is spent before the
+        whole model learns is in both.
     """
     found = {}
     for name, target in targets.items():
@@ -125,12 +125,13 @@ def curve(
         rows = zip(
             history.get("stage", ()),
             history.get("steps", ()),
+            history.get("seconds", ()),
             values or [None] * len(history.get("stage", ())),
             strict=True,
         )
         found[name] = [
-            [int(steps), float(value)]
-            for stage, steps, value in rows
+            [int(steps), float(seconds), float(value)]
+            for stage, steps, seconds, value in rows
             if value is not None
             and math.isfinite(value)
             and is_whole(stage, modalities)

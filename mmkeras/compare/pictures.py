@@ -126,15 +126,16 @@ def _budget(entry: Entry, report: Entry) -> Iterator[tuple]:
     for fraction in report["fractions"][::-1]:
         series = [
             {**row, "name": row["arm"], "place": places[row["arm"]],
-             "x": row["samples"]}
+             "x": row.get("samples", row.get("seconds"))}
             for row in entry["curves"]
             if row["fraction"] == fraction and row["arm"] in fused
         ]  # fmt: skip
         if not series:
             continue
         label = METRICS[series[0]["metric"]].lower()
+        spent = "samples seen" if "samples" in series[0] else "seconds"
         draw = lines(series, f"{label} (validation)")(
-            "samples seen, pretraining included"
+            f"{spent}, pretraining included"
         )
         title = f"How fast does it learn? {labels_of(fraction)}"
         yield f"budget_{fraction:g}", title, draw, 3.1

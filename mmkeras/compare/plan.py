@@ -123,6 +123,12 @@ def make_arms(
     """Returns the arms that were asked for, and each modality alone."""
     tables = recipe.get("compare", {})
     known = _strategies_of(tables)
+    for place, table in {"": recipe, **tables}.items():
+        if not isinstance(table.get("init", {}), Mapping):
+            place = f"compare.{place}.init" if place else "init"
+            raise ValueError(
+                f"`{place}` must be a table. Received: {table['init']!r}"
+            )
     names = list(known) if chosen is None else list(chosen)
     for name in names:
         if name not in known:
@@ -159,7 +165,7 @@ def _strategies_of(tables: Mapping[str, Any]) -> dict[str, str]:
                 f"Received: {name!r}"
             )
         strategy = table.get("strategy", known.get(name))
-        if strategy not in STRATEGIES:
+        if not isinstance(strategy, str) or strategy not in STRATEGIES:
             raise ValueError(
                 f"`compare.{name}.strategy` must be a strategy. Received: "
                 f"{strategy!r}.{nearest(str(strategy), list(STRATEGIES))}"

@@ -39,22 +39,30 @@ def curves(
 ) -> list[dict]:
     """Returns the rows of `curves`; an arm without a figure has none."""
     rows = []
+    by_time = header["budget"]["kind"] == "seconds"
     for fraction in header["fractions"]:
         for arm in header["arms"]:
             runs = runs_of(results, fraction, arm["name"])
             lines = [np.array(run["curve"][name], float) for run in runs]
-            if not all(len(line) for line in lines):
+            spent = 1 if by_time else 0
+            lines = [line[:, [spent, 2]] for line in lines if len(line)]
+            if not lines or len(lines) < len(runs):
                 continue
             steps, values = _together(lines)
             spans = [span_of(estimate(v), CURVES[kind]) for v in values.T]
             ends = {end: [span[end] for span in spans] for end in NOTHING}
             samples = [int(step) * header["batch_size"] for step in steps]
+            along = (
+                {"seconds": [float(step) for step in steps]}
+                if by_time
+                else {"samples": samples}
+            )
             rows.append(
                 {
                     "fraction": fraction,
                     "arm": arm["name"],
                     "metric": CURVES[kind],
-                    "samples": samples,
+                    **along,
                     **ends,
                 }
             )
@@ -62,10 +70,10 @@ def curves(
 
 
 def _together(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns steps, and the figure of each seed there.
+    """Returns steps or seconds, and the figure of each seed there.
 
-    Under a budget of seconds every seed takes other steps: between two of
-    its epochs, the figure is on the line between them.
+    Under a budget of seconds the epochs of every seed end at other times:
+    between two of its epochs, the figure is on the line between them.
     """
     start = max(line[0, 0] for line in lines)
     end = min(line[-1, 0] for line in lines)

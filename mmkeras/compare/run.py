@@ -19,6 +19,7 @@ from mmkeras.compare.train import (
 )
 from mmkeras.compare.write import write_comparison
 from mmkeras.data import Data
+from mmkeras.training import ComponentPretrain
 from mmkeras.training.resume import differences
 
 RESAMPLES = 2000
@@ -75,6 +76,7 @@ def compare(
     'With all labels, the data do not decide between `component` and ...'
     """
     out, built = Path(out), without_arms(recipe)
+    artefact.check_out(out, "comparison", [data_folder])
     data = load_for(built, data_folder, seed)
     plan = make_plan(
         data.spec,
@@ -86,11 +88,12 @@ def compare(
         fractions=fractions,
         arms=arms,
     )
+    runs = list(_runs(plan, out))
+    if not restart:
+        _check_runs(data, built, plan, runs)
+    _check_arms(data, built, plan)
     if restart:
         shutil.rmtree(out / "runs", ignore_errors=True)
-    runs = list(_runs(plan, out))
-    _check_runs(data, built, plan, runs)
-    _check_arms(data, built, plan)
     results = []
     for place, run in enumerate(runs, 1):
         if run[2] != seed:
@@ -147,8 +150,12 @@ def _check_arms(data: Data, recipe: Mapping[str, Any], plan: Plan) -> None:
     """Raises ValueError if an arm does not suit the recipe's model."""
     for arm in plan.arms:
         try:
-            model, *_ = build_arm(data, recipe, arm)
-            plan.strategy(arm).plan(model)
+            model, heads, seen, _ = build_arm(data, recipe, arm)
+            strategy = plan.strategy(arm)
+            strategy.plan(model)
+            if isinstance(strategy, ComponentPretrain):
+                # Its objectives are made before its first stage.
+                next(strategy.stages(model, seen, heads))
         except ValueError as error:
             raise ValueError(f"The arm `{arm.name}`: {error}") from error
     forget_models()

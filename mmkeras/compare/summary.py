@@ -12,7 +12,8 @@
   "multiply_adds"}`, means over the seeds;
 - `runs`: `{"fraction", "arm", "seed", "folder", "spent"}`, where `spent` is
   `{"steps", "samples", "seconds", "wall_seconds", "longest_step_sec",
-  "multiply_adds"}`;
+  "multiply_adds", "left_out"}`, the last the stages that the budget left no
+  time for;
 - `targets`: by name, `{"kind", "unit", "metric", "smaller_is_better",
   "samples"}` and
 
@@ -28,7 +29,8 @@
   - `alone`: the same of the first arm and each modality alone, with all
     labels, without `p_holm` and `decided`;
   - `curves`: `{"fraction", "arm", "samples", "mean", "low", "high",
-    "metric"}`: the validation figure by samples seen, interval over seeds;
+    "metric"}`: the validation figure by samples seen, under a budget of
+    seconds by `seconds` instead of `samples`, interval over seeds;
   - `absent`: `{"arm", "name", "absent", "mean", "low", "high"}` and `noise`:
     `{"arm", "modality", "unit", "level", "mean", "low", "high"}`, with the
     most labels, interval over seeds; the level None is the clean test split;

@@ -1,7 +1,7 @@
 """Pretraining by components: the towers, the fusion, then everything."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -175,12 +175,15 @@ class ComponentPretrain(Strategy):
     def stages(self, model, data, heads):
         flags = trainable_flags(model)
         columns = _columns(model, data)
-        yield from self._towers(model, data, heads, columns)
+        # All of them before any is trained: a wrong option is told at once.
+        pretrained = self._towers(model, data, heads, columns)
         align, options = _options(self.align)
         if align != "none":
             aligned = alignment.alignment_model(
                 model, align, columns=columns, **options
             )
+        yield from pretrained
+        if align != "none":
             yield Stage(
                 "align",
                 aligned,
@@ -204,8 +207,8 @@ class ComponentPretrain(Strategy):
         data: Any,
         heads: Mapping[str, Any],
         columns: Mapping[str, int],
-    ) -> Iterator[Stage]:
-        """Yields the stages of the towers; none before all are possible."""
+    ) -> list[Stage]:
+        """Returns the stages of the towers."""
         found = []
         for name, (objective, options) in self.objectives(model).items():
             column = columns.get(name)
@@ -222,7 +225,7 @@ class ComponentPretrain(Strategy):
                 stage["data"] = pretext.Unlabelled(data, name, column)
                 stage |= {"heads": {}, "product": towers_alone(model, [name])}
             found.append(Stage(**stage))
-        yield from found
+        return found
 
 
 def _stage_name(name: str, objective: str) -> str:

@@ -106,7 +106,7 @@ def run_of(name, fraction, seed, said, labels, weights):
         },
         "curve": {
             "animal": [
-                [steps, value * (1 - 5 / steps)]
+                [steps, steps / 5, value * (1 - 5 / steps)]
                 for steps in range(late, 61, 10)
             ]
         },

@@ -8,6 +8,8 @@ import pytest
 from test_cli import run
 
 from mmkeras import artefact
+from mmkeras.compare.train import few_labels
+from mmkeras.data import load_data
 
 SPEC = """
 name = "tables"
@@ -141,6 +143,14 @@ def test_the_same_strategy_has_the_same_weights_under_another_name(
     )
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_batches_of_few_labels_are_as_full_as_of_all(place):
+    data = load_data(place / "data", batch_size=BATCH)
+    few = few_labels(data, 0.2, 0)
+    sizes = [len(y["side"]) for _, y, _ in few.train]
+    # 19 samples, 4 times an epoch: 76 in batches of 16.
+    assert few.counts["train"] == 19 and sizes == [16, 16, 16, 16, 12]
 
 
 def test_a_fifth_of_the_labels_of_each_class_is_learned_from(report, place):
@@ -280,9 +290,33 @@ def test_the_command_refuses_before_it_trains(place, capsys, arguments, words):
     assert not out.exists()
 
 
-def test_an_arm_that_does_not_suit_the_model_is_refused(place):
-    wrong = {"strategy": "component", "pretrain": {"middle": "masked"}}
-    recipe = {"compare": {"odd": wrong}}
-    with pytest.raises(ValueError, match="arm `odd`.*left, right"):
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"pretrain": {"middle": "masked"}}, "arm `odd`.*left, right"),
+        ({"align": {"objective": "infonce", "unit": 3}}, "arm `odd`.*unit"),
+        (
+            {"pretrain": {"left": {"objective": "masked", "fraction": "x"}}},
+            "arm `odd`.*fraction.*'x'",
+        ),
+        ({"strategy": ["full"]}, "`compare.odd.strategy` must be"),
+        ({"init": 5}, "`compare.odd.init` must be a table"),
+    ],
+)
+def test_an_arm_that_does_not_suit_the_model_is_refused(
+    place, report, changes, message
+):
+    recipe = {"compare": {"odd": {"strategy": "component", **changes}}}
+    with pytest.raises(ValueError, match=message):
         compare(place, "odd", recipe=recipe)
     assert not (place / "odd").exists()
+    # What was trained before stays, whatever is asked for.
+    runs = sorted((place / "out" / "runs").glob("*/*/*"))
+    with pytest.raises(ValueError, match=message):
+        compare(place, "out", recipe=recipe, restart=True)
+    assert sorted((place / "out" / "runs").glob("*/*/*")) == runs
+
+
+def test_the_data_are_not_written_over(place):
+    with pytest.raises(ValueError, match="`out` must be a folder of its own"):
+        compare(place, "data")

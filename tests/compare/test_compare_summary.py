@@ -141,11 +141,31 @@ def test_pretraining_is_on_the_axis_of_the_budget(clear):
 def test_seeds_of_other_steps_meet_on_lines_between_their_epochs():
     header, results, answers = toy({"full": 0.7, "component": 0.8}, seeds=2)
     for each, end in zip(results, (20, 40, 20, 40), strict=True):
-        each["curve"] = {"animal": [[10, 0.0], [end, 1.0]]}
+        each["curve"] = {"animal": [[10, 2.0, 0.0], [end, end / 5, 1.0]]}
     report = summarise(header, results, TARGETS, answers, {"animal": COUNTS})
     row = entry_of(report)["curves"][0]
     assert row["samples"] == [100, 200]
     assert row["mean"] == pytest.approx([0.0, (1 + 1 / 3) / 2])
+
+
+def test_a_budget_of_seconds_is_on_the_axis_in_seconds():
+    header, results, answers = toy({"full": 0.7, "component": 0.8}, seeds=2)
+    header = {**header, "budget": {"kind": "seconds", "value": 12.0}}
+    report = summarise(header, results, TARGETS, answers, {"animal": COUNTS})
+    row = entry_of(report)["curves"][0]
+    assert row["seconds"] == [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]
+    assert "samples" not in row
+
+
+def test_a_stage_that_the_budget_left_out_is_told():
+    header, results, answers = toy({"full": 0.7, "component": 0.8}, seeds=2)
+    for each in results:
+        if each["arm"] == "component":
+            each["spent"]["left_out"] = ["all"]
+    report = summarise(header, results, TARGETS, answers, {"animal": COUNTS})
+    assert entry_of(report)["conclusion"][-1] == (
+        "In 2 runs of `component` the budget was over before the stage `all`."
+    )
 
 
 def test_absence_and_noise_have_a_row_an_arm_and_level(clear):
