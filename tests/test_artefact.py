@@ -90,3 +90,15 @@ def test_a_manifest_cannot_point_outside(tmp_path, name):
     path.write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match="stay inside the folder"):
         artefact.read_manifest(tmp_path, "run")
+
+
+def test_what_lies_in_a_folder_may_only_be_replaced_by_its_like(tmp_path):
+    artefact.check_out(tmp_path / "new", "run", [tmp_path])
+    artefact.write_manifest(tmp_path, "run", [])
+    artefact.check_out(tmp_path, "run")
+    with pytest.raises(ValueError, match="of kind 'index'.*of kind 'run'"):
+        artefact.check_out(tmp_path, "index")
+    with pytest.raises(ValueError, match="which is read for it"):
+        artefact.check_out(tmp_path, "run", [tmp_path / "." / ""])
+    (tmp_path / artefact.MANIFEST).write_text("[]")
+    artefact.check_out(tmp_path, "index")

@@ -35,8 +35,9 @@ def index(
             if entry["value"] is not None
         )
         print(f"  {direction}: {told}")
-    names = " or ".join(found["encoders"])
-    print(f"Next: mmkeras search {out} NAME=FILE, with {names} as NAME")
+    for entry in found["encoders"].values():
+        given = [f"{n}=FILE" for n in entry["inputs"] if n != "present"]
+        print(f"Next: mmkeras search {out} {' '.join(given)}")
 
 
 def search(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmkeras import artefact
 from mmkeras.ensemble.board import figures_of, on_splits, write_ensemble
 from mmkeras.ensemble.joined import check_kinds, join, pooled, weighted
 from mmkeras.ensemble.members import Member, heads_of, open_members
@@ -38,6 +39,7 @@ def average(
 
     >>> average(["runs/1", "runs/2", "runs/3"], "runs/mean")
     """
+    artefact.check_out(out, "run", runs)
     members, data = open_members(runs, data_folder)
     check_kinds(data.spec.targets)
     rows = [{**_entry(m), **on_splits(m.model, data)} for m in members]
@@ -79,6 +81,7 @@ def stack(
     >>> stack(["runs/gated", "runs/late"], "runs/stack")["weights"]
     {'digit': [0.71, 0.44]}
     """
+    artefact.check_out(out, "run", runs)
     members, data = open_members(runs, data_folder)
     targets = data.spec.targets
     check_kinds(targets)
@@ -139,6 +142,7 @@ def soup(
 
     >>> soup(["runs/1", "runs/1/checkpoints/epoch-0009"], "runs/soup")
     """
+    artefact.check_out(out, "run", runs)
     members, data = open_members(runs, data_folder)
     models = [member.model for member in members]
     check_same(models)
@@ -153,6 +157,10 @@ def soup(
             )
         return found[objective]
 
+    if direction not in ("min", "max"):
+        raise ValueError(
+            f"`direction` must be min or max. Received: {direction!r}"
+        )
     stored = [model.get_weights() for model in models]
     model, steps = greedy_soup(models, score, direction)
     statistics = _best_statistics(model, data, score, direction)

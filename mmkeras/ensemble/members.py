@@ -49,6 +49,12 @@ def open_members(
         )
     manifests = [manifest_of(Path(path)) for path in paths]
     for path, manifest in zip(paths, manifests, strict=True):
+        if "data_sha256" not in manifest or "recipe" not in manifest:
+            raise ValueError(
+                "The members of an ensemble must be runs, or checkpoints of "
+                f"them. Received: `{path}`, which does not say its data and "
+                "recipe, as a stage of a training"
+            )
         if manifest["data_sha256"] != manifests[0]["data_sha256"]:
             raise ValueError(
                 "The runs of an ensemble must be trained on the same data. "

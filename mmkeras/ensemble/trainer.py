@@ -16,6 +16,9 @@ from mmkeras.model import load_model
 from mmkeras.runs import describe_run
 from mmkeras.training import save_run
 
+# Others choose for themselves which samples count.
+MEMBERS = ("full", "component")
+
 
 class Trainer:
     """Trains members of one recipe, each on samples weighted its own way.
@@ -43,6 +46,12 @@ class Trainer:
         self.recipe, self.strategy, self.seed = recipe, strategy, seed
         self.folder, self.verbose = Path(data_folder), verbose
         self.out = Path(out)
+        artefact.check_out(self.out, "run", [data_folder])
+        if strategy not in MEMBERS:
+            raise ValueError(
+                "`strategy` must be one that learns from weighted samples. "
+                f"Received: {strategy!r}. Choices: {', '.join(MEMBERS)}"
+            )
         self.data = load_for(recipe, self.folder, seed)
         check_kinds(self.data.spec.targets)
 

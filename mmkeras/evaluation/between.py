@@ -96,7 +96,10 @@ def ranks_of(
         rows = slice(start, start + step)
         near = queries[rows].astype(float) @ items.T
         match = ids[rows, None] == item_ids
-        best = np.where(match, near, -np.inf).max(axis=1, keepdims=True)
-        ranks[rows] = (~match & (near >= best)).sum(axis=1)
+        best = np.where(match, near, -np.inf).max(
+            axis=1, keepdims=True, initial=-np.inf
+        )
+        # NaN is never found: it is not below anything.
+        ranks[rows] = (~match & ~(near < best)).sum(axis=1)
         asked[rows] = match.any(axis=1)
     return ranks, asked

@@ -41,7 +41,10 @@ def answer(model: Any, pool: Pool) -> tuple:
         np.concatenate(places) if places else np.zeros(0, int),
         joined.pop(None),
         joined,
-        {name: np.concatenate(parts) for name, parts in present.items()},
+        {
+            name: np.concatenate([np.zeros(0, bool), *parts])
+            for name, parts in present.items()
+        },
     )
 
 

@@ -56,6 +56,11 @@ def propose_labels(
     model = load_model(run)
     wanted = _targets(pool)
     places, answers, votes, present = answer(model, pool)
+    if not len(places):
+        raise ValueError(
+            "There must be samples that can be read, to propose labels for. "
+            "Received: none; `mmkeras prepare` tells what is wrong with each"
+        )
     if strategy == "disagreement" and len(votes) < 2:
         raise ValueError(
             "`strategy` 'disagreement' needs two modalities that can be asked "

@@ -24,6 +24,7 @@ from mmkeras.retrieval.encoder import (
 from mmkeras.retrieval.index import Index
 from mmkeras.spec import DataSpec
 from mmkeras.training import alignment  # noqa: F401, for load_model
+from mmkeras.training.resume import differences
 
 FORMATS = ("keras", "tflite")
 
@@ -71,10 +72,12 @@ def build_index(
             f"`form` must be one of {', '.join(FORMATS)}. Received: {form!r}"
         )
     out = Path(out)
-    kind = artefact.read_manifest(source)["kind"]
+    artefact.check_out(out, "index", (source, data_folder))
+    manifest = artefact.read_manifest(source)
+    kind = manifest["kind"]
     data = load_data(data_folder, augment=False)
+    _check_fits(manifest, data)
     out.mkdir(parents=True, exist_ok=True)
-    (out / artefact.MANIFEST).unlink(missing_ok=True)
     if kind == "bundle":
         encoders = _of_bundle(Path(source), out, name)
     else:
@@ -104,6 +107,36 @@ def build_index(
         data_sha256=artefact.sha256_of(Path(data_folder) / artefact.MANIFEST),
         recall=_recalls(found, name),
     )
+
+
+def _check_fits(manifest: Mapping[str, Any], data: Any) -> None:
+    """Raises ValueError unless the data are such as the model reads."""
+    theirs = manifest.get("spec", {}).get("modalities")
+    ours = data.spec.to_dict()["modalities"]
+    if theirs is None:
+        return
+    lines = [
+        line
+        for name in theirs
+        for line in differences(
+            _read(theirs[name]), _read(ours.get(name, {})), name
+        )
+    ]
+    here, there = data.vocabularies, manifest.get("vocabularies", {})
+    lines += differences(
+        there, {n: v for n, v in here.items() if n in there}, "tokens"
+    )
+    if lines:
+        raise ValueError(
+            "`data` must be such as the model was trained on. Received, its "
+            f"own -> these: {'; '.join(line[:200] for line in lines[:5])}"
+        )
+
+
+def _read(modality: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a modality's table without where its files lie."""
+    where = ("column", "columns", "categorical", "file", "vocabulary")
+    return {k: v for k, v in modality.items() if k not in where}
 
 
 def query(

@@ -168,9 +168,12 @@ def _nearest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the k largest of each row in order, and their places."""
     if near.shape[1] > k:
-        kept = np.argpartition(-near, k - 1, axis=1)[:, :k]
-        near = np.take_along_axis(near, kept, axis=1)
-        places = np.take_along_axis(places, kept, axis=1)
+        last = -np.partition(-near, k - 1, axis=1)[:, k - 1 : k]
+        # Of those as near as the k-th, the first: they stand in order.
+        tied = near == last
+        spare = k - (near > last).sum(axis=1, keepdims=True)
+        kept = (near > last) | (tied & (tied.cumsum(axis=1) <= spare))
+        near, places = near[kept].reshape(-1, k), places[kept].reshape(-1, k)
     order = np.lexsort((places, -near), axis=1)
     return (
         np.take_along_axis(near, order, axis=1),

@@ -167,6 +167,33 @@ def test_an_objective_that_is_no_figure_is_refused(road, tmp_path):
         ensemble.soup([road / "a", road / "b"], tmp_path / "soup", None, "x")
 
 
+def test_a_direction_is_min_or_max(road, tmp_path):
+    with pytest.raises(ValueError, match="`direction` must be min or max"):
+        ensemble.soup(
+            [road / "a", road / "b"], tmp_path / "x", None, "val_loss", "down"
+        )
+
+
+def test_a_member_is_not_written_over(road):
+    before = (road / "a" / "manifest.json").read_bytes()
+    with pytest.raises(ValueError, match="`out` must be a folder of its own"):
+        ensemble.average([road / "a", road / "b"], road / "a")
+    assert (road / "a" / "manifest.json").read_bytes() == before
+
+
+def test_a_strategy_that_chooses_its_samples_makes_no_members(road, tmp_path):
+    with pytest.raises(ValueError, match="'fixmatch'. Choices: full, comp"):
+        ensemble.Trainer(road / "data", recipe_of(1), tmp_path, "fixmatch")
+
+
+def test_a_folder_that_says_no_data_is_no_member(road, tmp_path):
+    stage = tmp_path / "1-stage"
+    stage.mkdir()
+    artefact.write_manifest(stage, "run", [])
+    with pytest.raises(ValueError, match="must be runs, or checkpoints of"):
+        ensemble.average([road / "a", stage], tmp_path / "out")
+
+
 def test_weights_travel_with_their_samples(data):
     samples = data.counts["train"]
     factors = np.arange(samples) % 3

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from mmkeras.commands import label as commands
 from mmkeras.data import load_data, prepare
+from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.heads import Categories, Category, Number
 from mmkeras.label import apply_labels, judge, propose_labels
 from mmkeras.label.informative import disagreement, distributions
@@ -224,6 +225,19 @@ def test_wrong_arguments_are_one_message(toys, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         propose_labels(toys / "run", tmp_path / "a.csv", **arguments)
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_without_a_sample_that_can_be_read_it_says_so(
+    toys, tmp_path, monkeypatch
+):
+    def broken(*_):
+        raise BadSample(Reason.CORRUPT, "")
+
+    monkeypatch.setattr("mmkeras.label.pool._inputs", broken)
+    with pytest.raises(ValueError, match="There must be samples that can be"):
+        propose_labels(
+            toys / "run", tmp_path / "a.csv", toys / "root" / "toys.toml"
+        )
 
 
 def test_a_sheet_that_is_there_is_never_written_over(toys, tmp_path):

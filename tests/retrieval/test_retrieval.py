@@ -70,6 +70,13 @@ def test_of_equal_items_the_first_comes_first():
     np.testing.assert_allclose(near[0, :4], 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("count, k", [(1000, 3), (100, 5)])
+def test_of_more_equal_items_than_asked_for_the_first_come(count, k):
+    items = np.repeat(vectors(1), count, axis=0)
+    ids, _ = Index(items, list(range(count))).search(items[:2], k)
+    assert ids.tolist() == [list(map(str, range(k)))] * 2
+
+
 def test_few_items_give_few_answers():
     ids, _ = Index(vectors(3), "abc").search(vectors(2, seed=1), 10)
     assert ids.shape == (2, 3)
@@ -131,6 +138,18 @@ def test_recall_between_is_asymmetric_and_counted_by_hand():
     assert (
         forward["recall_at_1"]["low"] <= 1 / 3 <= forward["recall_at_1"]["high"]
     )
+
+
+def test_what_is_not_a_number_finds_nothing():
+    broken = np.full((5, 4), np.nan)
+    found = recall_between(broken, broken, resamples=0)
+    assert found["one -> other"]["recall_at_1"]["value"] == 0
+
+
+def test_without_items_nothing_is_asked_for():
+    x = vectors(3)
+    found = recall_between(x, x[:0], (["a", "b", "c"], []), resamples=0)
+    assert found["one -> other"]["recall_at_1"]["value"] is None
 
 
 def test_a_constant_finds_nothing_and_strangers_do_not_count():
@@ -196,6 +215,26 @@ def toys(tmp_path_factory):
     aligned = alignment_model(model, "infonce", units=6, columns={"image": 0})
     save_run(folder / "align", aligned, history, stage="align")
     return folder
+
+
+def test_other_data_and_other_folders_are_left_alone(toys, tmp_path):
+    write_set(tmp_path / "root")
+    spec = make_spec(
+        tmp_path / "root",
+        modalities__audio=None,
+        modalities__text=None,
+        modalities__image__height=9,
+        targets__who={"kind": "embedding", "column": "group"},
+    )
+    prepare(spec, tmp_path / "data", workers=1)
+    with pytest.raises(ValueError, match="`data` must be such.*height"):
+        build_index(toys / "run", tmp_path / "data", "image", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+    before = (toys / "run" / "manifest.json").read_bytes()
+    for out in (toys / "run", toys / "align"):
+        with pytest.raises(ValueError, match="`out` must be"):
+            build_index(toys / "run", toys / "data", "image", out)
+    assert (toys / "run" / "manifest.json").read_bytes() == before
 
 
 def test_an_embedding_model_is_tower_and_projection(toys):
