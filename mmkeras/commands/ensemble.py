@@ -17,6 +17,9 @@ Members = Annotated[int, typer.Option(min=2, help="How many models.")]
 Strategy = Annotated[str, typer.Option(help="Strategy of every member.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the first member.")]
 Verbose = Annotated[int, typer.Option(min=0, max=2, help="As in model.fit.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Forget the members in OUT.")
+]
 Moved = Annotated[
     Path | None, typer.Option(help="Prepared data, if they have moved.")
 ]
@@ -31,11 +34,12 @@ def bagging(
     strategy: Strategy = "full",
     seed: Seed = 0,
     verbose: Verbose = 0,
+    restart: Restart = False,
 ) -> None:
     """Trains members on bootstrap samples and averages their answers."""
     from mmkeras.ensemble import bag
 
-    trainer = _trainer(data, out, model, strategy, seed, verbose)
+    trainer = _trainer(data, out, model, strategy, seed, verbose, restart)
     _show(out, bag(trainer, members))
 
 
@@ -51,11 +55,12 @@ def boosting(
     strategy: Strategy = "full",
     seed: Seed = 0,
     verbose: Verbose = 0,
+    restart: Restart = False,
 ) -> None:
     """Trains members, each on the samples that the last got wrong."""
     from mmkeras.ensemble import boost
 
-    trainer = _trainer(data, out, model, strategy, seed, verbose)
+    trainer = _trainer(data, out, model, strategy, seed, verbose, restart)
     _show(out, boost(trainer, members, target))
 
 
@@ -106,12 +111,12 @@ def soup(
     _show(out, result)
 
 
-def _trainer(data, out, model, strategy, seed, verbose):
+def _trainer(data, out, model, strategy, seed, verbose, restart):
     from mmkeras.ensemble import Trainer
     from mmkeras.spec import read_toml
 
     recipe = read_toml(model) if model else {}
-    return Trainer(data, recipe, out, strategy, seed, verbose)
+    return Trainer(data, recipe, out, strategy, seed, verbose, restart)
 
 
 def _show(out, result):

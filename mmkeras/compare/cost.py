@@ -24,8 +24,9 @@ class Cost(keras.callbacks.Callback):
     stage's model holds: three times those of a part that learns, once those
     of a frozen one, none of a tower whose words are cached (the passes that
     fill the cache are counted). Heads, decoders and projections that a stage
-    throws away count their kernels once a sample, three times over. It is an
-    estimate that compares arms, no measurement.
+    throws away count their kernels once a sample, three times over. What a
+    semi-supervised strategy answers only to choose labels is not counted. It
+    is an estimate that compares arms, no measurement.
 
     Args:
         whole: The whole model.

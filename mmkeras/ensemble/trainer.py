@@ -1,6 +1,7 @@
 """Members of an ensemble, trained one by one."""
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Trainer:
         strategy: Strategy of every member.
         seed: Member k is trained with `seed + k`.
         verbose: As in `model.fit`.
+        restart: Whether to forget the members that `out` holds.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Trainer:
         strategy: str = "full",
         seed: int = 0,
         verbose: int = 2,
+        restart: bool = False,
     ):
         self.recipe, self.strategy, self.seed = recipe, strategy, seed
         self.folder, self.verbose = Path(data_folder), verbose
@@ -54,6 +57,8 @@ class Trainer:
             )
         self.data = load_for(recipe, self.folder, seed)
         check_kinds(self.data.spec.targets)
+        if restart:
+            shutil.rmtree(self.out / "members", ignore_errors=True)
 
     def train(
         self, number: int, factors: np.ndarray, targets: list[str] | None

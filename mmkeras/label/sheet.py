@@ -188,6 +188,12 @@ def _label(spec: DataSpec, name: str, text: str, proposed: str) -> str:
         )
     classes = spellings(target.classes)
     if text.casefold() == ACCEPT and find(classes, text) is None:
+        if not proposed:
+            # An empty cell of a manifest says that nothing is known.
+            raise ValueError(
+                f"{ACCEPT!r} cannot stand for no class at all of `{name}`: "
+                "a manifest has no word for that"
+            )
         text = proposed
     several = target.kind in ("categories", "sequence")
     parts = text.split(target.separator) if several else [text]

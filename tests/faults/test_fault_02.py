@@ -69,18 +69,21 @@ def history(folder):
 
 
 def kill_while_training(folder, out, draw):
-    """Starts the command, and kills it soon after it has saved something."""
-    place = folder / out / "checkpoints"
-    before = set(place.glob("*/manifest.json"))
+    """Starts the command, and kills it in a stage that is drawn."""
+    place, epoch = folder / out / "checkpoints", draw.randint(1, 7)
+    print(f"killed after epoch {epoch}")
     process = subprocess.Popen(
         command(folder, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     until = time.monotonic() + 300
-    while set(place.glob("*/manifest.json")) <= before:
+    while not any(
+        int(manifest.parent.name.removeprefix("epoch-")) >= epoch
+        for manifest in place.glob("epoch-*/manifest.json")
+    ):
         assert process.poll() is None, process.stderr.read().decode()
         assert time.monotonic() < until
         time.sleep(0.01)
-    time.sleep(draw.uniform(0, 2))
+    time.sleep(draw.uniform(0, 0.5))
     process.send_signal(signal.SIGKILL)
     return process.wait()
 

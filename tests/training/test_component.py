@@ -295,14 +295,18 @@ def test_mixed_precision_says_the_same_from_the_cache(tmp_path):
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends the process, as far as the training can tell, before an epoch."""
+    """Ends the process, as far as the training can tell, within an epoch."""
 
-    def __init__(self, epoch):
+    def __init__(self, epoch, batch):
         super().__init__()
-        self.epoch = epoch
+        self.place = epoch, batch
+        self.epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.epoch:
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.epoch + 1, batch) >= self.place:
             raise KeyboardInterrupt
 
 
@@ -310,26 +314,32 @@ class Stop(keras.callbacks.Callback):
 @pytest.mark.parametrize(
     "stop",
     [
-        pytest.param(3, id="fusion"),
-        pytest.param(4, id="all", marks=pytest.mark.slow),
+        pytest.param((2, 1), id="contrastive", marks=pytest.mark.slow),
+        pytest.param((4, 1), id="align"),
+        pytest.param((5, 2), id="fusion"),
+        pytest.param((7, 1), id="all", marks=pytest.mark.slow),
     ],
 )
 def test_a_resumed_training_ends_in_the_same_bits(stop, tmp_path):
-    """The cache is written anew, from the same towers, in the same order."""
+    """Killed within the second epoch of a stage, or the first of the last.
+
+    The cache is written anew, from the same towers, in the same order.
+    """
     strategy = ComponentPretrain(
         pretrain={"sound": "contrastive", "view": "none"},
         align="masked",
-        tower_epochs=1,
-        align_epochs=1,
+        tower_epochs=2,
+        align_epochs=2,
         fusion_epochs=2,
         epochs=1,
         cache=True,
+        checkpoint_share=1.0,
         tensorboard=False,
     )
     weights = []
     for interrupted in (False, True):
         out = tmp_path / str(interrupted)
-        for callbacks in ([Stop(stop)], []) if interrupted else ([],):
+        for callbacks in ([Stop(*stop)], []) if interrupted else ([],):
             model, data = toy_model(seed=1), toy_data()
             data.train = (
                 tf.data.Dataset.from_tensor_slices(toy_arrays())
@@ -350,10 +360,9 @@ def test_a_resumed_training_ends_in_the_same_bits(stop, tmp_path):
                 assert callbacks
         weights.append(model.get_weights())
         assert history.history["stage"] == [
-            "sound_contrastive",
-            "align",
-            "fusion",
-            "fusion",
+            *["sound_contrastive"] * 2,
+            *["align"] * 2,
+            *["fusion"] * 2,
             "all",
         ]
         stages = sorted(place.name for place in (out / "stages").iterdir())
