@@ -152,6 +152,7 @@ def check_out(
     Args:
         out: Folder to write.
         kind: What it becomes; an older folder of this kind may be replaced.
+            A run made of others is of kind "ensemble" here.
         inputs: Folders that are read for it.
     """
     out = Path(out)
@@ -159,7 +160,8 @@ def check_out(
     if (out / MANIFEST).is_file():
         with contextlib.suppress(ValueError, KeyError, TypeError):
             text = (out / MANIFEST).read_text(encoding="utf-8")
-            found = json.loads(text)["kind"]
+            manifest = json.loads(text)
+            found = "ensemble" if "ensemble" in manifest else manifest["kind"]
     if out.resolve() in {Path(place).resolve() for place in inputs}:
         raise ValueError(
             "`out` must be a folder of its own. Received: "

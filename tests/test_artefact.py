@@ -100,5 +100,9 @@ def test_what_lies_in_a_folder_may_only_be_replaced_by_its_like(tmp_path):
         artefact.check_out(tmp_path, "index")
     with pytest.raises(ValueError, match="which is read for it"):
         artefact.check_out(tmp_path, "run", [tmp_path / "." / ""])
+    artefact.write_manifest(tmp_path, "run", [], ensemble="soup")
+    artefact.check_out(tmp_path, "ensemble")
+    with pytest.raises(ValueError, match="of kind 'run'.*of kind 'ensemble'"):
+        artefact.check_out(tmp_path, "run")
     (tmp_path / artefact.MANIFEST).write_text("[]")
     artefact.check_out(tmp_path, "index")

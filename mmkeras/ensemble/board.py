@@ -73,11 +73,14 @@ def write_ensemble(
     names = list(history[0]) if history else []
     rows.history = {name: [row[name] for row in history] for name in names}
     method = result["method"]
-    fields = describe_run(data, recipe, method, seed)
+    fields = {
+        **describe_run(data, recipe, method, seed),
+        "ensemble": method,
+    }
     manifest = save_run(out, model, rows, **fields)
     artefact.write_json(out / RESULT, result)
     return artefact.write_manifest(
-        out, "run", [*manifest["files"], RESULT], **fields, ensemble=method
+        out, "run", [*manifest["files"], RESULT], **fields
     )
 
 

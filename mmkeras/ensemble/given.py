@@ -39,7 +39,7 @@ def average(
 
     >>> average(["runs/1", "runs/2", "runs/3"], "runs/mean")
     """
-    artefact.check_out(out, "run", runs)
+    artefact.check_out(out, "ensemble", runs)
     members, data = open_members(runs, data_folder)
     check_kinds(data.spec.targets)
     rows = [{**_entry(m), **on_splits(m.model, data)} for m in members]
@@ -81,7 +81,7 @@ def stack(
     >>> stack(["runs/gated", "runs/late"], "runs/stack")["weights"]
     {'digit': [0.71, 0.44]}
     """
-    artefact.check_out(out, "run", runs)
+    artefact.check_out(out, "ensemble", runs)
     members, data = open_members(runs, data_folder)
     targets = data.spec.targets
     check_kinds(targets)
@@ -142,7 +142,7 @@ def soup(
 
     >>> soup(["runs/1", "runs/1/checkpoints/epoch-0009"], "runs/soup")
     """
-    artefact.check_out(out, "run", runs)
+    artefact.check_out(out, "ensemble", runs)
     members, data = open_members(runs, data_folder)
     models = [member.model for member in members]
     check_same(models)

@@ -49,7 +49,7 @@ class Trainer:
         self.recipe, self.strategy, self.seed = recipe, strategy, seed
         self.folder, self.verbose = Path(data_folder), verbose
         self.out = Path(out)
-        artefact.check_out(self.out, "run", [data_folder])
+        artefact.check_out(self.out, "ensemble", [data_folder])
         if strategy not in MEMBERS:
             raise ValueError(
                 "`strategy` must be one that learns from weighted samples. "
