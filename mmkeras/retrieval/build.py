@@ -10,6 +10,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.data import decode_file, encode_texts, load_data
+from mmkeras.data.reasons import BadSample
 from mmkeras.data.tokens import tokenizer_file
 from mmkeras.evaluation.between import recall_between
 from mmkeras.export.convert import to_tflite
@@ -255,11 +256,22 @@ def _inputs(
         elif modality.kind == "vector":
             x[name] = _numbers(name, modality, files[name])
         else:
-            x[name] = decode_file(modality, files[name])[None]
+            x[name] = _decoded(name, modality, files[name])
     if "present" in names:
         here = [float(name in files) for name in spec.optional]
         x["present"] = np.array([here], "float32")
     return x
+
+
+def _decoded(name: str, modality: Any, path: str) -> np.ndarray:
+    try:
+        return decode_file(modality, path)[None]
+    except (BadSample, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(
+            f"`{name}` must be a file of kind '{modality.kind}' that can be "
+            f"read. Received: {path} ({reason})"
+        ) from None
 
 
 def _numbers(name: str, modality: Any, text: str) -> np.ndarray:
