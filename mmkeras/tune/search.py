@@ -18,7 +18,8 @@ from mmkeras.tune.trial import (
     validation_figures,
     with_epochs,
 )
-from mmkeras.tune.tuner import is_worker, search
+from mmkeras.tune.tuner import is_distributed, is_worker, search
+from mmkeras.tune.workers import search_in_parallel
 
 RESULT = "tune.json"
 
@@ -63,7 +64,10 @@ def tune(
     if not is_worker():
         check(job)
         remember(job, restart)
-    values = search(job, workers)
+    if workers > 1 and not is_distributed():
+        values = search_in_parallel(job, workers)
+    else:
+        values = search(job)
     if is_worker():
         return None
     rows = list_trials(job, values)

@@ -88,7 +88,7 @@ def make_oracle(job: Job) -> keras_tuner.Oracle:
     return made(max_trials=job.trials, **settings)
 
 
-def search(job: Job, workers: int = 1) -> list[dict[str, Any]]:
+def search(job: Job) -> list[dict[str, Any]]:
     """Runs a search to its end; returns the values of each trial, in order.
 
     Where keras-tuner's variables (`KERASTUNER_TUNER_ID`,
@@ -98,15 +98,10 @@ def search(job: Job, workers: int = 1) -> list[dict[str, Any]]:
 
     Args:
         job: The search.
-        workers: Processes on this machine.
 
     Raises:
         ValueError: If three trials in a row fail.
     """
-    if "KERASTUNER_ORACLE_IP" not in os.environ and workers > 1:
-        from mmkeras.tune.workers import search_in_parallel
-
-        return search_in_parallel(job, workers)
     with tempfile.TemporaryDirectory() as folder:
         tuner = Tuner(job, folder)
         try:
@@ -144,7 +139,12 @@ def _last_line(text: str) -> str:
     return (text.strip().splitlines() or [""])[-1]
 
 
+def is_distributed() -> bool:
+    """Returns whether this process is part of a search over several."""
+    return "KERASTUNER_ORACLE_IP" in os.environ
+
+
 def is_worker() -> bool:
     """Returns whether this process only runs trials, for a chief elsewhere."""
     name = os.environ.get("KERASTUNER_TUNER_ID", "chief")
-    return "KERASTUNER_ORACLE_IP" in os.environ and "chief" not in name
+    return is_distributed() and "chief" not in name

@@ -33,6 +33,7 @@ def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
     Raises:
         ValueError: If a worker ends early; finished trials are kept.
     """
+    # Late: a worker watches its chief before it loads Keras.
     from mmkeras.tune.tuner import Tuner, values_of
 
     address = {
