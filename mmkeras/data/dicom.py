@@ -120,6 +120,8 @@ def _stack(slices: list[Slice], name: str) -> Scan:
     first = slices[0]
     across, down, spacing = np.split(first.plane, (3, 6))
     normal = np.cross(across, down)
+    # A header rounds: axes of almost length 1 would tilt a tall volume.
+    normal /= np.linalg.norm(normal)
     slices = sorted(slices, key=lambda part: part.place @ normal)
     steps = np.diff([part.place @ normal for part in slices])
     step = float(np.median(steps)) if len(steps) else first.thickness

@@ -260,6 +260,25 @@ def test_slices_that_are_no_scan_are_refused(tmp_path, changes, message):
         read(tmp_path, "scan")
 
 
+def test_a_tall_scan_with_a_rounded_orientation_is_straight(tmp_path):
+    """Three decimals make axes of 0.9993 and a normal that is no unit."""
+    (tmp_path / "scan").mkdir()
+    c, s = round(np.cos(0.612), 3), round(np.sin(0.612), 3)
+    across, down = np.array([c, s, 0]), np.array([0, 0, -1])
+    normal = np.cross(across, down)
+    assert abs(np.linalg.norm(normal) - 1) > 6e-4
+    for z in range(40):
+        place = (40 * z * normal / np.linalg.norm(normal)).round(3)
+        raw = dicom_bytes(
+            body()[0],
+            place=tuple(place),
+            spacing=(0.5, 0.5),
+            ImageOrientationPatient=[*across, *down],
+        )
+        (tmp_path / "scan" / f"{z}.dcm").write_bytes(raw)
+    assert np.isfinite(read(tmp_path, "scan")).all()
+
+
 def test_slices_of_a_tilted_gantry_are_refused(tmp_path):
     (tmp_path / "scan").mkdir()
     for z in range(4):
