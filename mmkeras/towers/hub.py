@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from mmkeras.towers.checks import check_sizes
@@ -87,6 +88,9 @@ def as_tower(
     | `(batch, h, w, d)` | `h * w` | their mean |
     | keras_hub's dict | from `sequence_output` | from `pooled_output` |
 
+    Gaps of a series and missing cells are NaN. Where the model makes NaN of
+    them, it gets zeros instead.
+
     Args:
         model: Functional or Sequential model of one input, or a text backbone
             of keras_hub, whose `padding_mask` is then told by id 0.
@@ -123,6 +127,8 @@ def as_tower(
         )
     x = keras.Input(shape, dtype=dtype or own.dtype, name=name)
     given = x if x.dtype == own.dtype else ops.cast(x, own.dtype)
+    if not _takes_gaps(model, own, shape):
+        given = ops.where(ops.isnan(given), ops.zeros_like(given), given)
     real = ops.not_equal(x, 0) if own.name == "token_ids" else None
     found = model(_arguments(model, given, real))
     if not isinstance(found, Mapping) or set(found) != TOWER_OUTPUTS:
@@ -143,6 +149,21 @@ def _input(model):
             f"{type(model).__name__} with the inputs {sorted(names)}"
         )
     return inputs[0]
+
+
+def _takes_gaps(model, own, shape):
+    """Whether NaN in a row or a series is no matter for the model."""
+    if len(shape) > 2 or "float" not in own.dtype:
+        return True
+    gaps = np.full((1, *shape), np.nan, own.dtype)
+    found = keras.tree.flatten(
+        model(_arguments(model, gaps, None), training=False)
+    )
+    return all(
+        np.isfinite(ops.convert_to_numpy(one)).all()
+        for one in found
+        if "float" in keras.backend.standardize_dtype(one.dtype)
+    )
 
 
 def _arguments(model, x, real):

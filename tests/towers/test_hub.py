@@ -107,6 +107,35 @@ def test_the_dict_of_a_tower_passes_as_it_is():
     np.testing.assert_array_equal(tower(x)["tokens"], 2 * x)
 
 
+def test_a_model_that_has_no_place_for_gaps_gets_zeros():
+    """So an absent series spoils no batch statistics."""
+    own = keras.Sequential(
+        [
+            keras.Input((12, 3)),
+            layers.Conv1D(4, 3),
+            layers.BatchNormalization(),
+        ]
+    )
+    tower = as_tower(own, "gas")
+    x = np.random.default_rng(0).normal(size=(3, 12, 3)).astype("float32")
+    x[1], x[2, 4] = np.nan, np.nan
+    filled = np.nan_to_num(x)
+    for training in (False, True):
+        found = ops.convert_to_numpy(tower(x, training=training)["vector"])
+        wanted = tower(filled, training=training)["vector"]
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_a_model_that_reads_gaps_gets_them():
+    own = named(
+        vector=lambda x: ops.sum(ops.cast(ops.isnan(x), "float32"), axis=1),
+        tokens=lambda x: ops.nan_to_num(x),
+        mask=lambda x: ops.ones_like(x[:, :, 0]),
+    )
+    x = np.full((2, 6, 4), np.nan, "float32")
+    np.testing.assert_array_equal(as_tower(own, "gas")(x)["vector"], 6.0)
+
+
 def test_pixels_of_a_spec_reach_a_model_of_numbers():
     own = model(layers.Conv2D(2, 3), shape=(8, 8, 1))
     tower = as_tower(own, "image", units=4, dtype="uint8")
