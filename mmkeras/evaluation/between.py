@@ -99,7 +99,8 @@ def ranks_of(
         best = np.where(match, near, -np.inf).max(
             axis=1, keepdims=True, initial=-np.inf
         )
-        # NaN is never found: it is not below anything.
-        ranks[rows] = (~match & ~(near < best)).sum(axis=1)
+        # NaN is never found, and stands before nothing that is.
+        before = (near >= best) | np.isnan(best)
+        ranks[rows] = (~match & before).sum(axis=1)
         asked[rows] = match.any(axis=1)
     return ranks, asked

@@ -127,7 +127,8 @@ def _embedding_rows(labels, outputs, known):
         match = other & (labels[rows, None] == labels)
         best = np.where(match, near, -np.inf).max(axis=1, keepdims=True)
         # Whoever is as near stands before: a constant finds nothing.
-        ranks[rows] = (other & ~match & ~(near < best)).sum(axis=1)
+        before = (near >= best) | np.isnan(best)
+        ranks[rows] = (other & ~match & before).sum(axis=1)
         asked[rows] = known[rows] & match.any(axis=1)
     found = {f"within_{k}": (ranks < k) & asked for k in RANKS}
     return {"asked": asked, **found}

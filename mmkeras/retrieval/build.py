@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from mmkeras.training import alignment  # noqa: F401, for load_model
 from mmkeras.training.resume import differences
 
 FORMATS = ("keras", "tflite")
+# What is known of each encoder, and what writes its file.
+Encoders = tuple[dict[str, dict], dict[str, Callable[[Path], Any]]]
 
 
 def build_index(
@@ -77,12 +80,16 @@ def build_index(
     manifest = artefact.read_manifest(source)
     kind = manifest["kind"]
     data = load_data(data_folder, augment=False)
-    _check_fits(manifest, data)
-    out.mkdir(parents=True, exist_ok=True)
     if kind == "bundle":
-        encoders = _of_bundle(Path(source), out, name)
+        encoders, writers = _of_bundle(Path(source), name)
     else:
-        encoders = _of_run(Path(source), out, name, form)
+        encoders, writers = _of_run(Path(source), name, form)
+    read = {each for entry in encoders.values() for each in entry["inputs"]}
+    _check_fits(manifest, data, read)
+    out.mkdir(parents=True, exist_ok=True)
+    for file, write in writers.items():
+        with artefact.atomic(out / file) as temporary:
+            write(temporary)
     columns = {n: i for i, n in enumerate(data.spec.optional)}
     found = {}
     for each, entry in encoders.items():
@@ -110,23 +117,27 @@ def build_index(
     )
 
 
-def _check_fits(manifest: Mapping[str, Any], data: Any) -> None:
-    """Raises ValueError unless the data are such as the model reads."""
-    theirs = manifest.get("spec", {}).get("modalities")
-    ours = data.spec.to_dict()["modalities"]
-    if theirs is None:
+def _check_fits(manifest: Mapping[str, Any], data: Any, read: set[str]) -> None:
+    """Raises ValueError unless the data are such as the encoders read."""
+    if "spec" not in manifest:
         return
-    lines = [
-        line
-        for name in theirs
-        for line in differences(
+    lines = []
+    spec = DataSpec.from_dict(manifest["spec"])
+    theirs = manifest["spec"]["modalities"]
+    ours = data.spec.to_dict()["modalities"]
+    for name in sorted(read - {"present"}):
+        lines += differences(
             _read(theirs[name]), _read(ours.get(name, {})), name
         )
-    ]
+    if "present" in read:
+        lines += differences(
+            {"optional": spec.optional}, {"optional": data.spec.optional}, ""
+        )
     here, there = data.vocabularies, manifest.get("vocabularies", {})
-    lines += differences(
-        there, {n: v for n, v in here.items() if n in there}, "tokens"
-    )
+    for name in sorted(read & set(there)):
+        lines += differences(
+            {name: there[name]}, {name: here.get(name)}, "tokens"
+        )
     if lines:
         raise ValueError(
             "`data` must be such as the model was trained on. Received, its "
@@ -135,9 +146,10 @@ def _check_fits(manifest: Mapping[str, Any], data: Any) -> None:
 
 
 def _read(modality: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a modality's table without where its files lie."""
+    """Returns what a modality's table says of a sample that is there."""
     where = ("column", "columns", "categorical", "file", "vocabulary")
-    return {k: v for k, v in modality.items() if k not in where}
+    left_out = (*where, "optional")
+    return {k: v for k, v in modality.items() if k not in left_out}
 
 
 def query(
@@ -175,26 +187,22 @@ def query(
     return list(zip(ids[0].tolist(), near[0].tolist(), strict=True))
 
 
-def _of_run(source: Path, out: Path, name: str, form: str) -> dict[str, dict]:
-    """Writes the encoders of a run; returns what is known of them."""
+def _of_run(source: Path, name: str, form: str) -> Encoders:
     model = load_model(source)
     common = projections_of(model)
     names = sorted({name, *common}) if name in common else [name]
-    found = {}
+    found, writers = {}, {}
     for each in names:
         part = embedding_model(model, each)
         file = f"encoder_{each}.{form}"
-        with artefact.atomic(out / file) as temporary:
-            if form == "keras":
-                part.save(temporary)
-            else:
-                to_tflite(part, temporary)
         inputs = sorted(part.input)
         found[each] = {"file": file, "output": OUTPUT, "inputs": inputs}
-    return found
+        keep = part.save if form == "keras" else partial(to_tflite, part)
+        writers[file] = keep
+    return found, writers
 
 
-def _of_bundle(source: Path, out: Path, name: str) -> dict[str, dict]:
+def _of_bundle(source: Path, name: str) -> Encoders:
     manifest = artefact.read_manifest(source, "bundle")
     known = [n for n, o in manifest["outputs"].items() if o["kind"] == OUTPUT]
     if name not in known:
@@ -202,14 +210,13 @@ def _of_bundle(source: Path, out: Path, name: str) -> dict[str, dict]:
             "`name` must be a target of kind 'embedding' of the bundle: "
             f"{', '.join(known) or 'it has none'}. Received: {name!r}"
         )
-    file = manifest["model"]["file"]
-    with artefact.atomic(out / f"encoder_{file}") as temporary:
-        shutil.copyfile(source / file, temporary)
+    model = manifest["model"]["file"]
+    file = f"encoder_{model}"
     inputs = sorted(manifest["inputs"])
     if manifest["present"]:
         inputs.append("present")
-    entry = {"file": f"encoder_{file}", "output": name, "inputs": inputs}
-    return {name: entry}
+    entry = {"file": file, "output": name, "inputs": inputs}
+    return {name: entry}, {file: partial(shutil.copyfile, source / model)}
 
 
 def _copy_tokenizers(data: Any, out: Path) -> list[str]:

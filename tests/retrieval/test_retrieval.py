@@ -144,6 +144,12 @@ def test_what_is_not_a_number_finds_nothing():
     broken = np.full((5, 4), np.nan)
     found = recall_between(broken, broken, resamples=0)
     assert found["one -> other"]["recall_at_1"]["value"] == 0
+    # One broken item is missed, the others are not.
+    whole = np.eye(20)
+    broken = np.where(np.arange(20)[:, None] == 3, np.nan, whole)
+    found = recall_between(whole, broken, resamples=0)
+    for direction in ("one -> other", "other -> one"):
+        assert found[direction]["recall_at_1"]["value"] == 0.95
 
 
 def test_without_items_nothing_is_asked_for():
@@ -235,6 +241,25 @@ def test_other_data_and_other_folders_are_left_alone(toys, tmp_path):
         with pytest.raises(ValueError, match="`out` must be"):
             build_index(toys / "run", toys / "data", "image", out)
     assert (toys / "run" / "manifest.json").read_bytes() == before
+
+
+def test_a_gallery_needs_what_the_encoder_reads_alone(toys, tmp_path):
+    """Pictures without their vectors, each of them there."""
+    write_set(tmp_path / "root")
+    spec = make_spec(
+        tmp_path / "root",
+        modalities__audio=None,
+        modalities__text=None,
+        modalities__vector=None,
+        modalities__image__optional=False,
+        targets__who={"kind": "embedding", "column": "group"},
+    )
+    prepare(spec, tmp_path / "data", workers=1)
+    build_index(toys / "run", tmp_path / "data", "image", tmp_path / "index")
+    assert len(Index.load(tmp_path / "index")) > 0
+    # This one reads both, and who is present.
+    with pytest.raises(ValueError, match="vector.*not set"):
+        build_index(toys / "run", tmp_path / "data", "who", tmp_path / "who")
 
 
 def test_an_embedding_model_is_tower_and_projection(toys):
