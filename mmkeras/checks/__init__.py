@@ -10,5 +10,6 @@ Every part of this package passes them in its tests.
 from mmkeras.checks.fusions import check_fusion
 from mmkeras.checks.heads import check_head
 from mmkeras.checks.towers import check_tower
+from mmkeras.checks.toys import Task
 
-__all__ = ["check_fusion", "check_head", "check_tower"]
+__all__ = ["Task", "check_fusion", "check_head", "check_tower"]

@@ -25,7 +25,8 @@ def check_head(
     at least 99 of 100 samples.
 
     Args:
-        head: The head; `head(fused, name, features)` returns its output.
+        head: The head; `head(fused, name, features)` returns its output. If
+            it names a modality, that is `"sound"`.
         task: What it is taught, and how it decides.
         export: Whether to check the exported files.
         backends: "jax", "torch": also compare with these.
