@@ -33,7 +33,8 @@ class Trainer:
         strategy: Strategy of every member.
         seed: Member k is trained with `seed + k`.
         verbose: As in `model.fit`.
-        restart: Whether to forget the members that `out` holds.
+        restart: Whether to forget the members that `out` holds, each when
+            it is trained anew.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Trainer:
     ):
         self.recipe, self.strategy, self.seed = recipe, strategy, seed
         self.folder, self.verbose = Path(data_folder), verbose
+        self.restart = restart
         self.out = Path(out)
         artefact.check_out(self.out, "ensemble", [data_folder])
         if strategy not in MEMBERS:
@@ -57,8 +59,6 @@ class Trainer:
             )
         self.data = load_for(recipe, self.folder, seed)
         check_kinds(self.data.spec.targets)
-        if restart:
-            shutil.rmtree(self.out / "members", ignore_errors=True)
 
     def train(
         self, number: int, factors: np.ndarray, targets: list[str] | None
@@ -78,6 +78,8 @@ class Trainer:
                 np.asarray(factors, "float64").tobytes()
             ).hexdigest(),
         }
+        if self.restart:
+            shutil.rmtree(place, ignore_errors=True)
         if not _is_done(place, identity):
             self._fit(place, seed, factors, targets, identity)
         model = load_model(place)

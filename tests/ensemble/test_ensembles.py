@@ -246,6 +246,16 @@ def test_bagging_goes_on_where_it_stopped(road, tmp_path):
     assert (places[0] / "model.keras").stat().st_mtime_ns == kept
     for one, other in zip(whole, weights_of(tmp_path), strict=True):
         np.testing.assert_array_equal(one, other)
+    anew = Trainer(
+        road / "data", recipe_of(0), tmp_path, verbose=0, restart=True
+    )
+    with pytest.raises(ValueError, match="'typo'"):
+        boost(anew, members=2, target="typo")
+    assert (places[0] / "model.keras").stat().st_mtime_ns == kept
+    bag(anew, members=2)
+    assert (places[0] / "model.keras").stat().st_mtime_ns > kept
+    for one, other in zip(whole, weights_of(tmp_path), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_boosting_weighs_what_the_last_member_got_wrong(
