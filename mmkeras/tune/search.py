@@ -19,7 +19,6 @@ from mmkeras.tune.trial import (
     with_epochs,
 )
 from mmkeras.tune.tuner import is_distributed, is_worker, search
-from mmkeras.tune.workers import search_in_parallel
 
 RESULT = "tune.json"
 
@@ -65,6 +64,9 @@ def tune(
         check(job)
         remember(job, restart)
     if workers > 1 and not is_distributed():
+        # The workers run that module, which must not be here before.
+        from mmkeras.tune.workers import search_in_parallel
+
         values = search_in_parallel(job, workers)
     else:
         values = search(job)

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mmkeras.tune.job import Job
+from mmkeras.tune.tuner import Tuner, search, values_of
 
 HOST = "127.0.0.1"
 POLL_SEC = 0.2
@@ -33,9 +34,6 @@ def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
     Raises:
         ValueError: If a worker ends early; finished trials are kept.
     """
-    # Late: a worker watches its chief before it loads Keras.
-    from mmkeras.tune.tuner import Tuner, values_of
-
     address = {
         "KERASTUNER_ORACLE_IP": HOST,
         "KERASTUNER_ORACLE_PORT": str(_free_port()),
@@ -64,7 +62,7 @@ def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
 
 def _start(job: Job, variables: Mapping[str, str]) -> subprocess.Popen:
     process = subprocess.Popen(
-        [sys.executable, "-m", "mmkeras.tune.workers"],
+        [sys.executable, "-m", "mmkeras.tune.workers", str(os.getpid())],
         stdin=subprocess.PIPE,
         env={**os.environ, **variables},
         text=True,
@@ -121,15 +119,13 @@ def _end_with(parent: int) -> None:
 
 
 def main() -> None:
-    """Runs trials for the chief that the environment names."""
-    # The chief may be killed at any moment, and would be waited for.
+    """Runs trials for the chief, whose process is the argument."""
+    # It may be killed at any moment, and would be waited for.
     watch = threading.Thread(
-        target=_end_with, args=(os.getppid(),), daemon=True
+        target=_end_with, args=(int(sys.argv[1]),), daemon=True
     )
     watch.start()
     job = Job(**json.load(sys.stdin))
-    from mmkeras.tune.tuner import search
-
     search(job)
 
 
