@@ -158,6 +158,7 @@ def check_out(
     out = Path(out)
     found = None
     if (out / MANIFEST).is_file():
+        found = "unknown"
         with contextlib.suppress(ValueError, KeyError, TypeError):
             text = (out / MANIFEST).read_text(encoding="utf-8")
             manifest = json.loads(text)
