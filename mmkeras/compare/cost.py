@@ -36,7 +36,8 @@ class Cost(keras.callbacks.Callback):
     Attributes:
         total: Multiply-adds so far.
         longest_sec: Seconds of the longest step, with what came before it in
-            its epoch: by so much a budget of seconds may be missed.
+            its epoch: by so much, or by the set-up of a stage, a budget of
+            seconds may be missed.
     """
 
     def __init__(self, whole, batch_size, cached_samples=0):

@@ -12,8 +12,8 @@ class Spent(keras.callbacks.Callback):
 
     Seconds are those from the start of an epoch to its last step, and all that
     a stage needs before its first step: validation and checkpoints are not
-    training. Only a whole step can be stopped after, so that a stage is late
-    by less than one.
+    training. Only a whole step can be stopped after, and nothing before the
+    first, so that a stage is late by less than one step, or by its set-up.
 
     Args:
         rate: For a budget of seconds: the learning rate as a function of the

@@ -1,6 +1,7 @@
 """The stages of a strategy, one after the other; those done are not redone."""
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,13 @@ def run_stages(
             keep_stage(fit, stage, folder, seed)
     # What a strategy does after its last stage.
     next(stages, None)
+    if fit.left_out:
+        warnings.warn(
+            "The budget was over before the stages "
+            f"{', '.join(fit.left_out)}, which were left out. Give more "
+            "`budget_sec` or `budget_steps`",
+            stacklevel=2,
+        )
 
 
 def share_of(fit: Fit, plan: list[tuple[str, int]], index: int) -> Share:
