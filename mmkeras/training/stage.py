@@ -244,10 +244,7 @@ def _own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
     if fit.out is not None and settings.tensorboard:
         chosen += _tensorboard(fit.out / "logs" / stage.name)
     if settings.patience is not None:
-        monitor = settings.monitor
-        if stage.heads == {} and monitor not in ("loss", "val_loss"):
-            # It has no other figure.
-            monitor = "loss" if validation is None else "val_loss"
+        monitor = _monitor(fit, stage)
         chosen.append(
             Patience(
                 monitor,
@@ -257,6 +254,22 @@ def _own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
             )
         )
     return chosen
+
+
+def _monitor(fit: Fit, stage: Stage) -> str:
+    """Returns the figure that patience watches, by its name in a stage."""
+    monitor, heads = fit.settings.monitor, stage.heads
+    if monitor in ("loss", "val_loss") or heads is None:
+        return monitor
+    if not heads:
+        # It has no other figure.
+        return "loss" if stage.data.validation is None else "val_loss"
+    if len(fit.heads) == 1 < len(heads):
+        # Keras names the target only where there are several.
+        figure = monitor.removeprefix("val_")
+        start = monitor.removesuffix(figure)
+        return f"{start}{next(iter(fit.heads))}_{figure}"
+    return monitor
 
 
 def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:

@@ -187,6 +187,17 @@ def test_the_modality_that_memorises_gets_the_smaller_weight(eagerly):
     assert list(model.output) == ["side"]
 
 
+def test_patience_watches_one_figure_through_all_stages(eagerly):
+    """Keras calls it `val_side_accuracy` where there are several heads."""
+    strategy = FullFineTune(
+        epochs=4, learning_rate=0.03, blend=True, blend_epochs=2,
+        patience=1, monitor="val_accuracy",
+    )  # fmt: skip
+    history = strategy.fit(noisy_model(), noisy_data(), HEADS, verbose=0)
+    assert history.history["stage"][-1] == "all"
+    assert history.history["val_side_accuracy"][-1] > 0
+
+
 def test_the_estimates_leave_the_weights_as_they_were(eagerly):
     """With nothing after them, the model is the one of the beginning."""
     model = noisy_model()
