@@ -218,6 +218,18 @@ def _check_apart(
 ) -> None:
     """Raises ValueError where a layer would have to rest and learn at once."""
     begin = {id(p.weight): epoch for epoch in late for p in late[epoch]}
+    first: dict[int, tuple[int, Place]] = {}
+    for epoch in sorted(late):
+        for place in late[epoch]:
+            if inner_layers(place.layer) or begin[id(place.weight)] != epoch:
+                continue
+            earlier, other = first.setdefault(id(place.layer), (epoch, place))
+            if earlier != epoch:
+                raise ValueError(
+                    "`unfreeze` must set a whole layer going at one epoch: "
+                    f"layers rest as a whole. Received: {place.path} at "
+                    f"{epoch}, {other.path} at {earlier}"
+                )
     resting = {
         id(p.layer): p
         for p in frozen

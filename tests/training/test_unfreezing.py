@@ -171,6 +171,15 @@ def test_epochs_count_within_each_stage_and_freezing_holds_in_all(eagerly):
             },
             "`unfreeze.2` must not match a layer of which `freeze` keeps",
         ),
+        (
+            {
+                "unfreeze": {
+                    1: ["sound_tower/*/kernel"],
+                    2: ["sound_tower/*/bias"],
+                },
+            },
+            "`unfreeze` must set a whole layer going at one epoch.*bias at 2",
+        ),
     ],
 )
 def test_patterns_that_cannot_be_meant_are_refused(settings, message):
