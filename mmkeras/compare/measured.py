@@ -140,9 +140,12 @@ def curve(
 
 
 def is_whole(stage: str, modalities: Sequence[str]) -> bool:
-    """Returns whether a stage trains the model that sees everything."""
-    towers = tuple(f"{name}_" for name in modalities)
-    return stage != "align" and not stage.startswith(towers)
+    """Returns whether a stage trains the model that sees everything.
+
+    Blending's estimates do not count: their weights are put back.
+    """
+    others = ("blend_", *(f"{name}_" for name in modalities))
+    return stage != "align" and not stage.startswith(others)
 
 
 def write_measured(

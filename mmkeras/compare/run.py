@@ -89,9 +89,9 @@ def compare(
         arms=arms,
     )
     runs = list(_runs(plan, out))
+    _check_arms(data, built, plan)
     if not restart:
         _check_runs(data, built, plan, runs)
-    _check_arms(data, built, plan)
     if restart:
         shutil.rmtree(out / "runs", ignore_errors=True)
     results = []
@@ -152,9 +152,10 @@ def _check_arms(data: Data, recipe: Mapping[str, Any], plan: Plan) -> None:
         try:
             model, heads, seen, _ = build_arm(data, recipe, arm)
             strategy = plan.strategy(arm)
-            strategy.plan(model)
-            if isinstance(strategy, ComponentPretrain):
-                # Its objectives are made before its first stage.
+            stages = strategy.plan(model)
+            if isinstance(strategy, ComponentPretrain) and len(stages) > 2:
+                # Its objectives are made before its first stage; the last two
+                # have none, and would fill a cache.
                 next(strategy.stages(model, seen, heads))
         except ValueError as error:
             raise ValueError(f"The arm `{arm.name}`: {error}") from error
