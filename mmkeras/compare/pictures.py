@@ -91,6 +91,9 @@ def _pairs(entry: Entry, report: Entry) -> Iterator[tuple]:
     unit = "points" if scale == 100 else entry["unit"]
     label = f"difference in {METRICS[entry['metric']].lower()}, {unit}"
     title = "Is one better? Grey: the data do not decide"
+    if len(rows) > 1:
+        # An interval of one pair may leave out 0 where nothing is decided.
+        title += f", by p-values for {len(rows)} pairs"
     yield "pairs", title, *dots(rows, label.rstrip(", "), line=0.0)
 
 
