@@ -5,6 +5,7 @@ busy for ever. A bundle's hashes rule that out for files that came with one;
 this is for files that did not.
 """
 
+import contextlib
 import functools
 import io
 import os
@@ -75,8 +76,10 @@ class Isolated:
         if self._worker is not None:
             self._worker.kill()
             self._worker.wait()
-            self._worker.stdin.close()
-            self._worker.stdout.close()
+            for pipe in (self._worker.stdin, self._worker.stdout):
+                # Nobody reads any more what was not sent yet.
+                with contextlib.suppress(OSError):
+                    pipe.close()
             self._worker = None
 
     def _ask(self, path: str, inputs: Mapping[str, np.ndarray]) -> Arrays:

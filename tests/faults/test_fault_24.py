@@ -211,9 +211,13 @@ def test_tensors_in_other_files_are_refused(tmp_path, isolated, how, where):
         isolated.open(path)
 
 
-def test_a_crash_is_an_error_and_the_next_file_opens(files, isolated):
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_crash_is_an_error_and_the_next_file_opens(gone, files, isolated):
+    """Whether it is dying or dead when it is asked."""
     run = isolated.open(files[0]["tflite"])
     os.kill(isolated._worker.pid, signal.SIGSEGV)
+    if gone:
+        isolated._worker.wait()
     with pytest.raises(ValueError, match="signal 11 .SIGSEGV"):
         run(inputs())
     # The same function works again, in a new worker.
