@@ -7,7 +7,7 @@ import numpy as np
 
 from mmkeras.evaluation.measure import finite
 from mmkeras.evaluation.resample import CHUNK, spans
-from mmkeras.evaluation.sums import RANKS
+from mmkeras.evaluation.sums import RANKS, before_match
 
 
 def recall_between(
@@ -96,11 +96,6 @@ def ranks_of(
         rows = slice(start, start + step)
         near = queries[rows].astype(float) @ items.T
         match = ids[rows, None] == item_ids
-        best = np.where(match, near, -np.inf).max(
-            axis=1, keepdims=True, initial=-np.inf
-        )
-        # NaN is never found, and stands before nothing that is.
-        before = (near >= best) | np.isnan(best)
-        ranks[rows] = (~match & before).sum(axis=1)
+        ranks[rows] = before_match(near, match).sum(axis=1)
         asked[rows] = match.any(axis=1)
     return ranks, asked

@@ -116,6 +116,22 @@ def _sequence_figures(sums):
     }
 
 
+def before_match(near: np.ndarray, match: np.ndarray) -> np.ndarray:
+    """Returns who is no match and stands before the nearest one.
+
+    Whoever is as near stands before: a constant finds nothing. Neither does
+    NaN, which stands before nothing that is found.
+
+    Args:
+        near: `(queries, items)`, how near each item is.
+        match: `(queries, items)`, whether it is what is looked for.
+    """
+    best = np.where(match, near, -np.inf).max(
+        axis=1, keepdims=True, initial=-np.inf
+    )
+    return ~match & ((near >= best) | np.isnan(best))
+
+
 def _embedding_rows(labels, outputs, known):
     samples = len(labels)
     ranks, asked = np.zeros(samples), np.zeros(samples, bool)
@@ -125,10 +141,7 @@ def _embedding_rows(labels, outputs, known):
         near = outputs[rows].astype(float) @ outputs.T
         other = known & (rows[:, None] != np.arange(samples))
         match = other & (labels[rows, None] == labels)
-        best = np.where(match, near, -np.inf).max(axis=1, keepdims=True)
-        # Whoever is as near stands before: a constant finds nothing.
-        before = (near >= best) | np.isnan(best)
-        ranks[rows] = (other & ~match & before).sum(axis=1)
+        ranks[rows] = (other & before_match(near, match)).sum(axis=1)
         asked[rows] = known[rows] & match.any(axis=1)
     found = {f"within_{k}": (ranks < k) & asked for k in RANKS}
     return {"asked": asked, **found}
