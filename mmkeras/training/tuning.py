@@ -152,6 +152,7 @@ def tuning_of(settings: Any, model: keras.Model) -> Tuning:
     }
     _check_late(late)
     frozen = select(found, settings.freeze, "freeze")
+    _check_together(late)
     _check_apart(frozen, late)
     return Tuning(
         frozen=frozen,
@@ -213,10 +214,8 @@ def _check_late(late: dict[int, list[Place]]) -> None:
             )
 
 
-def _check_apart(
-    frozen: Sequence[Place], late: Mapping[int, Sequence[Place]]
-) -> None:
-    """Raises ValueError where a layer would have to rest and learn at once."""
+def _check_together(late: Mapping[int, Sequence[Place]]) -> None:
+    """Raises ValueError where a layer would begin to learn at two epochs."""
     begin = {id(p.weight): epoch for epoch in late for p in late[epoch]}
     first: dict[int, tuple[int, Place]] = {}
     for epoch in sorted(late):
@@ -230,6 +229,13 @@ def _check_apart(
                     f"layers rest as a whole. Received: {place.path} at "
                     f"{epoch}, {other.path} at {earlier}"
                 )
+
+
+def _check_apart(
+    frozen: Sequence[Place], late: Mapping[int, Sequence[Place]]
+) -> None:
+    """Raises ValueError where a layer would have to rest and learn at once."""
+    begin = {id(p.weight) for found in late.values() for p in found}
     resting = {
         id(p.layer): p
         for p in frozen
