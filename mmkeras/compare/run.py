@@ -90,10 +90,10 @@ def compare(
     )
     runs = list(_runs(plan, out))
     _check_arms(data, built, plan)
-    if not restart:
-        _check_runs(data, built, plan, runs)
     if restart:
         shutil.rmtree(out / "runs", ignore_errors=True)
+    else:
+        _check_runs(data, built, plan, runs)
     results = []
     for place, run in enumerate(runs, 1):
         if run[2] != seed:

@@ -130,14 +130,10 @@ def _check_fits(manifest: Mapping[str, Any], data: Any, read: set[str]) -> None:
             _read(theirs[name]), _read(ours.get(name, {})), name
         )
     if "present" in read:
-        lines += differences(
-            {"optional": spec.optional}, {"optional": data.spec.optional}, ""
-        )
+        lines += differences(spec.optional, data.spec.optional, "optional")
     here, there = data.vocabularies, manifest.get("vocabularies", {})
     for name in sorted(read & set(there)):
-        lines += differences(
-            {name: there[name]}, {name: here.get(name)}, "tokens"
-        )
+        lines += differences(there[name], here.get(name), f"tokens.{name}")
     if lines:
         raise ValueError(
             "`data` must be such as the model was trained on. Received, its "
@@ -147,9 +143,12 @@ def _check_fits(manifest: Mapping[str, Any], data: Any, read: set[str]) -> None:
 
 def _read(modality: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a modality's table says of a sample that is there."""
-    where = ("column", "columns", "categorical", "file", "vocabulary")
-    left_out = (*where, "optional")
-    return {k: v for k, v in modality.items() if k not in left_out}
+    # Where its files lie, and whether there has to be one.
+    other = (
+        *("column", "columns", "categorical", "file", "vocabulary"),
+        "optional",
+    )
+    return {k: v for k, v in modality.items() if k not in other}
 
 
 def query(
