@@ -200,19 +200,25 @@ def toy_model():
     return keras.Model(inputs, {n: h(x, n) for n, h in heads.items()})
 
 
-@pytest.fixture(scope="module")
-def toys(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("retrieval")
+def prepared(folder, **changed):
+    """Writes data of pictures and vectors; returns their folder."""
     write_set(folder / "root")
     spec = make_spec(
         folder / "root",
         modalities__audio=None,
         modalities__text=None,
-        modalities__image__optional=True,
         targets__who={"kind": "embedding", "column": "group"},
+        **changed,
     )
     prepare(spec, folder / "data", workers=1)
-    data = load_data(folder / "data", augment=False)
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("retrieval")
+    place = prepared(folder, modalities__image__optional=True)
+    data = load_data(place, augment=False)
     history = keras.callbacks.History()
     history.epoch, history.history = [0], {"loss": [1.0]}
     model = toy_model()
@@ -224,15 +230,7 @@ def toys(tmp_path_factory):
 
 
 def test_other_data_and_other_folders_are_left_alone(toys, tmp_path):
-    write_set(tmp_path / "root")
-    spec = make_spec(
-        tmp_path / "root",
-        modalities__audio=None,
-        modalities__text=None,
-        modalities__image__height=9,
-        targets__who={"kind": "embedding", "column": "group"},
-    )
-    prepare(spec, tmp_path / "data", workers=1)
+    prepared(tmp_path, modalities__image__height=9)
     with pytest.raises(ValueError, match="`data` must be such.*height"):
         build_index(toys / "run", tmp_path / "data", "image", tmp_path / "x")
     assert not (tmp_path / "x").exists()
@@ -245,16 +243,9 @@ def test_other_data_and_other_folders_are_left_alone(toys, tmp_path):
 
 def test_a_gallery_needs_what_the_encoder_reads_alone(toys, tmp_path):
     """Pictures without their vectors, each of them there."""
-    write_set(tmp_path / "root")
-    spec = make_spec(
-        tmp_path / "root",
-        modalities__audio=None,
-        modalities__text=None,
-        modalities__vector=None,
-        modalities__image__optional=False,
-        targets__who={"kind": "embedding", "column": "group"},
+    prepared(
+        tmp_path, modalities__vector=None, modalities__image__optional=False
     )
-    prepare(spec, tmp_path / "data", workers=1)
     build_index(toys / "run", tmp_path / "data", "image", tmp_path / "index")
     assert len(Index.load(tmp_path / "index")) > 0
     # This one reads both, and who is present.
