@@ -56,7 +56,6 @@ export function imageSource(bundle, name, changed, complain) {
     canvas.setAttribute("aria-label", `${name} as the model sees it`);
     canvas.hidden = false;
     empty.hidden = true;
-    view.classList.add("full");
     changed(true);
   };
   const look = () =>

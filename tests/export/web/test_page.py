@@ -72,6 +72,15 @@ def test_camera_and_microphone_are_answered(page):
     assert page.errors == []
 
 
+def test_no_button_moves_when_the_camera_opens(page):
+    """A tap on its way would be lost, or reach another button."""
+    listen = card(page, "audio").get_by_role("button", name="Listen")
+    before = listen.bounding_box()
+    card(page, "image").get_by_role("button", name="Camera").tap()
+    page.wait_for_selector(".view.live")
+    assert listen.bounding_box() == before
+
+
 def test_live_answers_follow_the_camera(page):
     card(page, "image").get_by_role("button", name="Camera").tap()
     fill(page)
