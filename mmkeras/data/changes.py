@@ -7,7 +7,7 @@ Each function takes a modality and its settings, and returns a function from
 import math
 from collections.abc import Callable
 
-from mmkeras.spec import Audio, Image
+from mmkeras.kinds import Audio, Image
 
 WEAKER_DB = 20  # range of the noise above `noise_snr_db`
 UNKNOWN_ID = 1

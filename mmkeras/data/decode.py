@@ -16,10 +16,11 @@ from mmkeras.data.series import decode_series
 from mmkeras.data.sounds import decode_audio
 from mmkeras.data.video import decode_video
 from mmkeras.data.volume import decode_volume, to_units
-from mmkeras.spec import ModalitySpec, Text, Video
+from mmkeras.kinds import Text, Video
+from mmkeras.spec import Modality
 
 
-def decode_file(modality: ModalitySpec, path: str | Path) -> np.ndarray | str:
+def decode_file(modality: Modality, path: str | Path) -> np.ndarray | str:
     """Decodes one file as `prepare` does, without the noise of the spec.
 
     Args:
@@ -53,7 +54,7 @@ def decode_file(modality: ModalitySpec, path: str | Path) -> np.ndarray | str:
     return to_model(modality, value)
 
 
-def to_model(modality: ModalitySpec, value: np.ndarray) -> np.ndarray:
+def to_model(modality: Modality, value: np.ndarray) -> np.ndarray:
     """Turns what a shard holds into what enters the model."""
     if modality.kind == "audio":
         return value / np.float32(32768)

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from mmkeras.data.reasons import BadSample, Reason, check_suffix
-from mmkeras.spec import Image
+from mmkeras.kinds import Image
 
 MAX_PIXELS = 64_000_000
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG"}

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from mmkeras.data.paths import read_inside
 from mmkeras.data.reasons import BadSample
-from mmkeras.spec import Text
+from mmkeras.kinds import Text
 
 MERGES = "merges.txt"
 

@@ -13,7 +13,8 @@ from mmkeras.data.images import decode_image
 from mmkeras.data.paths import open_inside, read_inside
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.sounds import decode_waveform, to_int16
-from mmkeras.spec import Audio, DataSpec, Image, Text, Vector
+from mmkeras.kinds import Audio, Image, Text, Vector
+from mmkeras.spec import DataSpec
 
 
 @dataclass(frozen=True)

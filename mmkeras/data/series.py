@@ -12,7 +12,7 @@ from mmkeras.data.paths import read_inside
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.steps import check_size, on_grid, resample
 from mmkeras.data.wfdb_files import MAX_HEADER_BYTES, read_wfdb
-from mmkeras.spec import Series
+from mmkeras.kinds import Series
 
 MAX_COLUMNS = 4096
 # A rate may be raised so many times, and lowered so many times.

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 
 from mmkeras.data.reasons import BadSample, Reason, check_suffix
-from mmkeras.spec import Audio
+from mmkeras.kinds import Audio
 
 MAX_VALUES = 64_000_000
 MAX_CHANNELS = 16

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from mmkeras.spec import ModalitySpec
+from mmkeras.spec import Modality
 
 
 def of_sample(kind: str, value: np.ndarray) -> dict | None:
@@ -54,7 +54,7 @@ def merge(left: dict | None, right: dict | None) -> dict | None:
     return {"n": n.tolist(), "mean": mean.tolist(), "m2": m2.tolist()}
 
 
-def finish(modality: ModalitySpec, sums: dict | None) -> dict:
+def finish(modality: Modality, sums: dict | None) -> dict:
     """Turns sums into what the manifest holds.
 
     Image: `mean` and `std` a channel, of x / 255. Audio: `mean` and `std` of

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from mmkeras.data.reasons import BadSample, Reason
-from mmkeras.spec import DataSpec, TargetSpec
+from mmkeras.spec import DataSpec, Target
 
 # Class of a step, and identity of a sample, that nobody has told.
 UNKNOWN = -1
@@ -47,7 +47,7 @@ def read_targets(
     return values, weights, bad
 
 
-def _category(target: TargetSpec, cell: str | None) -> int:
+def _category(target: Target, cell: str | None) -> int:
     if cell is None:
         return 0
     if cell not in target.classes:
@@ -55,14 +55,14 @@ def _category(target: TargetSpec, cell: str | None) -> int:
     return target.classes.index(cell)
 
 
-def _categories(target: TargetSpec, cell: str | None) -> list[float]:
+def _categories(target: Target, cell: str | None) -> list[float]:
     found = [0.0] * len(target.classes)
     for part in cell.split(target.separator) if cell is not None else ():
         found[_category(target, part.strip())] = 1.0
     return found
 
 
-def _sequence(target: TargetSpec, cell: str | None) -> list[int]:
+def _sequence(target: Target, cell: str | None) -> list[int]:
     if cell is None:
         return [UNKNOWN] * target.steps
     parts = [part.strip() for part in cell.split(target.separator)]
@@ -76,7 +76,7 @@ def _identities():
     """Returns a reader that numbers identities as they come."""
     numbers: dict[str, int] = {}
 
-    def read(target: TargetSpec, cell: str | None) -> int:
+    def read(target: Target, cell: str | None) -> int:
         if cell is None:
             return UNKNOWN
         return numbers.setdefault(cell.strip(), len(numbers))
@@ -84,7 +84,7 @@ def _identities():
     return read
 
 
-def _number(target: TargetSpec, cell: str | None) -> float:
+def _number(target: Target, cell: str | None) -> float:
     try:
         value = float(cell) if cell is not None else 0.0
     except ValueError:

@@ -17,7 +17,8 @@ from mmkeras.artefact import write_text
 from mmkeras.data.own_tokens import own_tokenizer
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.samples import read_text
-from mmkeras.spec import DataSpec, Text
+from mmkeras.kinds import Text
+from mmkeras.spec import DataSpec
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"  # ids 0 and 1
 

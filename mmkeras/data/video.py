@@ -8,7 +8,7 @@ import numpy as np
 from mmkeras.data.extras import needs
 from mmkeras.data.images import resize
 from mmkeras.data.reasons import BadSample, Reason, check_suffix, guarded
-from mmkeras.spec import Video
+from mmkeras.kinds import Video
 
 MAX_PIXELS = 9_000_000
 MAX_FRAMES = 36_000

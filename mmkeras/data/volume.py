@@ -10,7 +10,7 @@ from mmkeras.data.nifti import read_nifti
 from mmkeras.data.paths import list_inside, read_inside
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.scan import MAX_BYTES, Scan
-from mmkeras.spec import Volume
+from mmkeras.kinds import Volume
 
 MAX_FILES = 4096
 LEVELS = 65535

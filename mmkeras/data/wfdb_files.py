@@ -11,7 +11,7 @@ from mmkeras.data.extras import needs
 from mmkeras.data.paths import open_inside, read_inside
 from mmkeras.data.reasons import BadSample, Reason, guarded
 from mmkeras.data.steps import check_size
-from mmkeras.spec import Series
+from mmkeras.kinds import Series
 
 MAX_HEADER_BYTES = 2**16
 # The library takes milliseconds to read the line of a signal.

@@ -4,41 +4,36 @@ A spec is one TOML file (see `data_specs/README.md` for every key). It is read
 once, checked strictly, and never changes afterwards.
 """
 
+from mmkeras.arguments import nearest
 from mmkeras.spec.dataspec import DataSpec, load_spec
-from mmkeras.spec.modalities import Audio, Image, ModalitySpec, Text, Vector
-from mmkeras.spec.signals import Series, Video, Volume
-from mmkeras.spec.tables import DataFiles, Split
-from mmkeras.spec.targets import (
-    Categories,
-    Category,
-    Embedding,
-    Number,
-    Ordinal,
-    Sequence,
-    TargetSpec,
+from mmkeras.spec.kind import Kind
+from mmkeras.spec.modality import Modality, Sample, Stored
+from mmkeras.spec.registry import (
+    MODALITIES,
+    TARGETS,
+    register_modality,
+    register_target,
+    registrations,
 )
-from mmkeras.spec.toml import nearest, read_toml
+from mmkeras.spec.tables import DataFiles, Split
+from mmkeras.spec.target import Target
+from mmkeras.spec.toml import read_toml
 
 __all__ = [
-    "Audio",
-    "Categories",
-    "Category",
     "DataFiles",
     "DataSpec",
-    "Embedding",
-    "Image",
-    "ModalitySpec",
-    "Number",
-    "Ordinal",
-    "Sequence",
-    "Series",
+    "Kind",
+    "MODALITIES",
+    "Modality",
+    "Sample",
     "Split",
-    "TargetSpec",
-    "Text",
-    "Vector",
-    "Video",
-    "Volume",
+    "Stored",
+    "TARGETS",
+    "Target",
     "load_spec",
     "nearest",
     "read_toml",
+    "register_modality",
+    "register_target",
+    "registrations",
 ]

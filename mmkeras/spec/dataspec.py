@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import Field
 
-from mmkeras.spec.modalities import ModalitySpec
+from mmkeras.spec.registry import MODALITIES, TARGETS
 from mmkeras.spec.tables import DataFiles, Split, Table
-from mmkeras.spec.targets import TargetSpec
 from mmkeras.spec.toml import explain, read_toml
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -44,8 +43,10 @@ class DataSpec(Table):
     description: Annotated[str, Field(max_length=10_000)] = ""
     data: DataFiles = DataFiles()
     split: Split = Split()
-    modalities: dict[str, ModalitySpec] = Field(min_length=1, max_length=32)
-    targets: dict[str, TargetSpec] = Field(min_length=1, max_length=32)
+    modalities: dict[str, MODALITIES.field()] = Field(
+        min_length=1, max_length=32
+    )
+    targets: dict[str, TARGETS.field()] = Field(min_length=1, max_length=32)
     _folder: Path = pydantic.PrivateAttr(Path("."))
 
     @pydantic.model_validator(mode="after")
@@ -64,13 +65,13 @@ class DataSpec(Table):
                 f"Received: {sorted(both)}"
             )
         stratify = self.split.stratify
-        # A target of kind "categories" is a Category too, hence the kind.
-        kind = getattr(self.targets.get(stratify), "kind", None)
-        if stratify is not None and kind not in ("category", "ordinal"):
+        able = getattr(self.targets.get(stratify), "stratifies", False)
+        if stratify is not None and not able:
+            kinds = [k for k, t in TARGETS.known.items() if t.stratifies]
             raise ValueError(
-                "`split.stratify` must name a target of kind 'category' or "
-                f"'ordinal'. Received: {stratify!r}; targets: "
-                f"{sorted(self.targets)}"
+                "`split.stratify` must name a target of kind "
+                f"{' or '.join(map(repr, sorted(kinds)))}. "
+                f"Received: {stratify!r}; targets: {sorted(self.targets)}"
             )
         for name, target in self.targets.items():
             read = getattr(target, "modality", None)
@@ -139,7 +140,7 @@ class DataSpec(Table):
         try:
             return cls.model_validate(values)
         except pydantic.ValidationError as error:
-            raise ValueError(explain(error, source)) from None
+            raise ValueError(explain(error, source, values)) from None
 
 
 def load_spec(path: str | Path) -> DataSpec:

@@ -1,6 +1,5 @@
 """Reading TOML, and saying plainly what is wrong with it."""
 
-import difflib
 import re
 import reprlib
 import tomllib
@@ -9,9 +8,9 @@ from typing import Any
 
 import pydantic
 
-from mmkeras.spec.modalities import MODALITIES
+from mmkeras.arguments import nearest
+from mmkeras.spec.registry import MODALITIES, TARGETS
 from mmkeras.spec.tables import DataFiles, Split
-from mmkeras.spec.targets import TARGETS
 
 MAX_BYTES = 256_000
 # tomllib takes minutes for a key of a hundred thousand parts. So many dots a
@@ -65,36 +64,34 @@ def _line_of(text: str, message: str) -> str:
     return f": {line[:80]!r}"
 
 
-def nearest(word: str, choices: list[str]) -> str:
-    """Returns " Did you mean `x`?" and the choices, for an error message."""
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    hint = f" Did you mean `{close[0]}`?" if close else ""
-    return f"{hint} Choices: {', '.join(sorted(choices))}"
+def explain(
+    error: pydantic.ValidationError, source: str, values: object
+) -> str:
+    """Turns pydantic's findings into one line each: file, key, value, help.
 
-
-def explain(error: pydantic.ValidationError, source: str) -> str:
-    """Turns pydantic's findings into one line each: file, key, value, help."""
+    Args:
+        error: What pydantic found.
+        source: The file, or what else the values come from.
+        values: What was read, whose tables tell their kinds.
+    """
     lines = [
-        f"{source}: {_explain_one(item)}"[:1000]
+        f"{source}: {_explain_one(item, values)}"[:1000]
         for item in error.errors(include_url=False)[:10]
     ]
     return "\n".join(lines)
 
 
-def _explain_one(item: dict) -> str:
-    # The discriminator adds its tag to the path; a user never wrote it.
+def _explain_one(item: dict, values: object) -> str:
     location = [_printable(part) for part in item["loc"]]
-    if len(location) > 2 and location[0] in ("modalities", "targets"):
-        location.pop(2)
     key = ".".join(location) or "the spec"
     message = item["msg"][0].lower() + item["msg"][1:]
     for word, plain in WORDS.items():
         message = message.replace(word, plain)
     if item["type"] == "extra_forbidden":
-        choices = _keys_at(item["loc"])
+        choices = _keys_at(item["loc"], values)
         return f"`{key}` is not a known key." + nearest(location[-1], choices)
-    if item["type"] in ("union_tag_not_found", "union_tag_invalid"):
-        kinds = KINDS[location[0]]
+    if item["type"] == "unknown_kind":
+        kinds = KINDS[location[0]].known
         found = item["input"].get("kind")
         return (
             f"`{key}.kind` must be one of {', '.join(kinds)}. "
@@ -124,11 +121,12 @@ def _printable(part: object) -> str:
     )
 
 
-def _keys_at(location: tuple) -> list[str]:
+def _keys_at(location: tuple, values: object) -> list[str]:
     """Returns the keys allowed in the table of a wrong key."""
     tables = {"data": DataFiles, "split": Split}
     if len(location) == 2 and location[0] in tables:
         return list(tables[location[0]].model_fields)
-    if len(location) == 4 and location[0] in KINDS:
-        return list(KINDS[location[0]][location[2]].model_fields)
+    if len(location) == 3 and location[0] in KINDS:
+        kind = values[location[0]][location[1]]["kind"]
+        return list(KINDS[location[0]].known[kind].model_fields)
     return list(TOP_KEYS)

@@ -9,8 +9,8 @@ from PIL import Image
 from mmkeras.data import decode_file
 from mmkeras.data.images import decode_image
 from mmkeras.data.reasons import BadSample
-from mmkeras.spec import Image as ImageSpec
-from mmkeras.spec import Vector
+from mmkeras.kinds import Image as ImageSpec
+from mmkeras.kinds import Vector
 
 RED = (200, 0, 0)
 

@@ -9,7 +9,8 @@ from mmkeras.data import tokens
 from mmkeras.data.own_tokens import own_tokenizer
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.samples import Context, read_modality
-from mmkeras.spec import DataSpec, Text
+from mmkeras.kinds import Text
+from mmkeras.spec import DataSpec
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog.",

@@ -10,7 +10,7 @@ from mmkeras.data.decode import decode_file
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.series import decode_series
 from mmkeras.data.steps import on_grid, resample
-from mmkeras.spec import Series
+from mmkeras.kinds import Series
 
 pytest.importorskip("wfdb")
 

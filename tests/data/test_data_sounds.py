@@ -9,7 +9,7 @@ import soundfile
 
 from mmkeras.data import decode_file
 from mmkeras.data.sounds import decode_audio, to_int16
-from mmkeras.spec import Audio
+from mmkeras.kinds import Audio
 
 RATE = 8000
 SOUND = np.random.default_rng(0).integers(-9000, 9000, 800).astype(np.int16)

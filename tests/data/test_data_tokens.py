@@ -12,7 +12,7 @@ from mmkeras.data.tokens import (
     save_tokenizer,
     train_tokenizer,
 )
-from mmkeras.spec import Text
+from mmkeras.kinds import Text
 
 WORDS = (
     "the quick brown fox jumps over a lazy dog café ☃ naïve 12 don't".split()
@@ -31,7 +31,7 @@ def test_another_process_trains_the_same_tokenizer(kind):
     here = train_tokenizer(spec(tokenizer=kind), TEXTS).to_str()
     code = (
         "from mmkeras.data.tokens import train_tokenizer\n"
-        "from mmkeras.spec import Text\n"
+        "from mmkeras.kinds import Text\n"
         f"spec = Text(**{spec(tokenizer=kind).model_dump()!r})\n"
         f"print(ascii(train_tokenizer(spec, {TEXTS!r}).to_str()), end='')"
     )

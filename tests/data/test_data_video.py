@@ -7,7 +7,7 @@ from data.signal_toys import film
 from mmkeras.data.decode import decode_file
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.video import choose, decode_video
-from mmkeras.spec import Image, Video
+from mmkeras.kinds import Image, Video
 
 pytest.importorskip("av")
 

@@ -9,7 +9,7 @@ from data.signal_toys import body, dicom_bytes, nifti_bytes, write_dicom_folder
 from mmkeras.data.decode import decode_file
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.volume import decode_volume, oriented, read_scan, to_units
-from mmkeras.spec import Volume
+from mmkeras.kinds import Volume
 
 pytest.importorskip("nibabel")
 pytest.importorskip("pydicom")

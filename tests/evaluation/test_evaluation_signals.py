@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mmkeras.evaluation.samples import lines, show_sample, slices, strip
-from mmkeras.spec import Series, Video, Volume
+from mmkeras.kinds import Series, Video, Volume
 
 SERIES = Series(
     kind="series", column="x", channels=["ecg", "<b>"], sample_rate_hz=10,

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from mmkeras.data.decode import decode_file
-from mmkeras.spec import Audio
-from mmkeras.spec import Image as ImageSpec
+from mmkeras.kinds import Audio
+from mmkeras.kinds import Image as ImageSpec
 
 SHAPES = {"L": (9, 14, 1), "RGB": (9, 14, 3)}
 

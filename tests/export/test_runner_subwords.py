@@ -11,7 +11,8 @@ from export.test_runner_tokens import odd_texts, old_letter
 from mmkeras.data import tokens
 from mmkeras.data.own_tokens import own_tokenizer
 from mmkeras.export import bundle
-from mmkeras.spec import DataSpec, Text
+from mmkeras.kinds import Text
+from mmkeras.spec import DataSpec
 
 WORDS = "the good film wasn't bad, it's 12 café 中 naïve!".split()
 

@@ -9,7 +9,7 @@ import pytest
 from export.export_toys import write_tokenizer
 
 from mmkeras.data.tokens import load_tokenizer, train_tokenizer
-from mmkeras.spec import Text
+from mmkeras.kinds import Text
 
 
 def old_letter(char):

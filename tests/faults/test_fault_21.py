@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmkeras.data.images import MAX_PIXELS, decode_image
 from mmkeras.data.reasons import BadSample
-from mmkeras.spec import Image as ImageSpec
+from mmkeras.kinds import Image as ImageSpec
 
 SPEC = ImageSpec(kind="image", column="x", height=4, width=4, channels=3)
 
@@ -76,7 +76,7 @@ def test_memory_stays_bounded(tmp_path):
     code = (
         "import resource, sys, time, pathlib\n"
         "from mmkeras.data.images import decode_image\n"
-        "from mmkeras.spec import Image\n"
+        "from mmkeras.kinds import Image\n"
         "import PIL.PngImagePlugin, PIL.JpegImagePlugin\n"
         f"spec = Image(**{SPEC.model_dump()!r})\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

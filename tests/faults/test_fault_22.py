@@ -11,7 +11,7 @@ from data.data_toys import wav_bytes
 
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.sounds import MAX_VALUES, decode_audio
-from mmkeras.spec import Audio
+from mmkeras.kinds import Audio
 
 SPEC = Audio(kind="audio", column="x", sample_rate_hz=8000, duration_sec=0.1)
 
@@ -124,7 +124,7 @@ def test_memory_and_time_stay_bounded(tmp_path):
     code = (
         "import resource, sys, time, pathlib, soundfile, soxr\n"
         "from mmkeras.data.sounds import decode_audio\n"
-        "from mmkeras.spec import Audio\n"
+        "from mmkeras.kinds import Audio\n"
         f"spec = Audio(**{SPEC.model_dump()!r})\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "files = [(p.read_bytes(), p.name)\n"

@@ -12,7 +12,7 @@ from data.signal_toys import signal
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.series import decode_series
 from mmkeras.data.steps import MAX_VALUES
-from mmkeras.spec import Series
+from mmkeras.kinds import Series
 
 pytest.importorskip("wfdb")
 VALUES = {
@@ -196,7 +196,7 @@ def test_memory_and_time_stay_bounded(tmp_path):
     code = (
         "import resource, sys, time, pathlib, soxr, wfdb, pyarrow.csv\n"
         "from mmkeras.data.series import decode_series\n"
-        "from mmkeras.spec import Series\n"
+        "from mmkeras.kinds import Series\n"
         f"spec = Series(**{VALUES!r})\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before, started = peak(), time.monotonic()\n"

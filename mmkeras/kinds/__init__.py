@@ -1,0 +1,35 @@
+"""The kinds of modality and of target that come with mmkeras.
+
+A folder each: the class and its plain facts in `__init__`, and a file for
+each stage that needs code, imported when that stage asks for it.
+"""
+
+from mmkeras.kinds.audio import Audio
+from mmkeras.kinds.categories import Categories
+from mmkeras.kinds.category import Category
+from mmkeras.kinds.embedding import Embedding
+from mmkeras.kinds.image import Image
+from mmkeras.kinds.number import Number
+from mmkeras.kinds.ordinal import Ordinal
+from mmkeras.kinds.sequence import Sequence
+from mmkeras.kinds.series import Series
+from mmkeras.kinds.text import Text
+from mmkeras.kinds.vector import Vector
+from mmkeras.kinds.video import Video
+from mmkeras.kinds.volume import Volume
+
+__all__ = [
+    "Audio",
+    "Categories",
+    "Category",
+    "Embedding",
+    "Image",
+    "Number",
+    "Ordinal",
+    "Sequence",
+    "Series",
+    "Text",
+    "Vector",
+    "Video",
+    "Volume",
+]

@@ -1,0 +1,20 @@
+"""One class of several that have an order."""
+
+from typing import Literal
+
+from mmkeras.kinds.category import Category
+from mmkeras.spec.registry import register_target
+
+
+@register_target
+class Ordinal(Category):
+    """One class of several that have an order, such as a grade.
+
+    Args:
+        kind: "ordinal".
+        column: Manifest column with the class; empty means no label.
+        classes: The classes, from the lowest to the highest.
+        weight: Weight of this target's loss.
+    """
+
+    kind: Literal["ordinal"]

@@ -1,0 +1,63 @@
+"""Texts, as token ids."""
+
+from typing import Annotated, ClassVar, Literal
+
+import pydantic
+from pydantic import Field
+
+from mmkeras.spec.modality import Modality
+from mmkeras.spec.registry import register_modality
+from mmkeras.spec.tables import Column
+
+
+@register_modality
+class Text(Modality):
+    """A text, as token ids.
+
+    The tokenizer is trained on the training split, or that of a pretrained
+    model.
+
+    Args:
+        kind: "text".
+        column: Manifest column with the text itself, or its path with `file`.
+        optional: Whether a sample may lack it.
+        file: Whether `column` holds the path of a UTF-8 text file.
+        max_tokens: Tokens kept, from the start of the text.
+        vocabulary_size: Largest number of different tokens, where the
+            tokenizer is trained.
+        tokenizer: "wordpiece" (unknown words are split) or "word"; or that
+            of a pretrained "bert" (and DistilBERT) or "roberta", which
+            `vocabulary` holds.
+        vocabulary: File inside the data root, as the model came with it: a
+            `vocab.txt` for "bert", a `vocab.json` with `merges.txt` beside
+            it for "roberta".
+        lowercase: Whether letters lose case and accents. "roberta" keeps
+            them.
+    """
+
+    kind: Literal["text"]
+    column: Column
+    file: bool = False
+    max_tokens: Annotated[int, Field(gt=0, le=8192)]
+    vocabulary_size: Annotated[int, Field(ge=16, le=1_000_000)] = 8000
+    tokenizer: Literal["wordpiece", "word", "bert", "roberta"] = "wordpiece"
+    vocabulary: str | None = None
+    lowercase: bool = True
+    dtype: ClassVar[str] = "int32"
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "Text":
+        own = self.tokenizer in ("bert", "roberta")
+        if own != (self.vocabulary is not None) or self.max_tokens < 3 * own:
+            raise ValueError(
+                '`vocabulary` must be given with `tokenizer = "bert"` or '
+                '"roberta", and only there; `max_tokens` must then be at '
+                f"least 3. Received: vocabulary={self.vocabulary!r}, "
+                f"tokenizer={self.tokenizer!r}, max_tokens={self.max_tokens}"
+            )
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (max_tokens,)."""
+        return (self.max_tokens,)

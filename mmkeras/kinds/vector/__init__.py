@@ -1,0 +1,70 @@
+"""Rows of a table."""
+
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import Field
+
+from mmkeras.spec.modality import Modality
+from mmkeras.spec.registry import register_modality
+from mmkeras.spec.tables import Column, Columns
+
+
+@register_modality
+class Vector(Modality):
+    """A row of a table: manifest columns, or a row of an `.npy` file.
+
+    An empty cell, or "nan" among numbers, is missing. In a batch, numbers
+    stand in raw units, NaN where missing; after them a category is an index: 0
+    missing, 1 unknown, from 2 on the known ones.
+
+    Args:
+        kind: "vector".
+        columns: Manifest columns with one number each.
+        categorical: Manifest columns with one category each, any text. Known
+            are those that occur twice or more in the training split.
+        optional: Whether a sample may lack it (every cell missing).
+        file: An `.npy` file inside the data root, `(rows, size)`.
+        column: With `file`: manifest column with the row's index.
+        size: With `file`: numbers in a row.
+    """
+
+    kind: Literal["vector"]
+    columns: Columns = ()
+    categorical: Columns = ()
+    file: str | None = None
+    column: Column | None = None
+    size: Annotated[int, Field(gt=0, le=100_000)] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "Vector":
+        rows = (self.file, self.column, self.size)
+        cells = self.columns + self.categorical
+        if bool(cells) == (self.file is not None) or (
+            any(part is None for part in rows) and any(rows)
+        ):
+            raise ValueError(
+                "`columns` must be given alone, or `file`, `column` and "
+                "`size` together; `categorical` goes with `columns`, or "
+                f"alone. Received: columns={list(self.columns)}, "
+                f"categorical={list(self.categorical)}, file={self.file!r}, "
+                f"column={self.column!r}, size={self.size!r}"
+            )
+        if len(set(cells)) < len(cells):
+            raise ValueError(
+                "`columns` and `categorical` must name a column once. "
+                f"Received: {list(cells)}"
+            )
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (size,), numbers before categories."""
+        return (self.size or len(self.columns) + len(self.categorical),)
+
+    @property
+    def manifest_columns(self) -> tuple[str, ...]:
+        """Columns of the manifest that one sample is read from."""
+        if self.file is not None:
+            return (self.column,)
+        return self.columns + self.categorical

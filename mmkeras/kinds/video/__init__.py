@@ -1,0 +1,60 @@
+"""Films, as some of their frames."""
+
+from typing import Annotated, ClassVar, Literal
+
+import pydantic
+from pydantic import Field
+
+from mmkeras.spec.modality import Modality, Side, check_size
+from mmkeras.spec.registry import register_modality
+from mmkeras.spec.tables import Column
+
+
+@register_modality
+class Video(Modality):
+    """A film, as some of its frames: MP4, MOV, MKV, WebM or AVI.
+
+    Args:
+        kind: "video".
+        column: Manifest column with the path.
+        optional: Whether a sample may lack it.
+        height: Height in pixels.
+        width: Width in pixels.
+        channels: 1 for grey, 3 for RGB.
+        frames: Frames of a sample.
+        sampling: "uniform" takes the middle of `frames` equal parts of the
+            film; "start" and "center" take `frame_rate_hz` frames a second
+            from its start or around its middle, and repeat the last frame
+            where the film is too short.
+        frame_rate_hz: With "start" and "center": frames taken a second.
+        resize: What happens to a frame of another size: "stretch", "crop"
+            (keep the shape, cut the centre), "pad" (keep the shape, fill with
+            black) or "refuse" (quarantine the film).
+    """
+
+    kind: Literal["video"]
+    column: Column
+    height: Side
+    width: Side
+    channels: Literal[1, 3] = 3
+    frames: Annotated[int, Field(gt=0, le=4096)]
+    sampling: Literal["uniform", "start", "center"] = "uniform"
+    frame_rate_hz: Annotated[float, Field(gt=0, le=1000)] | None = None
+    resize: Literal["stretch", "crop", "pad", "refuse"] = "stretch"
+    dtype: ClassVar[str] = "uint8"
+
+    @pydantic.model_validator(mode="after")
+    def _rule(self) -> "Video":
+        if (self.sampling == "uniform") != (self.frame_rate_hz is None):
+            raise ValueError(
+                '`frame_rate_hz` must be given with `sampling` "start" or '
+                '"center", and only there. Received: '
+                f"sampling={self.sampling!r}, "
+                f"frame_rate_hz={self.frame_rate_hz}"
+            )
+        return check_size(self)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (frames, height, width, channels)."""
+        return (self.frames, self.height, self.width, self.channels)

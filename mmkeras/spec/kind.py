@@ -1,0 +1,68 @@
+"""What a kind of modality and a kind of target have in common."""
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any, ClassVar, get_args
+
+from mmkeras.spec.tables import Table
+
+
+class Kind(Table):
+    """A table of a spec whose key `kind` says which class reads it.
+
+    A subclass declares `kind: Literal["its name"]`, its keys, and answers
+    what the stages ask of it. Where the class stands in the `__init__` of a
+    folder, the answer of a stage may stand in a file of that folder, which is
+    imported when the stage asks for it: a process that decodes pictures never
+    imports what builds a model. A class in a single file overrides methods.
+    """
+
+    # Declared by each subclass as Literal["..."].
+    kind: str
+    # Stages with a file of their own, beside what a subclass overrides.
+    parts: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def name_of_kind(cls) -> str:
+        """Returns the name that specs write, such as "image"."""
+        names = get_args(cls.model_fields["kind"].annotation)
+        if len(names) != 1 or not isinstance(names[0], str):
+            raise ValueError(
+                f"`{cls.__name__}.kind` must be declared as Literal with one "
+                f"name. Received: {cls.model_fields['kind'].annotation}"
+            )
+        return names[0]
+
+    @classmethod
+    def part(cls, stem: str) -> ModuleType | None:
+        """Returns the file `stem` beside the class; None where there is none.
+
+        A class that inherits asks the folders of its parents too.
+        """
+        for owner in cls.__mro__:
+            home = sys.modules.get(owner.__module__)
+            # A module without a path is a single file, which has no parts.
+            if not issubclass(owner, Kind) or not hasattr(home, "__path__"):
+                continue
+            name = f"{owner.__module__}.{stem}"
+            if name in sys.modules or importlib.util.find_spec(name):
+                return importlib.import_module(name)
+        return None
+
+    def ask(self, stem: str, name: str, *arguments: Any, **named: Any) -> Any:
+        """Calls `name(self, ...)` of the file `stem`.
+
+        Raises:
+            ValueError: If the kind has no such file or function: a stage
+                needs what the kind does not offer.
+        """
+        function = getattr(self.part(stem), name, None)
+        if function is None:
+            raise ValueError(
+                f"Kind '{self.kind}' must define `{name}` for this. Received: "
+                f"neither a method of `{type(self).__name__}` nor a function "
+                f"in a file `{stem}.py` beside it"
+            )
+        return function(self, *arguments, **named)

@@ -1,0 +1,90 @@
+"""What every kind of modality answers."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from mmkeras.spec.kind import Kind
+
+MAX_VALUES = 100_000_000
+Side = Annotated[int, Field(gt=0, le=4096)]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One modality of one sample, as `prepare` read it.
+
+    Args:
+        value: Array of the kind's shape, as the shard holds it.
+        notes: What was changed or lost on the way, counted: `{"cut": 1}`.
+        geometry: What targets such as boxes have to follow; None where
+            nothing moved.
+    """
+
+    value: Any
+    notes: dict[str, int] = field(default_factory=dict)
+    geometry: Any = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a shard holds a value: `(stored - zero_point) * scale + offset`.
+
+    Args:
+        dtype: Type in the shard, little-endian, such as "<i2".
+        scale: Size of one step of the stored number; None where a batch holds
+            the stored number itself.
+        zero_point: Stored number that stands for `offset`.
+        offset: Value of the zero point, in the model's unit.
+    """
+
+    dtype: str
+    scale: float | None = None
+    zero_point: float = 0.0
+    offset: float = 0.0
+
+
+class Modality(Kind):
+    """What goes into the model; the base of every kind of modality.
+
+    Args:
+        optional: Whether a sample may lack it.
+    """
+
+    optional: bool = False
+    # Type of the value in a batch, and so of the `keras.Input`.
+    dtype: ClassVar[str] = "float32"
+    # What a batch holds where the modality is absent.
+    absent: ClassVar[float] = 0.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample in a batch."""
+        return self.ask("read", "shape")
+
+    @property
+    def stored(self) -> Stored:
+        """How a shard holds it; as a batch does, unless a kind says other."""
+        return Stored(self.dtype)
+
+    @property
+    def manifest_columns(self) -> tuple[str, ...]:
+        """Columns of the manifest that one sample is read from."""
+        return (self.column,)
+
+
+def check_size(modality: Modality) -> Modality:
+    """Returns a modality whose samples have a bounded size.
+
+    Raises:
+        ValueError: If a sample has no value, or more than a hundred million.
+    """
+    values = math.prod(modality.shape)
+    if not 0 < values <= MAX_VALUES:
+        raise ValueError(
+            f"A sample must have 1 to {MAX_VALUES:,} values. Received: "
+            f"{values:,}, shape {modality.shape}"
+        )
+    return modality

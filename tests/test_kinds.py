@@ -1,0 +1,217 @@
+"""Kinds own their facts: the registries, and who else knows a kind's name."""
+
+import ast
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+import mmkeras
+from mmkeras.spec import MODALITIES, TARGETS, DataSpec, Modality, Target
+
+PACKAGE = Path(mmkeras.__file__).parent
+# Comparisons with, and tables of, kinds that still stand outside `kinds/`.
+# Entries only ever go, and shrink.
+ALLOWED = {
+    "checks/clauses.py": 2,
+    "checks/fusions.py": 1,
+    "checks/toys.py": 1,
+    "compare/measured.py": 3,
+    "compare/noise.py": 2,
+    "compare/scores.py": 2,
+    "compare/table.py": 2,
+    "compress/distillation_graph.py": 2,
+    "compress/distillation_losses.py": 1,
+    "data/augment.py": 1,
+    "data/changes.py": 1,
+    "data/decode.py": 4,
+    "data/demo.py": 2,
+    "data/ingest.py": 2,
+    "data/labels.py": 2,
+    "data/load.py": 2,
+    "data/pipeline.py": 2,
+    "data/samples.py": 4,
+    "data/shards.py": 3,
+    "data/statistics.py": 14,
+    "data/targets.py": 3,
+    "data/tokens.py": 1,
+    "ensemble/joined.py": 4,
+    "ensemble/stacking.py": 5,
+    "ensemble/trained.py": 1,
+    "evaluation/baselines.py": 2,
+    "evaluation/decisions.py": 3,
+    "evaluation/evaluate.py": 6,
+    "evaluation/measure.py": 5,
+    "evaluation/report.py": 1,
+    "evaluation/resample.py": 2,
+    "evaluation/samples.py": 7,
+    "evaluation/sums.py": 2,
+    "evaluation/worst.py": 9,
+    "export/bundle.py": 10,
+    "export/scores.py": 11,
+    "export/statistics.py": 7,
+    "label/informative.py": 2,
+    "label/pool.py": 3,
+    "label/propose.py": 3,
+    "label/sheet.py": 3,
+    "model/ladder.py": 2,
+    "model/recipe.py": 14,
+    "retrieval/build.py": 4,
+    "runs.py": 1,
+    "training/pretext/autoencode.py": 5,
+    "training/pretext/fields.py": 5,
+    "training/pretext/masked.py": 3,
+    "training/pretext/next_step.py": 1,
+    "training/pretext/objectives.py": 5,
+    "training/pretext/views.py": 2,
+}
+
+
+class Points(Modality):
+    """A cloud of points."""
+
+    kind: Literal["points"]
+    column: str
+    count: int
+
+    @property
+    def shape(self):
+        return (self.count, 3)
+
+
+class Stars(Target):
+    """A rating."""
+
+    kind: Literal["stars"]
+
+
+SPEC = {
+    "name": "own",
+    "modalities": {"cloud": {"kind": "points", "column": "c", "count": 5}},
+    "targets": {"rating": {"kind": "stars", "column": "r"}},
+}
+
+
+def uses(path: Path) -> int:
+    """Returns how often a file compares with kinds, or lists several."""
+    names = {*MODALITIES.known, *TARGETS.known}
+
+    def named(node) -> bool:
+        return isinstance(node, ast.Constant) and node.value in names
+
+    def listed(node) -> int:
+        parts = node.keys if isinstance(node, ast.Dict) else node.elts
+        return sum(map(named, parts))
+
+    def counts(node) -> bool:
+        lists = (ast.Tuple, ast.List, ast.Set, ast.Dict)
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            return any(
+                named(side) or (isinstance(side, lists) and listed(side))
+                for side in sides
+            )
+        return isinstance(node, lists) and listed(node) > 1
+
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return sum(map(counts, ast.walk(tree)))
+
+
+def test_only_kinds_know_the_names_of_kinds():
+    found = {
+        str(path.relative_to(PACKAGE)): uses(path)
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] != "kinds"
+    }
+    more = {
+        name: count
+        for name, count in found.items()
+        if count > ALLOWED.get(name, 0)
+    }
+    assert not more
+
+
+def test_the_count_finds_comparisons_and_tables(tmp_path):
+    path = tmp_path / "code.py"
+    path.write_text(
+        "if kind == 'image': pass\n"
+        "if kind in ('audio', 'x'): pass\n"
+        "TABLE = {'text': 1, 'number': 2}\n"
+        "name = 'image'\nlone = {'text': 1}\n"
+    )
+    assert uses(path) == 3
+
+
+def test_a_kind_of_ones_own_is_read_from_a_spec():
+    with mmkeras.registrations():
+        mmkeras.register_modality(Points)
+        mmkeras.register_target(Stars)
+        spec = DataSpec.from_dict(SPEC)
+        assert type(spec.modalities["cloud"]) is Points
+        assert spec.modalities["cloud"].shape == (5, 3)
+        # The whole table is kept, not what all kinds share.
+        assert spec.to_dict()["modalities"]["cloud"]["count"] == 5
+        assert DataSpec.from_dict(spec.to_dict()).sha256 == spec.sha256
+
+
+def test_registrations_end_with_their_context():
+    with mmkeras.registrations():
+        mmkeras.register_modality(Points)
+    with pytest.raises(ValueError, match="must be one of audio, image, ser"):
+        DataSpec.from_dict(SPEC)
+
+
+def test_a_mistyped_key_of_an_own_kind_gets_the_nearest_one():
+    cloud = {**SPEC["modalities"]["cloud"], "cuont": 4}
+    with mmkeras.registrations():
+        mmkeras.register_modality(Points)
+        mmkeras.register_target(Stars)
+        with pytest.raises(ValueError, match=r"cloud.cuont`.* mean `count`"):
+            DataSpec.from_dict({**SPEC, "modalities": {"cloud": cloud}})
+
+
+def test_a_kind_has_one_class():
+    class Image(Modality):
+        kind: Literal["image"]
+        column: str
+
+    with (
+        mmkeras.registrations(),
+        pytest.raises(ValueError, match="'image' .*which `mmkeras.kinds.image"),
+    ):
+        mmkeras.register_modality(Image)
+
+
+def test_a_class_that_is_defined_anew_takes_its_own_place():
+    def define():
+        class Again(Modality):
+            kind: Literal["again"]
+            column: str
+
+        return Again
+
+    with mmkeras.registrations():
+        mmkeras.register_modality(define())
+        latest = mmkeras.register_modality(define())
+        assert MODALITIES.known["again"] is latest
+
+
+@pytest.mark.parametrize("wrong", [Stars, dict, "points", None])
+def test_a_modality_must_be_a_class_of_one(wrong):
+    with pytest.raises(ValueError, match="`cls` must be a subclass of Mod"):
+        mmkeras.register_modality(wrong)
+
+
+def test_a_kind_without_a_name_is_refused():
+    class Nameless(Modality):
+        column: str
+
+    with pytest.raises(ValueError, match="Nameless.kind` must be declared"):
+        mmkeras.register_modality(Nameless)
+
+
+def test_what_a_kind_does_not_offer_is_said():
+    cloud = Points(kind="points", column="c", count=5)
+    assert Points.part("read") is None
+    with pytest.raises(ValueError, match="'points' must define `augment`"):
+        cloud.ask("augment", "augment")
