@@ -9,16 +9,17 @@ PACKAGE = Path(__file__).parents[1] / "mmkeras"
 ALLOWED = {
     "artefact": set(),
     "arguments": set(),
-    "spec": {"arguments", "artefact"},
+    "metrics": {"arguments"},
+    "spec": {"arguments", "artefact", "metrics"},
     "towers": {"arguments", "artefact"},
     "fusion": {"arguments", "artefact"},
     "heads": {"arguments", "artefact"},
-    "evaluation": {"arguments", "artefact"},
+    "evaluation": {"arguments", "artefact", "metrics"},
     "compress": {"arguments", "artefact"},
     "data": {"arguments", "artefact", "spec", "kinds"},
     "model": {"arguments", "artefact", "spec", "towers", "fusion", "heads"},
     "training": {"arguments", "artefact", "heads"},
-    "export": {"arguments", "artefact", "spec", "compress"},
+    "export": {"arguments", "artefact", "metrics", "spec", "compress"},
     # The contract of a part includes the files it ends in.
     "checks": {"export"},
 }
@@ -42,6 +43,7 @@ KIND_FLOORS = {
     "augment": {"arguments", "spec"},
     "build": {"arguments", "spec", "towers", "heads", "fusion"},
     "head": {"arguments", "spec", "heads"},
+    "measure": {"arguments", "metrics", "spec"},
     "device": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

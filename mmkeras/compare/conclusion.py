@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmkeras.compare.statistics import seeds_for, smallest_p
 from mmkeras.compare.words import and_, labels_of, points, value_of
 from mmkeras.evaluation.report import METRICS
+from mmkeras.metrics import seeds_for, smallest_p
 
 Entry = Mapping[str, Any]
 

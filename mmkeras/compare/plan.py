@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmkeras.begin import split_settings
-from mmkeras.compare.statistics import MAX_SEEDS
+from mmkeras.metrics import MAX_SEEDS
 from mmkeras.spec import DataSpec, nearest
 from mmkeras.training import STRATEGIES, Strategy, make_strategy
 

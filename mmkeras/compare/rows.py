@@ -8,9 +8,9 @@ import numpy as np
 
 from mmkeras.compare.measured import CURVES
 from mmkeras.compare.noise import LEVELS
-from mmkeras.compare.statistics import estimate
 from mmkeras.compare.words import SHARES
 from mmkeras.evaluation.measure import HEADLINES
+from mmkeras.metrics import estimate
 
 NOTHING = {"mean": None, "low": None, "high": None}
 SPENT = ("steps", "samples", "seconds", "multiply_adds")

@@ -8,9 +8,9 @@ import numpy as np
 
 from mmkeras.compare.rows import NOTHING, mean_of, span_of
 from mmkeras.compare.scores import headline, labelled_samples, resample
-from mmkeras.compare.statistics import CONFIDENCE, estimate, holm, paired
 from mmkeras.evaluation.baselines import constant_outputs
 from mmkeras.evaluation.measure import HEADLINES, measure
+from mmkeras.metrics import CONFIDENCE, estimate, holm, paired
 
 Answers = Callable[
     [Mapping[str, Any], str], tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mmkeras.compare.statistics import (
+from mmkeras.metrics import (
     estimate,
     holm,
     paired,
@@ -135,7 +135,21 @@ def test_equal_arms_are_told_apart_in_at_most_one_of_twenty(
     assert wrong <= 71
 
 
-def test_statistics_need_neither_tensorflow_nor_keras():
+def test_metrics_need_numpy_alone():
+    import subprocess
+
+    code = (
+        "import sys, mmkeras.metrics; "
+        "print({'keras', 'tensorflow', 'scipy', 'sklearn', 'pandas'} "
+        "& set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_a_comparison_needs_neither_tensorflow_nor_keras():
     import subprocess
 
     code = (

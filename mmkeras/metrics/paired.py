@@ -26,9 +26,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
-CONFIDENCE = 0.95
+from mmkeras.metrics.bootstrap import CONFIDENCE
+
 # 2 ** 15 patterns of signs are listed one by one.
 MAX_SEEDS = 16
 
@@ -65,6 +65,8 @@ def estimate(
         if len(over_seeds) > 1:
             spread = float(over_seeds.var(ddof=1))
             parts.append((spread, max(1, samples - 1)))
+    from scipy import stats  # More than a second, which few commands need.
+
     error, freedom = _error(parts)
     if error == 0:
         return {"mean": mean, "low": mean, "high": mean, "p": float(mean == 0)}

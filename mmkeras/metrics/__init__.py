@@ -1,0 +1,87 @@
+"""Figures of predictions, each written once.
+
+What is measured is a function of how often each sample is drawn (`Figures`),
+so that a figure and its interval are one formula. Nothing here knows kinds of
+target: it takes labels, outputs and weights, and weighs as Keras weighs.
+"""
+
+from mmkeras.metrics.bootstrap import (
+    CONFIDENCE,
+    RESAMPLES,
+    draws,
+    drop_spans,
+    measure,
+    resample,
+    span_of,
+)
+from mmkeras.metrics.calibration import calibration_error, worst_class
+from mmkeras.metrics.classes import (
+    Decisions,
+    any_classes,
+    confusion,
+    multi_label,
+    one_class,
+    per_class,
+    per_step,
+    single_label,
+)
+from mmkeras.metrics.figures import (
+    Figures,
+    finite,
+    has_label,
+    labelled,
+    means,
+    of_sums,
+)
+from mmkeras.metrics.numbers import regression
+from mmkeras.metrics.ordered import ordered_classes
+from mmkeras.metrics.paired import (
+    MAX_SEEDS,
+    estimate,
+    holm,
+    paired,
+    seeds_for,
+    sign_flip,
+    smallest_p,
+)
+from mmkeras.metrics.retrieval import nearest, recall_between, recall_within
+from mmkeras.metrics.steps import step_classes
+
+__all__ = [
+    "CONFIDENCE",
+    "Decisions",
+    "Figures",
+    "MAX_SEEDS",
+    "RESAMPLES",
+    "any_classes",
+    "calibration_error",
+    "confusion",
+    "draws",
+    "drop_spans",
+    "estimate",
+    "finite",
+    "has_label",
+    "holm",
+    "labelled",
+    "means",
+    "measure",
+    "multi_label",
+    "nearest",
+    "of_sums",
+    "one_class",
+    "ordered_classes",
+    "paired",
+    "per_class",
+    "per_step",
+    "recall_between",
+    "recall_within",
+    "regression",
+    "resample",
+    "seeds_for",
+    "sign_flip",
+    "single_label",
+    "smallest_p",
+    "span_of",
+    "step_classes",
+    "worst_class",
+]

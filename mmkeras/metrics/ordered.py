@@ -1,0 +1,49 @@
+"""Figures of classes that have an order, such as grades."""
+
+import numpy as np
+
+from mmkeras.metrics.figures import Figures, Sums, labelled, of_sums
+
+# Below it, what is left of rounding.
+TINY = 1e-12
+
+
+def ordered_classes(
+    labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None = None
+) -> Figures:
+    """Returns accuracy, mean distance in classes, and kappa.
+
+    Kappa has quadratic weights (Cohen, 1968): 1 less the squared distance,
+    over what it would be if answers and labels were drawn independently.
+
+    Args:
+        labels: `(samples,)` class indices, from the lowest class.
+        outputs: `(samples, classes)` probabilities.
+        weights: `(samples,)`; 0 is left out.
+    """
+    labels, outputs, weights = labelled(labels, outputs, weights)
+    labels, answer = labels.astype("float64"), outputs.argmax(axis=-1)
+    away = labels - answer
+    rows = {
+        "weight": np.ones(len(labels)),
+        "right": away == 0,
+        "away": np.abs(away),
+        "away_squared": away**2,
+        "label": labels,
+        "label_squared": labels**2,
+        "answer": answer,
+        "answer_squared": answer**2,
+    }
+    rows = {name: row * weights for name, row in rows.items()}
+    part = of_sums(rows, _of_sums)
+    return Figures(len(labels), {("accuracy", "mae", "kappa"): part})
+
+
+def _of_sums(sums: Sums) -> dict[str, np.ndarray]:
+    mean = {name: value / sums["weight"] for name, value in sums.items()}
+    label, answer = mean["label"], mean["answer"]
+    # What the squared distance would be if answers and labels were drawn
+    # independently, each with its own frequencies.
+    chance = mean["label_squared"] + mean["answer_squared"] - 2 * label * answer
+    kappa = np.where(chance > TINY, 1 - mean["away_squared"] / chance, np.nan)
+    return {"accuracy": mean["right"], "mae": mean["away"], "kappa": kappa}
