@@ -104,12 +104,17 @@ def samples(model, count: int = 32) -> dict:
 
 def writers(model, x: dict, folder: Path) -> dict[str, Callable]:
     """Returns what writes each of our formats, in an order that works."""
-    from mmkeras.export import onnx, quantize_onnx
-    from mmkeras.export.audit import layer_path, narrow_convolutions
-    from mmkeras.export.convert import to_tflite
-    from mmkeras.export.quantize import quantize_tflite
-    from mmkeras.export.quantize_full import loop_of, quantize_full
-    from mmkeras.export.tasks import refuse_loop
+    from mmkeras.export import (
+        layer_path,
+        loop_of,
+        narrow_convolutions,
+        quantize_full,
+        quantize_tflite,
+        refuse_loop,
+        to_int8,
+        to_onnx,
+        to_tflite,
+    )
 
     source = folder / "tflite float32.tflite"
 
@@ -130,8 +135,8 @@ def writers(model, x: dict, folder: Path) -> dict[str, Callable]:
         "tflite int8-heavy": heavy,
         "tflite int8-full": full,
         "tflite int16x8": lambda path: heavy(path, 16),
-        "onnx float32": lambda path: onnx.to_onnx(model, path),
-        "onnx int8": lambda path: quantize_onnx.to_int8(
+        "onnx float32": lambda path: to_onnx(model, path),
+        "onnx int8": lambda path: to_int8(
             folder / "onnx float32.onnx", path, x
         ),
     }
@@ -167,8 +172,13 @@ def compare(path: Path, x: dict, wanted, format: str) -> dict:
     """Runs a file over the samples; returns agreement and latency."""
     import numpy as np
 
-    from mmkeras.export.advice import decibels, noise_ratio
-    from mmkeras.export.runtimes import latencies_ms, open_file, run_all
+    from mmkeras.export import (
+        decibels,
+        latencies_ms,
+        noise_ratio,
+        open_file,
+        run_all,
+    )
 
     run = open_file(path)
     # Keras' own exporters number the outputs.

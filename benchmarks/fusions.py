@@ -32,9 +32,7 @@ import pandas as pd
 import tensorflow as tf
 
 import mmkeras
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.quantize import quantize_tflite
-from mmkeras.export.runtimes import latencies_ms, open_file
+from mmkeras.export import latencies_ms, open_file, quantize_tflite, to_tflite
 from mmkeras.model.recipe import FUSIONS
 from mmkeras.spec import read_toml
 from mmkeras.training.datasets import OneModality, present_columns

@@ -20,9 +20,7 @@ import numpy as np
 
 from mmkeras import fusion, towers
 from mmkeras.compress import multiply_adds
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.quantize import quantize_tflite
-from mmkeras.export.runtimes import latencies_ms, open_file
+from mmkeras.export import latencies_ms, open_file, quantize_tflite, to_tflite
 
 
 def joined(**parts) -> keras.Model:

@@ -45,8 +45,7 @@ def schedule_of(options, data):
 
 
 def write_int8(model, samples, path: Path) -> Path:
-    from mmkeras.export.convert import to_tflite
-    from mmkeras.export.quantize import quantize_tflite
+    from mmkeras.export import quantize_tflite, to_tflite
 
     to_tflite(model, path.with_suffix(".float.tflite"))
     quantize_tflite(path.with_suffix(".float.tflite"), path, samples)
@@ -55,7 +54,7 @@ def write_int8(model, samples, path: Path) -> Path:
 
 def accuracies(run, x: dict, y: dict, targets: dict) -> dict[str, float]:
     """Returns the accuracy of each category of a file."""
-    from mmkeras.export.runtimes import run_all
+    from mmkeras.export import run_all
 
     output = run_all(run, x)
     return {
@@ -100,8 +99,7 @@ def main() -> None:
 def measure(options: argparse.Namespace) -> None:
     from mmkeras import artefact
     from mmkeras.compress.changes import Changes
-    from mmkeras.export.runtimes import latencies_ms, open_file
-    from mmkeras.export.samples import calibration, take
+    from mmkeras.export import calibration, latencies_ms, open_file, take
     from mmkeras.model import build_from_recipe
     from mmkeras.runs import open_data
 

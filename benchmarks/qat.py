@@ -33,7 +33,7 @@ def write_file(aware, path: Path, weight_bits: int) -> int:
 
     from mmkeras.compress.qat import strip_quantization
     from mmkeras.compress.qat_file import file_ranges
-    from mmkeras.export.convert import to_tflite
+    from mmkeras.export import to_tflite
 
     source = path.with_suffix(".float.tflite")
     to_tflite(strip_quantization(aware), source)
@@ -60,7 +60,7 @@ def write_file(aware, path: Path, weight_bits: int) -> int:
 
 def accuracies(path: Path, x: dict, y: dict) -> dict[str, float]:
     """Returns the share of right answers of each category, in percent."""
-    from mmkeras.export.runtimes import open_file, run_all
+    from mmkeras.export import open_file, run_all
 
     found = run_all(open_file(path), x)
     return {
@@ -103,8 +103,7 @@ def main() -> None:
     from mmkeras import artefact
     from mmkeras.begin import split_settings
     from mmkeras.compress.qat import calibrate, quantize_aware
-    from mmkeras.export.convert import to_tflite
-    from mmkeras.export.samples import calibration, take
+    from mmkeras.export import calibration, take, to_tflite
     from mmkeras.model import build_from_recipe, load_model
     from mmkeras.runs import open_data
 

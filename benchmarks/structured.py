@@ -46,8 +46,7 @@ def accuracy(predict, x, y) -> float:
 
 def files_of(name, model, samples, folder: Path) -> dict:
     """Converts a model; returns its files."""
-    from mmkeras.export.convert import to_tflite
-    from mmkeras.export.quantize import quantize_tflite
+    from mmkeras.export import quantize_tflite, to_tflite
 
     plain, small = (folder / f"{name}-{k}.tflite" for k in ("float32", "int8"))
     to_tflite(model, plain)
@@ -58,7 +57,7 @@ def files_of(name, model, samples, folder: Path) -> dict:
 def table(models, files, x, y, budget_sec) -> None:
     """Prints accuracy, size and latency, and their share of the original."""
     from mmkeras.compress.channels import multiply_adds
-    from mmkeras.export.runtimes import latencies_ms, open_file, run_all
+    from mmkeras.export import latencies_ms, open_file, run_all
 
     runs = {name: open_file(path) for name, path in files.items()}
     times = latencies_ms(runs, x, budget_sec)
@@ -152,7 +151,7 @@ def main() -> None:
 def measure_run(options) -> None:
     from mmkeras import artefact, build_from_recipe, load_model
     from mmkeras.compress import prune_channels
-    from mmkeras.export.samples import calibration, take
+    from mmkeras.export import calibration, take
     from mmkeras.heads import losses
     from mmkeras.runs import open_data
 

@@ -155,7 +155,7 @@ def card(
     import json
 
     from mmkeras import artefact
-    from mmkeras.export.card import table
+    from mmkeras.export import table
 
     artefact.read_manifest(bundle, "bundle")
     print(table(json.loads((bundle / "card.json").read_text("utf-8"))))

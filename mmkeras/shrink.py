@@ -19,14 +19,24 @@ from mmkeras import artefact, compress
 from mmkeras import heads as head_kinds
 from mmkeras.begin import split_settings
 from mmkeras.data import Data
+from mmkeras.export import (
+    Profile,
+    bundle,
+    calibration,
+    export,
+    latencies_ms,
+    narrow_convolutions,
+    open_file,
+    quantize_full,
+    quantize_tflite,
+    run_all,
+    take,
+    to_tflite,
+)
 from mmkeras.export import budget as budgets
-from mmkeras.export import bundle, export, profiles
-from mmkeras.export.audit import narrow_convolutions
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.quantize import quantize_tflite
-from mmkeras.export.quantize_full import quantize_full
-from mmkeras.export.runtimes import latencies_ms, open_file, run_all
-from mmkeras.export.samples import calibration, take
+from mmkeras.export import (
+    misfits as device_misfits,
+)
 from mmkeras.export.scores import METRIC, score
 from mmkeras.model import SCALES, build_from_recipe, load_model, smaller
 from mmkeras.runs import open_data
@@ -38,7 +48,7 @@ def shrink_run(
     run: Path,
     out: Path,
     budget: budgets.Budget,
-    target: profiles.Profile | None = None,
+    target: Profile | None = None,
     epochs: int = 3,
     data_folder: Path | None = None,
     report: Callable[[str], None] = print,
@@ -210,7 +220,7 @@ class _Search:
         size = target.stat().st_size / 1000
         misfits = ()
         if self.profile is not None:
-            misfits = tuple(profiles.misfits(target, self.profile))
+            misfits = tuple(device_misfits(target, self.profile))
         return budgets.Candidate(
             name, method, str(path), quantize, size, time,
             drop=max(self.base[t] - scores[t] for t in self.base),

@@ -31,7 +31,7 @@ ENTRY_POINTS = {
     "runs.py",
     "shrink.py",
     "export/__main__.py",
-    "export/child.py",
+    "export/worker/child.py",
 }
 # What a command does, where it takes a folder: these put the parts together
 # too, and know nothing of the command line.

@@ -8,15 +8,21 @@ import keras
 import numpy as np
 
 from mmkeras.checks.toys import CLASSIFY, Task, toy_problem, train
-from mmkeras.export.advice import decibels, noise_ratio
-from mmkeras.export.audit import layer_path, narrow_convolutions
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.onnx import to_onnx
-from mmkeras.export.quantize import quantize_tflite
-from mmkeras.export.quantize_full import loop_of, quantize_full
-from mmkeras.export.quantize_onnx import to_int8
-from mmkeras.export.runtimes import open_file, run_all
-from mmkeras.export.tasks import refuse_loop
+from mmkeras.export import (
+    decibels,
+    layer_path,
+    loop_of,
+    narrow_convolutions,
+    noise_ratio,
+    open_file,
+    quantize_full,
+    quantize_tflite,
+    refuse_loop,
+    run_all,
+    to_int8,
+    to_onnx,
+    to_tflite,
+)
 
 FORMATS = (
     "tflite float32",

@@ -3,8 +3,77 @@
 `python -m mmkeras.export RUN --quantize int8 --out BUNDLE` converts in a
 process of its own, verifies every file on the test split, and writes the
 bundle only if the task metric held.
+
+Names are imported when first used: a converter brings TensorFlow along, and
+the process that waits for it needs none.
 """
 
-from mmkeras.export.exporter import FORMATS, QUANTIZE, export
+import importlib
 
-__all__ = ["FORMATS", "QUANTIZE", "export"]
+_HOME = {
+    "FORMATS": "exporter",
+    "QUANTIZE": "exporter",
+    "export": "exporter",
+    # From Keras to files, and what can be read off a file.
+    "SIGNATURE": "conversion.runtimes",
+    "check_built_in": "conversion.operators",
+    "count_operators": "conversion.operators",
+    "find_culprit": "conversion.failing_layer",
+    "find_layer": "conversion.operators",
+    "latencies_ms": "conversion.runtimes",
+    "layer_path": "conversion.operators",
+    "narrow_convolutions": "conversion.operators",
+    "open_file": "conversion.runtimes",
+    "operators": "conversion.operators",
+    "peak_bytes": "conversion.memory",
+    "refuse_conversion": "conversion.tflite",
+    "refuse_operator": "conversion.operators",
+    "run_all": "conversion.runtimes",
+    "step_length": "conversion.streaming",
+    "step_model": "conversion.streaming",
+    "streamed_towers": "conversion.streaming",
+    "to_onnx": "conversion.onnx",
+    "to_tflite": "conversion.tflite",
+    "trace": "conversion.tracing",
+    # Ways to make a file smaller.
+    "SILENCE_DB": "recipes.layer_errors",
+    "decibels": "recipes.layer_errors",
+    "fewest_floats": "recipes.layer_errors",
+    "find_ranges": "recipes.heavy_int8",
+    "layer_errors": "recipes.layer_errors",
+    "loop_of": "recipes.full_int8",
+    "noise_ratio": "recipes.layer_errors",
+    "own_errors": "recipes.layer_errors",
+    "quantize_full": "recipes.full_int8",
+    "quantize_mixed": "recipes.mixed_precision",
+    "quantize_tflite": "recipes.heavy_int8",
+    "refuse_loop": "worker.tasks",
+    "to_dynamic": "recipes.onnx_quantization",
+    "to_float16": "recipes.onnx_quantization",
+    "to_int8": "recipes.onnx_quantization",
+    "worth_floating": "recipes.layer_errors",
+    # Whether a file is still the model.
+    "calibration": "verification.sampling",
+    "find_departure": "verification.departure",
+    "layer_outputs": "verification.departure",
+    "scenarios": "verification.sampling",
+    "take": "verification.sampling",
+    # What a device gets.
+    "Profile": "bundle.device_profiles",
+    "failures": "bundle.card",
+    "load_profile": "bundle.device_profiles",
+    "misfits": "bundle.device_profiles",
+    "profiles_folder": "bundle.device_profiles",
+    "table": "bundle.card",
+    "write_c_array": "bundle.c_array",
+    # A process of its own for files of strangers.
+    "Isolated": "isolated",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOME[name]}")
+    return getattr(module, name)

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
     """Exports, and prints path, size and the next command."""
     from mmkeras import artefact
     from mmkeras.export import bundle, export
-    from mmkeras.export.profiles import load_profile
+    from mmkeras.export.bundle.device_profiles import load_profile
     from mmkeras.runs import open_data
     from mmkeras.spec import DataSpec
 

@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.export import bundle, recipes
-from mmkeras.export import card as cards
-from mmkeras.export.c_array import write_c_array
+from mmkeras.export import bundle
+from mmkeras.export.bundle import card as cards
+from mmkeras.export.bundle.c_array import write_c_array
+from mmkeras.export.bundle.device_profiles import Profile, load_profile, misfits
 from mmkeras.export.process import run_child
-from mmkeras.export.profiles import Profile, load_profile, misfits
-from mmkeras.export.samples import calibration, take
-from mmkeras.export.verify import verify
+from mmkeras.export.recipes import choice
+from mmkeras.export.verification.sampling import calibration, take
+from mmkeras.export.verification.verify import verify
 from mmkeras.spec import DataSpec
 
-QUANTIZE = ("none", "float16", "dynamic", *recipes.RECIPES)
+QUANTIZE = ("none", "float16", "dynamic", *choice.RECIPES)
 FORMATS = ("tflite", "onnx", "c-array")
 
 

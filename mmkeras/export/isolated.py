@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mmkeras.export.runtimes import Arrays, Runtime, open_file
+from mmkeras.export.conversion.runtimes import Arrays, Runtime, open_file
 
 MAX_MEMORY_BYTES = 8_000_000_000
 MAX_ANSWER_BYTES = 1_000_000_000

@@ -9,14 +9,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from mmkeras.export.child import ERROR
-from mmkeras.export.tasks import PREFIX
+from mmkeras.export.worker.child import ERROR
+from mmkeras.export.worker.tasks import PREFIX
 
 LIMIT_SEC = 3600
 
 
 def run_child(job: dict, report: Callable[[str], None]) -> None:
-    """Runs `mmkeras.export.child` to its end.
+    """Runs `mmkeras.export.worker.child` to its end.
 
     Args:
         job: What to convert; the folder of the job holds everything.
@@ -32,7 +32,7 @@ def run_child(job: dict, report: Callable[[str], None]) -> None:
     step = "starting"
     with open(folder / "child.log", "w+", encoding="utf-8") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "mmkeras.export.child", str(path)],
+            [sys.executable, "-m", "mmkeras.export.worker.child", str(path)],
             stdout=subprocess.PIPE,
             stderr=None if job["debug"] else log,
             env=_environment(),

@@ -14,7 +14,7 @@ from mmkeras.data import decode_file, encode_texts, load_data
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.tokens import tokenizer_file
 from mmkeras.evaluation.between import recall_between
-from mmkeras.export.convert import to_tflite
+from mmkeras.export import to_tflite
 from mmkeras.model import load_model
 from mmkeras.retrieval.encoder import (
     OUTPUT,

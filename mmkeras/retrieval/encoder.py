@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export import open_file, run_all
 from mmkeras.model import load_model
 from mmkeras.training.towers import input_names, modalities, tower_of
 

@@ -10,9 +10,7 @@ from mmkeras.compress.qat import (
     strip_quantization,
 )
 from mmkeras.compress.qat_file import file_ranges
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.quantize import quantize_tflite
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export import open_file, quantize_tflite, run_all, to_tflite
 
 
 def stack(shape, *layers, dtype="float32"):

@@ -7,8 +7,7 @@ from compress.channel_toys import answers, shake, widths
 from keras import layers
 
 from mmkeras.compress.channels import multiply_adds, prune_channels
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.runtimes import open_file
+from mmkeras.export import open_file, to_tflite
 
 
 def toy(compiled=False):

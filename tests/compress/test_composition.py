@@ -18,8 +18,7 @@ from mmkeras.compress import (
 )
 from mmkeras.compress.changes import Changes
 from mmkeras.compress.kernels import kernels
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.quantize import quantize_tflite
+from mmkeras.export import quantize_tflite, to_tflite
 
 SHARE, CLUSTERS = 0.7, 12
 

@@ -20,8 +20,7 @@ from mmkeras.compress.qat import (
     strip_quantization,
 )
 from mmkeras.compress.qat_file import file_ranges
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export import open_file, run_all, to_tflite
 
 Norm = layers.BatchNormalization
 ReLU = layers.ReLU

@@ -13,8 +13,7 @@ from mmkeras.ensemble import Trainer, bag, boost, bootstrap, reweighted, trained
 from mmkeras.ensemble.board import table
 from mmkeras.ensemble.trained import errors
 from mmkeras.evaluation import predict
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export import open_file, run_all, to_tflite
 from mmkeras.runs import evaluate_run, train_run
 
 

@@ -15,8 +15,7 @@ from unittest import mock
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.export import export, exporter
-from mmkeras.export.samples import scenarios
+from mmkeras.export import export, exporter, scenarios
 from mmkeras.spec import DataSpec
 
 WORDS = "a good bad film was it very not the plot acting great dull".split()

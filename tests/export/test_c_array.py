@@ -8,8 +8,7 @@ import pytest
 from export.export_toys import toy_export
 
 from mmkeras import artefact
-from mmkeras.export.c_array import write_c_array
-from mmkeras.export.memory import peak_bytes
+from mmkeras.export import peak_bytes, write_c_array
 
 PROBE = """
 const char* labels[] = MODEL_DIGIT_LABELS;

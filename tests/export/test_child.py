@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from export.export_toys import toy_inputs, toy_run, write_run
 
-from mmkeras.export import child
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.runtimes import open_file
+from mmkeras.export import open_file, to_tflite
+from mmkeras.export.worker import child
 
 
 def small_model():

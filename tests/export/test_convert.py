@@ -6,9 +6,16 @@ import pytest
 from export.export_toys import toy_export
 from keras import layers
 
-from mmkeras.export import audit, quantize
-from mmkeras.export.convert import refuse_conversion, to_tflite
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export import (
+    check_built_in,
+    count_operators,
+    find_layer,
+    open_file,
+    refuse_conversion,
+    run_all,
+    to_tflite,
+)
+from mmkeras.export.recipes.heavy_int8 import _widest
 
 
 def small_model():
@@ -127,9 +134,9 @@ def test_a_file_that_needs_more_than_built_ins_is_refused(tmp_path):
         str(path), format="litert", verbose=False,
         target_spec={"supported_ops": both},
     )  # fmt: skip
-    assert "FlexMaxPool3D" in audit.count_operators(path)
+    assert "FlexMaxPool3D" in count_operators(path)
     with pytest.raises(ValueError, match="layer `pool`.*needs operator MaxP"):
-        audit.check_built_in(path, model)
+        check_built_in(path, model)
 
 
 def test_an_axis_of_unknown_length_is_refused(tmp_path):
@@ -157,7 +164,7 @@ def test_scopes_lead_to_layers(scope, name):
     x = keras.Input((3, 4), name="x")
     h = layers.GRU(2, name="gru")(x)
     h = layers.Dense(2, name="dense_1")(layers.Dense(2, name="dense")(h))
-    found = audit.find_layer(keras.Model({"x": x}, {"y": h}), scope)
+    found = find_layer(keras.Model({"x": x}, {"y": h}), scope)
     assert (found and found.name) == name
 
 
@@ -184,5 +191,5 @@ def test_int8_is_where_it_should_be():
 def test_ranges_are_the_widest_of_all_samples():
     one = {"min": np.array([-1.0, 0]), "max": np.array([1.0, 5])}
     two = {"min": np.array([-3.0, 1]), "max": np.array([0.5, 9])}
-    both = quantize._widest(quantize._widest({}, one), two)
+    both = _widest(_widest({}, one), two)
     assert both["min"].tolist() == [-3, 0] and both["max"].tolist() == [1, 9]

@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 from keras import layers
 
-from mmkeras.export import onnx
-from mmkeras.export.convert import refuse_conversion, to_tflite
-from mmkeras.export.culprit import find_culprit
-from mmkeras.export.departure import find_departure, layer_outputs
-from mmkeras.export.tensors import trace
+from mmkeras.export import (
+    find_culprit,
+    find_departure,
+    layer_outputs,
+    refuse_conversion,
+    to_onnx,
+    to_tflite,
+    trace,
+)
 
 
 def towered_model():
@@ -37,7 +41,7 @@ def exported(tmp_path_factory):
     model = towered_model()
     folder = tmp_path_factory.mktemp("departure")
     to_tflite(model, folder / "m.tflite")
-    onnx.to_onnx(model, folder / "m.onnx")
+    to_onnx(model, folder / "m.onnx")
     return model, folder
 
 

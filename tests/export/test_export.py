@@ -13,8 +13,15 @@ import pytest
 from export.export_toys import ToyData, ready_files, toy_export, toy_run
 
 from mmkeras import artefact
-from mmkeras.export import bundle, export, exporter, measure, process
-from mmkeras.export.profiles import load_profile
+from mmkeras.export import (
+    bundle,
+    export,
+    exporter,
+    load_profile,
+    process,
+)
+from mmkeras.export.bundle import contents
+from mmkeras.export.verification import measurement
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +117,7 @@ def run_export(out, **options):
 def test_a_drop_above_the_limit_leaves_the_card_alone(
     without_child, monkeypatch, tmp_path
 ):
-    real = measure.score
+    real = measurement.score
 
     def worse(kind, labels, weight, output):
         found = real(kind, labels, weight, output)
@@ -119,7 +126,7 @@ def test_a_drop_above_the_limit_leaves_the_card_alone(
         return found
 
     first = {}
-    monkeypatch.setattr(measure, "score", worse)
+    monkeypatch.setattr(measurement, "score", worse)
     out = tmp_path / "bundle"
     message = (
         r"accuracy of `digit` must not drop by more than 0.05. Received: "
@@ -193,7 +200,9 @@ def test_a_bundle_of_onnx_has_no_runner(without_child, tmp_path):
 
 
 def test_the_runner_is_found_where_it_was_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle, "__file__", "/nowhere/mmkeras/export/bundle.py")
+    monkeypatch.setattr(
+        contents, "__file__", "/nowhere/mmkeras/export/bundle/contents.py"
+    )
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
     with pytest.raises(ValueError, match="runner must lie beside.*nowhere"):
         bundle.runner_source()

@@ -7,8 +7,14 @@ import pytest
 from export.export_toys import toy_inputs, toy_run
 from keras import layers, ops
 
-from mmkeras.export import onnx, quantize_onnx
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export import (
+    open_file,
+    run_all,
+    to_dynamic,
+    to_float16,
+    to_int8,
+    to_onnx,
+)
 
 pytestmark = [
     # tf2onnx and its helpers, on the NumPy and TensorFlow of today.
@@ -18,7 +24,7 @@ pytestmark = [
 
 def check(model, x, path, limit=1e-5):
     """Converts and compares, in batches of 3, 3, 2."""
-    onnx.to_onnx(model, path)
+    to_onnx(model, path)
     found = run_all(open_file(path), x, batch=3)
     expected = model.predict(x, verbose=0)
     assert set(found) == set(expected)
@@ -67,7 +73,7 @@ def test_keras_is_left_as_it_was(tmp_path):
     from keras.src.backend.tensorflow import nn
 
     model = image_model(layers.Conv2D(8, 3, groups=2))
-    onnx.to_onnx(model, tmp_path / "m.onnx")
+    to_onnx(model, tmp_path / "m.onnx")
     assert nn.tf is tf
 
 
@@ -109,21 +115,21 @@ def test_the_layer_of_a_refused_operator_is_named(tmp_path):
         {"sound": x}, {"y": layers.Dense(2, name="y")(spectrum)}
     )
     with pytest.raises(ValueError, match=r"layer `raw` \(Lambda\) needs oper"):
-        onnx.to_onnx(model, tmp_path / "m.onnx")
+        to_onnx(model, tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize("mode", ["dynamic", "float16", "int8"])
 def test_smaller_files_answer_nearly_alike(tmp_path, mode):
     toy = toy_run()
     source, target = tmp_path / "float.onnx", tmp_path / f"{mode}.onnx"
-    onnx.to_onnx(toy.model, source)
+    to_onnx(toy.model, source)
     x = toy_inputs(32, 5)
     if mode == "int8":
-        quantize_onnx.to_int8(source, target, x)
+        to_int8(source, target, x)
     elif mode == "dynamic":
-        quantize_onnx.to_dynamic(source, target)
+        to_dynamic(source, target)
     else:
-        quantize_onnx.to_float16(source, target)
+        to_float16(source, target)
     found = run_all(open_file(target), x)["digit"]
     expected = toy.model.predict(x, verbose=0)["digit"]
     assert target.stat().st_size < 0.75 * source.stat().st_size
@@ -133,8 +139,8 @@ def test_smaller_files_answer_nearly_alike(tmp_path, mode):
 
 def test_the_front_end_stays_float(tmp_path):
     source, target = tmp_path / "float.onnx", tmp_path / "int8.onnx"
-    onnx.to_onnx(toy_run().model, source)
-    quantize_onnx.to_int8(source, target, toy_inputs(4, 5))
+    to_onnx(toy_run().model, source)
+    to_int8(source, target, toy_inputs(4, 5))
     nodes = onnx_library.load(str(target)).graph.node
     weights = {
         node.output[0] for node in nodes if node.op_type == "DequantizeLinear"

@@ -3,12 +3,12 @@
 import keras
 import pytest
 
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.memory import peak_bytes
-from mmkeras.export.profiles import (
+from mmkeras.export import (
     load_profile,
     misfits,
+    peak_bytes,
     profiles_folder,
+    to_tflite,
 )
 
 NAMES = sorted(path.stem for path in profiles_folder().glob("*.toml"))

@@ -7,19 +7,30 @@ import numpy as np
 import pytest
 from keras import layers
 
-from mmkeras.export import advice, recipes, tasks
-from mmkeras.export.audit import (
+from mmkeras.export import (
+    SILENCE_DB,
     count_operators,
+    decibels,
+    fewest_floats,
+    find_departure,
+    find_ranges,
+    layer_errors,
     layer_path,
+    loop_of,
     narrow_convolutions,
+    noise_ratio,
+    open_file,
     operators,
+    own_errors,
+    quantize_full,
+    quantize_mixed,
+    quantize_tflite,
+    run_all,
+    to_tflite,
+    worth_floating,
 )
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.departure import find_departure
-from mmkeras.export.mixed import quantize_mixed
-from mmkeras.export.quantize import find_ranges, quantize_tflite
-from mmkeras.export.quantize_full import loop_of, quantize_full
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export.recipes import choice
+from mmkeras.export.worker import tasks
 from mmkeras.towers.logmel import LogMel
 
 RNG = np.random.default_rng(0)
@@ -61,14 +72,14 @@ def layer_of(model, scope):
 def test_the_hostile_layer_stands_out(hostile):
     model, source, x, _ = hostile
     few = {"x": x["x"][:32]}
-    own = advice.own_errors(source, few, find_ranges(source, x))
+    own = own_errors(source, few, find_ranges(source, x))
     by_layer = {layer_of(model, scope): db for scope, db in own.items()}
     assert set(by_layer) == {"calm_0", "calm_1", "wild", "calm_2", "label"}
     # The one that makes the large value, and the one that reads it.
     hostile = {"wild", "calm_2"}
     calm = min(db for name, db in by_layer.items() if name not in hostile)
     assert all(by_layer[name] < calm - 10 for name in hostile)
-    worst, gain = advice.worth_floating(own)
+    worst, gain = worth_floating(own)
     assert {layer_of(model, scope) for scope in worst} == hostile and gain > 10
 
 
@@ -76,12 +87,12 @@ def test_errors_grow_along_the_file(hostile, tmp_path):
     model, source, x, _ = hostile
     quantize_tflite(source, tmp_path / "int8.tflite", x)
     few = {"x": x["x"][:32]}
-    found = advice.layer_errors(source, tmp_path / "int8.tflite", few)
+    found = layer_errors(source, tmp_path / "int8.tflite", few)
     by_layer = {layer_of(model, scope): db for scope, db in found.items()}
     assert by_layer["calm_0"] > 35 > 20 > by_layer["calm_2"]
     # A file compared with itself has no noise at all.
-    same = advice.layer_errors(source, source, few)
-    assert set(same.values()) == {advice.SILENCE_DB}
+    same = layer_errors(source, source, few)
+    assert set(same.values()) == {SILENCE_DB}
 
 
 def test_mixed_precision_keeps_the_hostile_layer_in_float(hostile, tmp_path):
@@ -115,16 +126,16 @@ def test_as_few_layers_as_will_do_stay_float(needed, tries):
         assert floats == [f"layer {i}" for i in range(len(floats))]
         return 0.0 if len(floats) >= needed else 1.0
 
-    found = advice.fewest_floats(own, drop, limit=0.01)
+    found = fewest_floats(own, drop, limit=0.01)
     assert len(found) == min(needed, 12)
     assert len(asked) <= tries
 
 
 def test_no_layer_is_worth_it_where_all_are_alike():
     own = dict.fromkeys("abcdefghijklmnopqrstuvwxyz", 40.0)
-    assert advice.worth_floating(own) == ([], 0.0)
-    assert advice.worth_floating({**own, "c": 10.0})[0] == ["c"]
-    assert advice.worth_floating({"alone": 3.0}) == ([], 0.0)
+    assert worth_floating(own) == ([], 0.0)
+    assert worth_floating({**own, "c": 10.0})[0] == ["c"]
+    assert worth_floating({"alone": 3.0}) == ([], 0.0)
 
 
 def mixed_input_model(recurrent=False):
@@ -189,7 +200,7 @@ def test_each_recipe_answers_nearly_alike(
         quantize_tflite(source, target, x, bits=bits)
     found = run_all(open_file(target), x)
     expected = model.predict(x, verbose=0)
-    assert advice.decibels(advice.noise_ratio(expected, found)) > least_db
+    assert decibels(noise_ratio(expected, found)) > least_db
     assert target.stat().st_size < source.stat().st_size
     # The front end is float in all of them, whatever comes behind.
     names = [kind for name, kind in kinds(target) if "logmel/" in name]
@@ -249,7 +260,7 @@ def test_a_loop_is_refused_by_full_int8_before_it_crashes(tmp_path):
     # The other recipe takes it, and its errors can be read.
     x, target = mixed_inputs(8), tmp_path / "heavy.tflite"
     quantize_tflite(source, target, x)
-    errors = advice.layer_errors(source, target, x)
+    errors = layer_errors(source, target, x)
     by_layer = {layer_of(model, scope): db for scope, db in errors.items()}
     assert by_layer["second"] > 30 and by_layer["join"] > 20
     assert find_departure(model, source, x) is None
@@ -287,14 +298,14 @@ def a_card(**drops):
 )
 def test_the_fastest_recipe_that_passes_is_chosen(measured, chosen):
     card = a_card(**measured)
-    assert recipes.choose(card, "int8", {"int8-full": "a loop"}) == chosen
+    assert choice.choose(card, "int8", {"int8-full": "a loop"}) == chosen
     assert card["recipe"] == chosen
     if "int8_full" in measured:
         expected = measured["int8_full"][0]
         assert card["recipes"]["int8-full"]["drop"] == pytest.approx(expected)
     else:
         assert card["recipes"]["int8-full"] == {"refused": "a loop"}
-    assert recipes.choose(card, "dynamic", {}) is None
+    assert choice.choose(card, "dynamic", {}) is None
 
 
 def test_a_recipe_that_fails_is_left_out_if_another_does_not():
@@ -304,15 +315,15 @@ def test_a_recipe_that_fails_is_left_out_if_another_does_not():
 
     said = []
     job = {"quantize": "int8"}
-    assert recipes.make_recipes(job, run, said.append) == {
+    assert choice.make_recipes(job, run, said.append) == {
         "int8-full": "It crashed."
     }
     assert said == ["left out: int8-full: It crashed."]
     both = ("int8-full", "int8-heavy")
     with pytest.raises(ValueError, match="It crashed"):
-        recipes.make_recipes(job, lambda j, r: run(j, r, both), str)
+        choice.make_recipes(job, lambda j, r: run(j, r, both), str)
     with pytest.raises(ValueError, match="It crashed"):
-        recipes.make_recipes({"quantize": "int8-full"}, run, str)
+        choice.make_recipes({"quantize": "int8-full"}, run, str)
 
 
 @pytest.fixture
@@ -340,7 +351,7 @@ def test_tasks_follow_each_other(job_folder, capsys):
     assert set(floats) == {"wild", "calm_2"}
 
     card = {}
-    recipes.add_advice(card, job_folder)
+    choice.add_advice(card, job_folder)
     assert set(card["advice"]["worth_floating"]) == {"wild", "calm_2"}
     assert card["advice"]["gain_db"] > 10
     assert card["layers"]["wild"]["own_db"] < card["layers"]["calm_0"]["own_db"]

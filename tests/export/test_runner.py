@@ -10,7 +10,7 @@ import pytest
 from export.export_toys import toy_export, toy_inputs
 from PIL import Image
 
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export import open_file, run_all
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
     import keras
     from keras import ops
 
-    from mmkeras.export.convert import to_tflite
+    from mmkeras.export import to_tflite
 
     inputs = {
         "ecg": keras.Input((20, 2), name="ecg"),

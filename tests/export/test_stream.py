@@ -6,8 +6,7 @@ import pytest
 
 from mmkeras import fusion, towers
 from mmkeras.checks.toys import classifier, random_input
-from mmkeras.export import stream
-from mmkeras.export.stream import step_length, step_model, streamed_towers
+from mmkeras.export import step_length, step_model, streamed_towers
 
 KINDS = {
     "text": lambda **more: towers.text_tower(
@@ -62,7 +61,7 @@ def stream_through(step, name, x, count):
     state = {
         tensor.name: np.zeros((len(x[name]), *tensor.shape[1:]), "float32")
         for tensor in step.inputs
-        if tensor.name.startswith(stream.PREFIX)
+        if tensor.name.startswith("state_")
     }
     others = {key: value for key, value in x.items() if key != name}
     length = next(t.shape[1] for t in step.inputs if t.name == name)

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from export.export_toys import ToyData, toy_inputs, toy_run
 
-from mmkeras.export import samples
-from mmkeras.export.card import failures, table
-from mmkeras.export.runtimes import latencies_ms, open_file
+from mmkeras.export import (
+    calibration,
+    failures,
+    latencies_ms,
+    open_file,
+    scenarios,
+    table,
+    take,
+)
 from mmkeras.export.scores import agreement, score
 
 
@@ -33,7 +39,7 @@ def batches(count, size=4):
 )
 def test_samples_are_taken_evenly(count, every, expected):
     spec = SimpleNamespace(modalities=["a"], optional=())
-    x, y, weight = samples.take(batches(10), spec, count, every)
+    x, y, weight = take(batches(10), spec, count, every)
     assert list(x) == ["a"] and x["a"].tolist() == expected
     assert y["t"].tolist() == [-i for i in expected]
     assert len(weight["t"]) == len(expected)
@@ -41,7 +47,7 @@ def test_samples_are_taken_evenly(count, every, expected):
 
 def test_calibration_lacks_each_optional_modality_in_turn():
     data = ToyData(toy_run().model, toy_run().data.folder)
-    x = samples.calibration(data.train, toy_run().spec, 64)
+    x = calibration(data.train, toy_run().spec, 64)
     absent = x["present"] == 0
     assert len(x["image"]) == 64
     for column, name in enumerate(("audio", "text")):
@@ -49,13 +55,13 @@ def test_calibration_lacks_each_optional_modality_in_turn():
         assert absent[rows, column].all()
         assert not x[name][rows].any()
     # The batches of the data set itself are as they were.
-    again = samples.take(data.train, toy_run().spec, 64)[0]
+    again = take(data.train, toy_run().spec, 64)[0]
     assert again["audio"][7].any() or not again["present"][7, 0]
 
 
 def test_scenarios_take_one_modality_away():
     x = toy_inputs(6, 0)
-    found = dict(samples.scenarios(x, ("audio", "text")))
+    found = dict(scenarios(x, ("audio", "text")))
     assert list(found) == ["all", "without audio", "without text"]
     assert found["all"] is x
     assert not found["without text"]["text"].any()

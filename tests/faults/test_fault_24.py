@@ -12,7 +12,7 @@ from export.export_toys import runner
 from onnx import TensorProto, helper, numpy_helper
 
 from mmkeras import artefact
-from mmkeras.export.isolated import Isolated
+from mmkeras.export import Isolated
 
 MUTATIONS = 300
 FORMATS = ["tflite", "onnx"]
@@ -44,8 +44,7 @@ def inputs():
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """The toy in both formats, and the answer of Keras."""
-    from mmkeras.export.convert import to_tflite
-    from mmkeras.export.onnx import to_onnx
+    from mmkeras.export import to_onnx, to_tflite
 
     folder, model = tmp_path_factory.mktemp("files"), toy_model()
     to_tflite(model, folder / "model.tflite")

@@ -6,9 +6,7 @@ import pytest
 import tensorflow as tf
 
 from mmkeras import heads
-from mmkeras.export.audit import count_operators
-from mmkeras.export.convert import to_tflite
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export import count_operators, open_file, run_all, to_tflite
 
 HEADS = {
     "grade": heads.Ordinal(4),

@@ -8,6 +8,7 @@ import pytest
 from heads_toys import SPEC
 
 from mmkeras.export import bundle
+from mmkeras.export.bundle import contents
 from mmkeras.spec import DataSpec
 
 
@@ -28,7 +29,7 @@ def runner():
             return inputs
 
     targets = DataSpec.from_dict(SPEC).targets
-    return Told({n: bundle._output(t) for n, t in sorted(targets.items())})
+    return Told({n: contents._output(t) for n, t in sorted(targets.items())})
 
 
 def test_the_manifest_says_what_an_answer_means(runner):

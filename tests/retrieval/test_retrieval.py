@@ -340,7 +340,7 @@ def test_an_embedding_target_reads_all_modalities(toys, tmp_path):
 
 def test_an_index_of_a_bundle_has_the_embeddings_of_its_file(toys, tmp_path):
     """The bundle's file is asked; its model here is that of the run."""
-    from mmkeras.export.convert import to_tflite
+    from mmkeras.export import to_tflite
 
     bundle = tmp_path / "bundle"
     bundle.mkdir()

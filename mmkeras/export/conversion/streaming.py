@@ -9,7 +9,7 @@ next state. What needs to see the whole sequence is refused by name.
 import keras
 from keras import layers, ops
 
-from mmkeras.export.steps import STATE as PREFIX
+from mmkeras.export.conversion.stepping import STATE as PREFIX
 
 # What looks at each step alone.
 POINTWISE = {

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 import keras
 import numpy as np
 
-from mmkeras.export.audit import check_built_in, refuse_operator
-from mmkeras.export.culprit import find_culprit
-from mmkeras.export.runtimes import SIGNATURE
-from mmkeras.export.steps import PREFIX
+from mmkeras.export.conversion.failing_layer import find_culprit
+from mmkeras.export.conversion.operators import check_built_in, refuse_operator
+from mmkeras.export.conversion.runtimes import SIGNATURE
+from mmkeras.export.conversion.stepping import PREFIX
 
 UNSUPPORTED = re.compile(
     r"loc\(([^\n]*)'tf\.(\w+)' op is neither a custom op nor a flex op"

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mmkeras.export.audit import refuse_operator
+from mmkeras.export.conversion.operators import refuse_operator
 
 OPSET = 17
 UNSUPPORTED = re.compile(r"Name: (?P<scope>\S+) OpType: (?P<operator>\w+)")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.export.runtimes import SIGNATURE
-from mmkeras.export.signatures import repair
-from mmkeras.export.steps import calibration_rows
+from mmkeras.export.conversion.runtimes import SIGNATURE
+from mmkeras.export.conversion.signatures import repair
+from mmkeras.export.conversion.stepping import calibration_rows
 
 # Their time and their weights are nearly all of a model's. What stays float
 # beside them (softmax, normalisation, attention scores) is quick, and in int8

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.export.audit import count_operators
-from mmkeras.export.runtimes import latencies_ms, open_file, run_all
-from mmkeras.export.samples import scenarios
+from mmkeras.export.conversion.operators import count_operators
+from mmkeras.export.conversion.runtimes import latencies_ms, open_file, run_all
 from mmkeras.export.scores import METRIC, agreement, score
 from mmkeras.export.statistics import Bootstrap, calibration_error, compare
+from mmkeras.export.verification.sampling import scenarios
 from mmkeras.spec import DataSpec
 
 # A float file computes what Keras does, but for the order of its sums.

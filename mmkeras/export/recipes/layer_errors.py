@@ -7,15 +7,15 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from mmkeras.export.audit import operators
-from mmkeras.export.quantize import (
+from mmkeras.export.conversion.operators import operators
+from mmkeras.export.conversion.runtimes import open_file, run_all
+from mmkeras.export.conversion.tracing import trace
+from mmkeras.export.recipes.heavy_int8 import (
     FLOAT_SCOPES,
     HEAVY,
     Ranges,
     quantize_tflite,
 )
-from mmkeras.export.runtimes import open_file, run_all
-from mmkeras.export.tensors import trace
 
 # Below this the error is that of float32 itself.
 SILENCE_DB = 120.0

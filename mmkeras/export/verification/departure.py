@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.export.audit import find_layer
-from mmkeras.export.runtimes import open_file
-from mmkeras.export.tensors import trace
+from mmkeras.export.conversion.operators import find_layer
+from mmkeras.export.conversion.runtimes import open_file
+from mmkeras.export.conversion.tracing import trace
 
 # What two orders of summation may differ by, relative to the largest value.
 TOLERANCE = 1e-4

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from mmkeras.export.measure import FLOAT_TOLERANCE
+from mmkeras.export.verification.measurement import FLOAT_TOLERANCE
 
 
 def failures(card: dict, names: Collection[str]) -> list[str]:

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.export.advice import fewest_floats, own_errors
-from mmkeras.export.quantize import FLOAT_SCOPES, find_ranges, quantize_tflite
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export.conversion.runtimes import open_file, run_all
+from mmkeras.export.recipes.heavy_int8 import (
+    FLOAT_SCOPES,
+    find_ranges,
+    quantize_tflite,
+)
+from mmkeras.export.recipes.layer_errors import fewest_floats, own_errors
 from mmkeras.export.scores import METRIC, score
 
 Arrays = Mapping[str, np.ndarray]

@@ -7,8 +7,8 @@ from typing import Annotated
 import pydantic
 from pydantic import Field
 
-from mmkeras.export.audit import count_operators
-from mmkeras.export.memory import peak_bytes
+from mmkeras.export.conversion.memory import peak_bytes
+from mmkeras.export.conversion.operators import count_operators
 from mmkeras.spec import nearest, read_toml
 
 Names = Annotated[tuple[str, ...], Field(strict=False, max_length=500)]
@@ -45,7 +45,7 @@ class Profile(pydantic.BaseModel):
 
 def profiles_folder() -> Path:
     """Finds `export/profiles`: in a checkout, or as installed."""
-    checkout = Path(__file__).parents[2] / "export" / "profiles"
+    checkout = Path(__file__).parents[3] / "export" / "profiles"
     if checkout.is_dir():
         return checkout
     return Path(sysconfig.get_path("data")) / "share" / "mmkeras" / "profiles"

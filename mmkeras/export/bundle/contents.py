@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
-from mmkeras.export.runtimes import SIGNATURE
+from mmkeras.export.conversion.runtimes import SIGNATURE
 from mmkeras.spec import DataSpec
 
 CARD, LABELS, RUNNER = "card.json", "labels.json", "run.py"
@@ -175,7 +175,7 @@ def labels(spec: DataSpec) -> dict[str, list[str]]:
 def runner_source() -> Path:
     """Finds `run.py`: beside the package in a checkout, or as installed."""
     places = [
-        Path(__file__).parents[2] / "export" / RUNNER,
+        Path(__file__).parents[3] / "export" / RUNNER,
         Path(sysconfig.get_path("data")) / "share" / "mmkeras" / RUNNER,
     ]
     for place in places:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.export.audit import operators
-from mmkeras.export.quantize import FLOAT_SCOPES
-from mmkeras.export.runtimes import SIGNATURE
+from mmkeras.export.conversion.operators import operators
+from mmkeras.export.conversion.runtimes import SIGNATURE
+from mmkeras.export.recipes.heavy_int8 import FLOAT_SCOPES
 
 
 def quantize_full(

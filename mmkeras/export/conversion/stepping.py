@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.export.runtimes import open_file, run_all
+from mmkeras.export.conversion.runtimes import open_file, run_all
 
 PREFIX, STATE = "stream_", "state_"
 # Sequences that calibrate a stream, and that it is compared on.

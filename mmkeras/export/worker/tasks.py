@@ -22,9 +22,9 @@ def step(name: str) -> None:
 
 def heavy(job: dict, folder: Path) -> None:
     """Quantizes the heavy operators; activations of 8 or 16 bits."""
-    from mmkeras.export.audit import narrow_convolutions
-    from mmkeras.export.learned import load_ranges
-    from mmkeras.export.quantize import find_ranges, quantize_tflite
+    from mmkeras.export.conversion.operators import narrow_convolutions
+    from mmkeras.export.recipes.heavy_int8 import find_ranges, quantize_tflite
+    from mmkeras.export.recipes.learned_ranges import load_ranges
 
     step(f"converting to tflite, {job['task']}")
     source = folder / "float.tflite"
@@ -43,7 +43,7 @@ def heavy(job: dict, folder: Path) -> None:
 
 def full(job: dict, folder: Path) -> None:
     """Quantizes every operator."""
-    from mmkeras.export.quantize_full import loop_of, quantize_full
+    from mmkeras.export.recipes.full_int8 import loop_of, quantize_full
 
     step(f"converting to tflite, {job['task']}")
     source = folder / "float.tflite"
@@ -60,8 +60,8 @@ def full(job: dict, folder: Path) -> None:
 
 def mixed(job: dict, folder: Path) -> None:
     """Quantizes what the metrics allow."""
-    from mmkeras.export.audit import narrow_convolutions
-    from mmkeras.export.mixed import quantize_mixed
+    from mmkeras.export.conversion.operators import narrow_convolutions
+    from mmkeras.export.recipes.mixed_precision import quantize_mixed
 
     step("converting to tflite, mixed: the worst layers stay float")
     source = folder / "float.tflite"
@@ -88,21 +88,21 @@ def mixed(job: dict, folder: Path) -> None:
 
 def advise(job: dict, folder: Path) -> None:
     """Measures the error of each layer, in the whole file and alone."""
-    from mmkeras.export import advice
-    from mmkeras.export.audit import narrow_convolutions
-    from mmkeras.export.quantize import find_ranges
+    from mmkeras.export.conversion.operators import narrow_convolutions
+    from mmkeras.export.recipes import layer_errors
+    from mmkeras.export.recipes.heavy_int8 import find_ranges
 
     step("measuring the error of each layer")
     source, scopes = folder / "float.tflite", float_scopes(job)
     keep = narrow_convolutions(source)
     samples = load(folder / "calibration.npz")
     few = {name: values[:16] for name, values in samples.items()}
-    own = advice.own_errors(
+    own = layer_errors.own_errors(
         source, few, find_ranges(source, samples), scopes, keep, ADVICE_SEC
     )
-    heavy = advice.heavy_operators(source, scopes, keep)
+    heavy = layer_errors.heavy_operators(source, scopes, keep)
     errors = {
-        "whole": advice.layer_errors(source, folder / job["file"], few),
+        "whole": layer_errors.layer_errors(source, folder / job["file"], few),
         "own": own,
         "complete": set(own) == set(heavy),
     }
@@ -133,7 +133,7 @@ def read(path: Path) -> Any:
 
 def float_scopes(job: dict) -> tuple[str, ...]:
     """Returns the parts of layer names whose operators compute in float."""
-    from mmkeras.export.quantize import FLOAT_SCOPES
+    from mmkeras.export.recipes.heavy_int8 import FLOAT_SCOPES
 
     return (*FLOAT_SCOPES, *job.get("float_layers", ()))
 

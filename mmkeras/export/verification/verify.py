@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.export import card as cards
-from mmkeras.export import child, recipes, steps, tasks
-from mmkeras.export.measure import (
+from mmkeras.export.bundle import card as cards
+from mmkeras.export.conversion import stepping
+from mmkeras.export.recipes import choice
+from mmkeras.export.verification.measurement import (
     FLOAT_TOLERANCE,
     add_files,
     finish,
     measure,
 )
-from mmkeras.export.samples import scenarios, take
+from mmkeras.export.verification.sampling import scenarios, take
+from mmkeras.export.worker import child, tasks
 from mmkeras.spec import DataSpec
 
 # Labelled samples that mixed precision is chosen on.
@@ -33,7 +35,7 @@ def verify(
     data: Any,
     job: dict,
     test: Test,
-    run: recipes.Run,
+    run: choice.Run,
     report: Report,
 ) -> dict[str, Any]:
     """Returns the card of a job whose float files have been made.
@@ -53,8 +55,8 @@ def verify(
     if quantize == "mixed":
         _save_choice(spec, data, folder)
     tflite = "tflite" in job["formats"]
-    refused = recipes.make_recipes(job, run, report) if tflite else {}
-    files = recipes.tflite_files(job) if tflite else {}
+    refused = choice.make_recipes(job, run, report) if tflite else {}
+    files = choice.tflite_files(job) if tflite else {}
     if "onnx" in job["formats"]:
         files["onnx float32"] = "float.onnx"
         if quantize != "none":
@@ -68,7 +70,7 @@ def verify(
         "max_drop": job["max_drop"],
         **measure(spec, folder, files, test),
     }
-    chosen = recipes.choose(card, quantize, refused) if tflite else None
+    chosen = choice.choose(card, quantize, refused) if tflite else None
     if quantize == "int8" and chosen and not card["recipes"][chosen]["passes"]:
         _save_choice(spec, data, folder)
         mixed = {"tflite mixed": "mixed.tflite"}
@@ -79,7 +81,7 @@ def verify(
         else:
             files |= mixed
             add_files(card, measure(spec, folder, mixed, test))
-        chosen = recipes.choose(card, quantize, refused)
+        chosen = choice.choose(card, quantize, refused)
     if chosen:
         _advise(card, job, chosen, run, report)
         files = _ship(card, job, files, chosen)
@@ -96,7 +98,7 @@ def _save_choice(spec: DataSpec, data: Any, folder: Path) -> None:
 
 
 def _advise(
-    card: dict, job: dict, chosen: str, run: recipes.Run, report: Report
+    card: dict, job: dict, chosen: str, run: choice.Run, report: Report
 ) -> None:
     """Adds the error of each layer; an advice that fails stops nothing."""
     folder = Path(job["folder"])
@@ -106,7 +108,7 @@ def _advise(
     try:
         task = {**job, "task": "advise", "file": f"{chosen}.tflite"}
         run(task, report)
-        recipes.add_advice(card, folder)
+        choice.add_advice(card, folder)
     except ValueError as error:
         card["advice"] = {"failed": str(error).splitlines()[0]}
 
@@ -117,7 +119,7 @@ def _ship(card: dict, job: dict, files: dict, chosen: str) -> dict[str, str]:
     old, new = f"tflite {chosen}", f"tflite {quantize}"
     if old != new:
         shutil.copyfile(folder / files[old], folder / f"{quantize}.tflite")
-        recipes.rename(card, old, new)
+        choice.rename(card, old, new)
     renamed = {new if k == old else k: v for k, v in files.items()}
     return {**renamed, new: f"{quantize}.tflite"}
 
@@ -128,7 +130,7 @@ def _judge(
     job: dict,
     files: dict[str, str],
     test: Test,
-    run: recipes.Run,
+    run: choice.Run,
     report: Report,
 ) -> None:
     """Notes what was lost, against the limits, and what is shipped."""
@@ -158,7 +160,7 @@ def _check_streams(
         return []
     found = []
     float_file = folder / files["tflite float32"]
-    card["streams"] = steps.compare(float_file, x)
+    card["streams"] = stepping.compare(float_file, x)
     for name, entry in card["streams"].items():
         if entry["largest_difference"] > FLOAT_TOLERANCE:
             found.append(
@@ -168,7 +170,7 @@ def _check_streams(
             )
     for name, file in shipped.items():
         if name.startswith("tflite") and file != files["tflite float32"]:
-            for key, entry in steps.compare(folder / file, x).items():
+            for key, entry in stepping.compare(folder / file, x).items():
                 gap = entry["largest_difference"]
                 card["streams"][key]["shipped_difference"] = gap
     if (folder / child.STREAMS).is_file():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.export.runtimes import SIGNATURE
+from mmkeras.export.conversion.runtimes import SIGNATURE
 
 
 def trace(

@@ -1,6 +1,6 @@
 """The conversions, in processes of their own: a converter can crash.
 
-    python -m mmkeras.export.child job.json
+    python -m mmkeras.export.worker.child job.json
 
 The job names the task, the model, the samples, what to make and the folder to
 work in. Each step is announced on standard output, so that the parent can say
@@ -15,8 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.export import tasks
-from mmkeras.export.tasks import NAMES, float_scopes, load, refuse_loop, step
+from mmkeras.export.worker import tasks
+from mmkeras.export.worker.tasks import (
+    NAMES,
+    float_scopes,
+    load,
+    refuse_loop,
+    step,
+)
 
 ERROR = "error.txt"
 DEPARTURE, STREAMS = "departure.json", "streams.json"
@@ -41,7 +47,7 @@ def convert(job: dict, folder: Path) -> None:
     step("loading the model")
     # Loading needs its layer to be registered.
     from mmkeras.compress import qat_layer  # noqa: F401
-    from mmkeras.export.learned import plain, save_ranges
+    from mmkeras.export.recipes.learned_ranges import plain, save_ranges
     from mmkeras.model import load_model
 
     model, aware = plain(load_model(job["model"]))
@@ -72,7 +78,7 @@ def check_finite(model, path: str) -> None:
 
 def answer(model, job: dict, folder: Path) -> None:
     """Writes the outputs of Keras for every scenario."""
-    from mmkeras.export.samples import scenarios
+    from mmkeras.export.verification.sampling import scenarios
     from mmkeras.model import load_model
 
     x = load(folder / "test.npz")
@@ -90,10 +96,14 @@ def answer(model, job: dict, folder: Path) -> None:
 
 def make_tflite(model, quantize: str, folder: Path) -> None:
     """Writes the float file, and the one the converter quantizes itself."""
-    from mmkeras.export.audit import find_layer, layer_path, operators
-    from mmkeras.export.convert import to_tflite
-    from mmkeras.export.quantize_full import loop_of
-    from mmkeras.export.stream import step_model, streamed_towers
+    from mmkeras.export.conversion.operators import (
+        find_layer,
+        layer_path,
+        operators,
+    )
+    from mmkeras.export.conversion.streaming import step_model, streamed_towers
+    from mmkeras.export.conversion.tflite import to_tflite
+    from mmkeras.export.recipes.full_int8 import loop_of
 
     step("converting to tflite, float32")
     source = folder / "float.tflite"
@@ -121,7 +131,8 @@ def make_onnx(
     model, quantize: str, samples: dict, folder: Path, scopes=("logmel",)
 ) -> None:
     """Writes the float file and the quantized one."""
-    from mmkeras.export import onnx, quantize_onnx
+    from mmkeras.export.conversion import onnx
+    from mmkeras.export.recipes import onnx_quantization
 
     step("converting to onnx, float32")
     source = folder / "float.onnx"
@@ -130,19 +141,19 @@ def make_onnx(
     if quantize != "none":
         step(f"converting to onnx, {quantize}")
     if quantize.startswith(("int8", "mixed")):
-        quantize_onnx.to_int8(source, target, samples, scopes)
+        onnx_quantization.to_int8(source, target, samples, scopes)
     elif quantize == "dynamic":
-        quantize_onnx.to_dynamic(source, target, scopes)
+        onnx_quantization.to_dynamic(source, target, scopes)
     elif quantize == "float16":
-        quantize_onnx.to_float16(source, target)
+        onnx_quantization.to_float16(source, target)
 
 
 def depart(job: dict, folder: Path) -> None:
     """Finds the first layer where a float file departs from Keras."""
     step("looking for the layer that departs")
     from mmkeras.compress import qat_layer  # noqa: F401
-    from mmkeras.export.departure import find_departure
-    from mmkeras.export.learned import plain
+    from mmkeras.export.recipes.learned_ranges import plain
+    from mmkeras.export.verification.departure import find_departure
     from mmkeras.model import load_model
 
     x = load(folder / "departing.npz")

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mmkeras.export import tasks
-from mmkeras.export.advice import worth_floating
-from mmkeras.export.card import failures, largest_drop
+from mmkeras.export.bundle.card import failures, largest_drop
+from mmkeras.export.recipes.layer_errors import worth_floating
+from mmkeras.export.worker import tasks
 
 # What is made from the float file, each in a process of its own.
 RECIPES = {

@@ -5,9 +5,9 @@ import textwrap
 from pathlib import Path
 
 from mmkeras import artefact
-from mmkeras.export.audit import count_operators
-from mmkeras.export.memory import peak_bytes
-from mmkeras.export.runtimes import SIGNATURE
+from mmkeras.export.conversion.memory import peak_bytes
+from mmkeras.export.conversion.operators import count_operators
+from mmkeras.export.conversion.runtimes import SIGNATURE
 
 HEADER = """\
 /* {title}. Written by mmkeras from the file with SHA-256

@@ -1,0 +1,1 @@
+"""From Keras to files, and what can be read off a file."""

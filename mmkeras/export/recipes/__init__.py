@@ -1,0 +1,1 @@
+"""Ways to make a float file smaller, and the choice among them."""

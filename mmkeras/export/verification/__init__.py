@@ -1,0 +1,1 @@
+"""Whether a file is still the model: measured on samples, against Keras."""
