@@ -17,7 +17,6 @@ ALLOWED = {
     "checks/fusions.py": 1,
     "checks/toys.py": 1,
     "compare/measured.py": 3,
-    "compare/noise.py": 2,
     "compare/scores.py": 2,
     "compare/table.py": 2,
     "compress/distillation_graph.py": 2,

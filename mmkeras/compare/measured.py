@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.compare.noise import LEVELS, noisy
+from mmkeras.compare.noise import noisy
 from mmkeras.evaluation import measure, predict, subsets, without
 from mmkeras.evaluation.decisions import as_category
 from mmkeras.evaluation.measure import HEADLINES, per_class
@@ -68,8 +68,8 @@ def harder(
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yields what was done to the test split, and the first figures then.
 
-    Each modality absent, if any is optional; then noise on each modality, at
-    each level of its kind.
+    Each modality absent, if any is optional; then noise on each modality
+    whose kind offers it, at each level.
 
     Args:
         model: A model that sees every modality.
@@ -83,7 +83,11 @@ def harder(
         yield done, headlines_of(predict(model, changed), spec.targets)
     for name, modality in sorted(spec.modalities.items()):
         known = data.statistics["modalities"].get(name, {})
-        for level, value in enumerate(LEVELS[modality.kind][0]):
+        corruption = modality.corruption()
+        if corruption is None:
+            print(f"noise: none, kind '{modality.kind}' offers no corruption")
+            continue
+        for level, value in enumerate(corruption.levels):
             changed = noisy(data.test, name, modality, level, seed, known)
             done = {"noise": name, "level": value}
             yield done, headlines_of(predict(model, changed), spec.targets)

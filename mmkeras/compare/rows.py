@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from mmkeras.compare.measured import CURVES
-from mmkeras.compare.noise import LEVELS
 from mmkeras.compare.words import SHARES
 from mmkeras.evaluation.measure import HEADLINES
 from mmkeras.metrics import estimate
@@ -93,16 +92,19 @@ def harder(
         clean = over_seeds([run["clean"][name] for run in runs], metric)
         whole = {"arm": arm, "name": "all modalities", "absent": []}
         absent.append({**whole, **clean})
+        # Before the first level of a modality stands the clean split.
+        begun: set[str] = set()
         for place, (done, _) in enumerate(runs[0]["harder"]):
             values = [run["harder"][place][1][name] for run in runs]
             span = over_seeds(values, metric)
             if "absent" in done:
                 absent.append({"arm": arm, **done, **span})
                 continue
-            levels, unit = LEVELS[header["kinds"][done["noise"]]]
+            unit = header["noise_units"][done["noise"]]
             row = {"arm": arm, "modality": done["noise"], "unit": unit}
-            if done["level"] == levels[0]:
+            if done["noise"] not in begun:
                 noise.append({**row, "level": None, **clean})
+                begun.add(done["noise"])
             noise.append({**row, "level": done["level"], **span})
     return {"absent": absent, "noise": noise}
 

@@ -196,6 +196,11 @@ def _header(data: Any, plan: Plan, results: Sequence[Mapping]) -> dict:
         "data_sha256": artefact.sha256_of(data.folder / artefact.MANIFEST),
         "counts": data.counts,
         "kinds": {n: m.kind for n, m in data.spec.modalities.items()},
+        "noise_units": {
+            name: corruption.unit
+            for name, modality in data.spec.modalities.items()
+            if (corruption := modality.corruption())
+        },
         "labels": [labels[fraction] for fraction in plan.fractions],
         "batch_size": data.batch_size,
         "resamples": RESAMPLES,

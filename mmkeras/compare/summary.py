@@ -60,8 +60,9 @@ def summarise(
 
     Args:
         header: `data`, `data_sha256`, `counts`, `labels`, `kinds` (of the
-            modalities), `batch_size`, `resamples`, `budget`, `seeds`,
-            `fractions` and `arms`.
+            modalities), `noise_units` (of theirs that offer a corruption),
+            `batch_size`, `resamples`, `budget`, `seeds`, `fractions` and
+            `arms`.
         results: What was measured of each run.
         targets: Specs by name.
         answers: From one of `results` and a target to labels, outputs and

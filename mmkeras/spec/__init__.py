@@ -7,7 +7,7 @@ once, checked strictly, and never changes afterwards.
 from mmkeras.arguments import nearest
 from mmkeras.spec.dataspec import DataSpec, load_spec
 from mmkeras.spec.kind import Kind
-from mmkeras.spec.modality import Modality, Sample, Stored
+from mmkeras.spec.modality import Corruption, Modality, Sample, Stored
 from mmkeras.spec.registry import (
     MODALITIES,
     TARGETS,
@@ -20,6 +20,7 @@ from mmkeras.spec.target import Target
 from mmkeras.spec.toml import read_toml
 
 __all__ = [
+    "Corruption",
     "DataFiles",
     "DataSpec",
     "Kind",

@@ -51,6 +51,13 @@ class Kind(Table):
                 return importlib.import_module(name)
         return None
 
+    def offer(
+        self, stem: str, name: str, *arguments: Any, **named: Any
+    ) -> Any | None:
+        """Calls `name(self, ...)` of the file `stem`; None without either."""
+        function = getattr(self.part(stem), name, None)
+        return function and function(self, *arguments, **named)
+
     def ask(self, stem: str, name: str, *arguments: Any, **named: Any) -> Any:
         """Calls `name(self, ...)` of the file `stem`.
 

@@ -1,6 +1,7 @@
 """What every kind of modality answers."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
@@ -46,6 +47,23 @@ class Stored:
     offset: float = 0.0
 
 
+@dataclass(frozen=True)
+class Corruption:
+    """How the input of a modality gets worse, in levels that have a unit.
+
+    Args:
+        levels: Mild to severe.
+        unit: What a level is, as on an axis.
+        change: From a random generator, a batch `(batch, *shape)`, a level,
+            and the statistics of the training split (empty where unknown),
+            to numbers in the shape of the batch.
+    """
+
+    levels: tuple[float, ...]
+    unit: str
+    change: Callable[[Any, Any, float, Mapping[str, Any]], Any]
+
+
 class Modality(Kind):
     """What goes into the model; the base of every kind of modality.
 
@@ -73,6 +91,10 @@ class Modality(Kind):
     def manifest_columns(self) -> tuple[str, ...]:
         """Columns of the manifest that one sample is read from."""
         return (self.column,)
+
+    def corruption(self) -> Corruption | None:
+        """How a sensor or its surroundings spoil it; None: not offered."""
+        return self.offer("corrupt", "corruption")
 
 
 def check_size(modality: Modality) -> Modality:

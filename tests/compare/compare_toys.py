@@ -5,11 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 
 from mmkeras.compare.measured import classes_of, figures_of, headlines_of
-from mmkeras.compare.noise import LEVELS
+from mmkeras.kinds import Audio, Image
 
 CLASSES = ["ant", "bee", "cat"]
 TARGETS = {"animal": SimpleNamespace(kind="category", classes=CLASSES)}
-KINDS = {"image": "image", "sound": "audio"}
+MODALITIES = {
+    "image": Image(kind="image", column="i", height=8, width=8),
+    "sound": Audio(
+        kind="audio", column="s", sample_rate_hz=8000, duration_sec=1
+    ),
+}
+NOISE = {name: each.corruption() for name, each in MODALITIES.items()}
 COUNTS = {"counts": {"ant": 60, "bee": 30, "cat": 10}}
 
 
@@ -56,7 +62,8 @@ def toy(skills, seeds=5, fractions=(1.0,), samples=200, spread=0.0, draw=0):
         "data": "zoo",
         "data_sha256": "0" * 64,
         "counts": {"train": 100, "validation": 50, "test": samples},
-        "kinds": KINDS,
+        "kinds": {name: each.kind for name, each in MODALITIES.items()},
+        "noise_units": {name: each.unit for name, each in NOISE.items()},
         "labels": [round(100 * fraction) for fraction in fractions],
         "batch_size": 10,
         "resamples": 200,
@@ -85,8 +92,8 @@ def run_of(name, fraction, seed, said, labels, weights):
         ({"absent": ["sound"], "name": "only image"}, {"animal": value - 0.1}),
         ({"absent": ["image"], "name": "only sound"}, {"animal": value - 0.3}),
     ]
-    for modality, kind in KINDS.items():
-        for place, level in enumerate(LEVELS[kind][0]):
+    for modality, corruption in NOISE.items():
+        for place, level in enumerate(corruption.levels):
             lower = {"animal": value - 0.05 * (place + 1)}
             worse.append(({"noise": modality, "level": level}, lower))
     late = 30 if name == "component" else 10
