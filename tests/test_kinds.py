@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 import mmkeras
+from mmkeras import processes
 from mmkeras.spec import MODALITIES, TARGETS, DataSpec, Modality, Target
 
 PACKAGE = Path(mmkeras.__file__).parent
@@ -167,6 +168,15 @@ def test_a_mistyped_key_of_an_own_kind_gets_the_nearest_one():
         mmkeras.register_target(Stars)
         with pytest.raises(ValueError, match=r"cloud.cuont`.* mean `count`"):
             DataSpec.from_dict({**SPEC, "modalities": {"cloud": cloud}})
+
+
+def test_children_import_the_module_that_defines_a_kind():
+    before = processes.adopted()
+    assert "mmkeras.kinds.image" not in before
+    with mmkeras.registrations():
+        mmkeras.register_target(Stars)
+        assert processes.adopted() == [*before, Stars.__module__]
+    assert processes.adopted() == before
 
 
 def test_a_kind_has_one_class():

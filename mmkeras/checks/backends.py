@@ -1,9 +1,7 @@
 """The clause about Keras' other backends: the same numbers within 1e-4."""
 
 import importlib.util
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,24 +9,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mmkeras import processes
 from mmkeras.checks.clauses import answer
 from mmkeras.checks.toys import toy_problem
 
 BACKENDS = ("jax", "torch")
-# Loads models under another backend, in a process of its own.
-SCRIPT = """
-import importlib, pathlib, sys
-import keras
-import numpy as np
-for module in sys.argv[2:]:
-    importlib.import_module(module)
-for path in sorted(pathlib.Path(sys.argv[1]).glob("*.keras")):
-    model = keras.saving.load_model(path)
-    with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
-        x = dict(file)
-    y = model(x, training=False)["label"]
-    np.save(path.with_suffix(".npy"), keras.ops.convert_to_numpy(y))
-"""
 
 
 def same_on(backend: str, models: Mapping[str, keras.Model]) -> None:
@@ -79,14 +64,18 @@ def _modules(models: Mapping[str, keras.Model]) -> list[str]:
 
 
 def _run(backend: str, folder: str, modules: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, folder, *modules],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
+    with processes.running(
+        "mmkeras.checks.other_backend",
+        folder,
+        backend=backend,
+        modules=modules,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-    )
-    if done.returncode:
+    ) as child:
+        _, log = child.communicate()
+    if child.returncode:
         raise ValueError(
             f"the models must run on {backend}. Received: "
-            f"{done.stderr.strip().splitlines()[-1:]}"
+            f"{processes.last_line(log)}"
         )

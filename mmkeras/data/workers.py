@@ -1,4 +1,4 @@
-"""Worker processes: `python -m mmkeras.data.workers`, JSON lines in and out.
+"""Worker processes that build shards: JSON lines in and out.
 
 Plain child processes instead of `multiprocessing`: nothing is pickled, the
 caller's script needs no `if __name__ == "__main__"` and is not imported again
@@ -8,9 +8,7 @@ worker with it, whose shard is known.
 
 import contextlib
 import json
-import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from mmkeras import processes
 from mmkeras.data.categories import indices
 from mmkeras.data.samples import Context
 from mmkeras.data.shards import build_shard
@@ -56,19 +55,19 @@ def build_shards(setup: dict, jobs: list[dict], workers: int) -> Iterator[dict]:
         for job in jobs:
             yield build_shard(context, **job)
         return
-    with ThreadPoolExecutor(workers) as pool, _Processes(setup) as processes:
-        futures = [pool.submit(processes.build, job) for job in jobs]
+    with ThreadPoolExecutor(workers) as pool, _Workers(setup) as each:
+        futures = [pool.submit(each.build, job) for job in jobs]
         try:
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
             for future in futures:
                 future.cancel()
-            processes.stop()
+            each.stop()
             raise
 
 
-class _Processes:
+class _Workers:
     """One child process for each thread that calls `build`."""
 
     def __init__(self, setup: dict) -> None:
@@ -103,33 +102,19 @@ class _Processes:
 
     def stop(self) -> None:
         while not self.children.empty():
-            child = self.children.get()
-            child.kill()
-            child.wait()
-            with contextlib.suppress(OSError):
-                child.stdin.close()
-            child.stdout.close()
+            processes.end(self.children.get())
 
     def _start(self) -> subprocess.Popen:
-        package = str(Path(__file__).resolve().parents[2])
-        paths = [package, *(path for path in sys.path if path)]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(paths),
+        child = processes.start(
+            "mmkeras.data.workers",
             # The processes are the parallelism; threads inside only compete.
-            "TOKENIZERS_PARALLELISM": "false",
-            "OMP_NUM_THREADS": "1",
-        }
-        child = subprocess.Popen(
-            # -P: a `json.py` in the working folder is none of ours.
-            [sys.executable, "-P", "-m", "mmkeras.data.workers"],
+            threads=1,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment,
         )
         self.children.put(child)
         with contextlib.suppress(BrokenPipeError):
-            _send(child.stdin, {**self.setup, "parent": os.getpid()})
+            _send(child.stdin, self.setup)
         return child
 
 
@@ -138,15 +123,11 @@ def _send(stream, value: dict) -> None:
     stream.flush()
 
 
-def _serve() -> None:
-    # Ctrl-C reaches the whole group; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def main() -> None:
+    """Builds shards until the parent closes the standard input."""
     lines = sys.stdin.buffer
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a library that prints must not spoil the answers
-    setup = json.loads(lines.readline())
-    _end_with_parent(setup["parent"])
-    context = context_of(setup)
+    answers = processes.take_stdout()
+    context = context_of(json.loads(lines.readline()))
     for line in lines:
         job = json.loads(line)
         try:
@@ -155,18 +136,3 @@ def _serve() -> None:
             kind = "OSError" if isinstance(error, OSError) else "ValueError"
             answer = {"error": str(error), "kind": kind}
         _send(answers, answer)
-
-
-def _end_with_parent(parent: int) -> None:
-    """Ends this process when its parent is killed: no orphan keeps writing."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            threading.Event().wait(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-if __name__ == "__main__":
-    _serve()

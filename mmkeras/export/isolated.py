@@ -5,22 +5,19 @@ busy for ever. A bundle's hashes rule that out for files that came with one;
 this is for files that did not.
 """
 
-import contextlib
 import functools
 import io
-import os
 import resource
-import signal
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from mmkeras import processes
 from mmkeras.export.conversion.runtimes import Arrays, Runtime, open_file
 
 MAX_MEMORY_BYTES = 8_000_000_000
@@ -74,28 +71,19 @@ class Isolated:
     def close(self) -> None:
         """Ends the worker."""
         if self._worker is not None:
-            self._worker.kill()
-            self._worker.wait()
-            for pipe in (self._worker.stdin, self._worker.stdout):
-                # Nobody reads any more what was not sent yet.
-                with contextlib.suppress(OSError):
-                    pipe.close()
+            processes.end(self._worker)
             self._worker = None
 
     def _ask(self, path: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
         if self._worker is None:
             self._worker = _start()
-        late = threading.Event()
-        timer = threading.Timer(self.limit_sec, self._end, [late])
-        timer.start()
-        try:
-            write(self._worker.stdin, {"": np.array(path), **inputs})
-            answer = read(self._worker.stdout)
-        except (OSError, ValueError, EOFError):
-            answer = {ERROR: np.array(self._why(late))}
-            self.close()
-        finally:
-            timer.cancel()
+        with processes.limited(self._worker, self.limit_sec) as late:
+            try:
+                write(self._worker.stdin, {"": np.array(path), **inputs})
+                answer = read(self._worker.stdout)
+            except (OSError, ValueError, EOFError):
+                answer = {ERROR: np.array(self._why(late.is_set()))}
+                self.close()
         if ERROR in answer:
             raise ValueError(
                 f"`{path}` must be a file that its runtime can open and run. "
@@ -103,29 +91,21 @@ class Isolated:
             )
         return answer
 
-    def _end(self, late: threading.Event) -> None:
-        late.set()
-        self._worker.kill()
-
-    def _why(self, late: threading.Event) -> str:
+    def _why(self, late: bool) -> str:
         code = self._worker.wait()
-        if late.is_set():
+        if late:
             return f"no answer in {self.limit_sec:g} seconds"
-        if code < 0:
-            name = signal.Signals(-code).name
-            return f"the runtime ended with signal {-code} ({name})"
-        return f"the runtime ended with exit code {code}"
+        return f"the runtime ended with {processes.spell_code(code)}"
 
 
 def _start() -> subprocess.Popen:
-    home = str(Path(__file__).parents[2])
-    paths = [home, os.environ.get("PYTHONPATH", "")]
-    return subprocess.Popen(
-        [sys.executable, "-m", "mmkeras.export.isolated"],
+    return processes.start(
+        "mmkeras.export.isolated",
+        # A stranger's file is run here: nothing of the user is needed.
+        modules=(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
     )
 
 
@@ -181,9 +161,7 @@ def _tensors(message: Any) -> Iterator[Any]:
 
 def main() -> None:
     """Answers requests until the parent closes standard input."""
-    answers = os.fdopen(os.dup(1), "wb")
-    # What a runtime prints must not end up among the answers.
-    os.dup2(2, 1)
+    answers = processes.take_stdout()
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     opened = ("", None)
@@ -204,7 +182,3 @@ def main() -> None:
         except Exception as error:
             answer = {ERROR: np.array(str(error)[:500])}
         write(answers, answer)
-
-
-if __name__ == "__main__":
-    main()

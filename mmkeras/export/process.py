@@ -1,14 +1,11 @@
 """Starts the conversions in a process of their own, and survives them."""
 
 import json
-import os
-import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from mmkeras import processes
 from mmkeras.export.worker.child import ERROR
 from mmkeras.export.worker.tasks import PREFIX
 
@@ -31,17 +28,19 @@ def run_child(job: dict, report: Callable[[str], None]) -> None:
     path.write_text(json.dumps(job), encoding="utf-8")
     step = "starting"
     with open(folder / "child.log", "w+", encoding="utf-8") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "mmkeras.export.worker.child", str(path)],
-            stdout=subprocess.PIPE,
-            stderr=None if job["debug"] else log,
-            env=_environment(),
-            text=True,
-            errors="replace",
-        )
-        timer = threading.Timer(LIMIT_SEC, child.kill)
-        timer.start()
-        try:
+        with (
+            processes.running(
+                "mmkeras.export.worker.child",
+                str(path),
+                backend="tensorflow",
+                gpu=False,
+                stdout=subprocess.PIPE,
+                stderr=None if job["debug"] else log,
+                text=True,
+                errors="replace",
+            ) as child,
+            processes.limited(child, LIMIT_SEC),
+        ):
             for line in child.stdout:
                 if line.startswith(PREFIX):
                     step = line.removeprefix(PREFIX).strip()
@@ -49,26 +48,8 @@ def run_child(job: dict, report: Callable[[str], None]) -> None:
                 elif job["debug"]:
                     report(line.rstrip())
             code = child.wait()
-        finally:
-            timer.cancel()
-            child.kill()
-            child.wait()
-            child.stdout.close()
         log.seek(0)
         _check_code(code, job, step, log.read())
-
-
-def _environment() -> dict[str, str]:
-    """Returns an environment in which the child finds this very package."""
-    home = str(Path(__file__).parents[2])
-    paths = [home, os.environ.get("PYTHONPATH", "")]
-    return {
-        **os.environ,
-        "KERAS_BACKEND": "tensorflow",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
-    }
 
 
 def _check_code(code: int, job: dict, step: str, log: str) -> None:
@@ -77,14 +58,11 @@ def _check_code(code: int, job: dict, step: str, log: str) -> None:
     error = Path(job["folder"]) / ERROR
     if code == 2 and error.is_file():
         raise ValueError(error.read_text(encoding="utf-8"))
-    how = f"exit code {code}"
-    if code < 0:
-        how = f"signal {-code} ({signal.Signals(-code).name})"
-    last = [line for line in log.splitlines() if line.strip()][-1:]
+    how, last = processes.spell_code(code), processes.last_line(log)
     raise ValueError(
         f"The conversion of `{job['model']}` must end by itself. Received: "
         f"conversion ended with {how} while {step}, quantize "
         f"'{job.get('task', job['quantize'])}'"
-        + (f". Its last words: {last[0].strip()[:300]}" if last else "")
+        + (f". Its last words: {last}" if last else "")
         + ". `--debug` shows all it says"
     )

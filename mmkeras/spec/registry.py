@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, SerializeAsAny
 from pydantic_core import PydanticCustomError
 
+from mmkeras import processes
 from mmkeras.spec.kind import Kind
 from mmkeras.spec.modality import Modality
 from mmkeras.spec.target import Target
@@ -60,6 +61,7 @@ class Kinds:
                 f"'{name}' of `{_place(cls)}`, which `{_place(other)}` has"
             )
         self._known[name] = cls
+        processes.adopt(cls.__module__)
         return cls
 
     def read(self, value: Any) -> Kind:
@@ -122,5 +124,5 @@ def register_target(cls: type[Target]) -> type[Target]:
 @contextlib.contextmanager
 def registrations() -> Iterator[None]:
     """Forgets at the end which kinds are registered within."""
-    with MODALITIES.kept(), TARGETS.kept():
+    with MODALITIES.kept(), TARGETS.kept(), processes.adoptions():
         yield

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from mmkeras import processes
 from mmkeras.tune.job import Job
 from mmkeras.tune.tuner import Tuner, search, values_of
 
@@ -47,36 +48,35 @@ def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
         threading.Thread(
             target=chief.search, kwargs={"verbose": 0}, daemon=True
         ).start()
-        processes = [
+        children = [
             _start(job, {**address, "KERASTUNER_TUNER_ID": f"worker{n + 1}"})
             for n in range(workers)
         ]
         try:
-            _wait(processes)
+            _wait(children)
         finally:
-            for process in processes:
-                process.kill()
-                process.wait()
+            for child in children:
+                processes.end(child)
     return values_of(chief.oracle)
 
 
 def _start(job: Job, variables: Mapping[str, str]) -> subprocess.Popen:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mmkeras.tune.workers", str(os.getpid())],
+    child = processes.start(
+        "mmkeras.tune.workers",
+        variables=variables,
         stdin=subprocess.PIPE,
-        env={**os.environ, **variables},
         text=True,
     )
     with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(asdict(job)))
-        process.stdin.close()
-    return process
+        child.stdin.write(json.dumps(asdict(job)))
+        child.stdin.close()
+    return child
 
 
-def _wait(processes: list[subprocess.Popen]) -> None:
+def _wait(children: list[subprocess.Popen]) -> None:
     """Waits for all; raises ValueError as soon as one has failed."""
     while True:
-        codes = [process.poll() for process in processes]
+        codes = [child.poll() for child in children]
         for number, code in enumerate(codes):
             if code:
                 raise ValueError(
@@ -111,23 +111,6 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _end_with(parent: int) -> None:
-    """Ends this process when its parent is gone."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
 def main() -> None:
-    """Runs trials for the chief, whose process is the argument."""
-    # It may be killed at any moment, and would be waited for.
-    watch = threading.Thread(
-        target=_end_with, args=(int(sys.argv[1]),), daemon=True
-    )
-    watch.start()
-    job = Job(**json.load(sys.stdin))
-    search(job)
-
-
-if __name__ == "__main__":
-    main()
+    """Runs trials for the chief; the job comes by the standard input."""
+    search(Job(**json.load(sys.stdin)))

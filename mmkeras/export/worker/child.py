@@ -1,15 +1,11 @@
 """The conversions, in processes of their own: a converter can crash.
 
-    python -m mmkeras.export.worker.child job.json
-
 The job names the task, the model, the samples, what to make and the folder to
 work in. Each step is announced on standard output, so that the parent can say
 where the process ended.
 """
 
 import json
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +167,3 @@ TASKS = {
     **tasks.TASKS,
     "depart": depart,
 }
-
-if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.exit(main(sys.argv[1]))

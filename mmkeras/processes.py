@@ -1,0 +1,273 @@
+"""Child processes: how one is started, watched and ended.
+
+A child runs `main` of a module of this very package, whatever the current
+folder holds: neither that folder nor an empty entry of PYTHONPATH is searched
+for modules, since a `json.py` there is none of ours. It ends with its parent,
+so that no orphan keeps writing.
+
+Modules of a user that define kinds are imported in the child first. Their
+names come from this process alone, never from a file that is read.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+PACKAGE = "mmkeras"
+POLL_SEC = 0.2
+
+# Modules that a child imports before anything else, in this order.
+_adopted: dict[str, None] = {}
+
+
+def adopt(module: str) -> None:
+    """Remembers a module that defines kinds; children import it first.
+
+    Args:
+        module: Its name, as in `cls.__module__`; one of mmkeras is no news.
+    """
+    if not _is_ours(module):
+        _adopted[module] = None
+
+
+def adopted() -> list[str]:
+    """Returns the names of the adopted modules."""
+    return list(_adopted)
+
+
+@contextlib.contextmanager
+def adoptions() -> Iterator[None]:
+    """Forgets at the end which modules were adopted within."""
+    before = dict(_adopted)
+    try:
+        yield
+    finally:
+        _adopted.clear()
+        _adopted.update(before)
+
+
+def places_of(modules: Iterable[str]) -> list[tuple[str, str]]:
+    """Returns name and file of modules, which are imported here.
+
+    Raises:
+        ValueError: If a child could not import one: a notebook, or the script
+            that was started.
+    """
+    places = []
+    for name in modules:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if name == "__main__" or file is None:
+            raise ValueError(
+                "Classes of one's own must be defined in a module that a "
+                f"child process can import. Received: `{name}`, the script or "
+                "notebook that runs; move them to a file of their own, such "
+                "as `my_kinds.py`, and import that"
+            )
+        places.append((name, os.path.abspath(file)))
+    return places
+
+
+def import_places(places: Iterable[tuple[str, str]]) -> None:
+    """Imports what a parent has found by `places_of`.
+
+    The folder of a module is appended to the path: it hides nothing.
+
+    Raises:
+        ValueError: If another file has the name of such a module.
+    """
+    for name, file in places:
+        folder = Path(file).parents[name.count(".")]
+        if Path(file).name == "__init__.py":
+            folder = folder.parent
+        if not _is_ours(name) and str(folder) not in sys.path:
+            sys.path.append(str(folder))
+        found = importlib.import_module(name).__file__
+        if not os.path.samefile(found, file):
+            raise ValueError(
+                f"The module `{name}` must have a name of its own. Received: "
+                f"`{file}`, which `{found}` hides"
+            )
+
+
+def start(
+    module: str,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    backend: str | None = None,
+    gpu: bool = True,
+    threads: int | None = None,
+    modules: Iterable[str] | None = None,
+    **pipes: Any,
+) -> subprocess.Popen:
+    """Starts a child that calls `main(*arguments)` of a module of mmkeras.
+
+    Ctrl-C, which reaches the whole group, leaves it alone: the parent decides
+    what that means. `end` has to be called, or `running` used.
+
+    Args:
+        module: Full name of the module.
+        *arguments: Arguments of its `main`, whose answer is the exit code.
+        variables: Further variables of its environment.
+        backend: Keras' backend; None for that of this process.
+        gpu: Whether it may see a GPU.
+        threads: Threads of its libraries; None for their own choice.
+        modules: Names of modules it imports first; None for the adopted.
+        **pipes: `stdin`, `stdout`, `stderr`, `text`, ... of `subprocess`.
+
+    Raises:
+        ValueError: If a child could not import one of the modules.
+    """
+    setup = {
+        "parent": os.getpid(),
+        "path": [path for path in sys.path if not _is_here(path)],
+        "modules": places_of(_adopted if modules is None else modules),
+    }
+    # -P: the folder of the script is not searched either.
+    command = [sys.executable, "-P", os.path.abspath(__file__)]
+    return subprocess.Popen(
+        [*command, json.dumps(setup), module, *arguments],
+        env={**_environment(backend, gpu, threads), **(variables or {})},
+        **pipes,
+    )
+
+
+def end(child: subprocess.Popen) -> None:
+    """Kills a child, if it still runs, and waits for it."""
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        # Nobody reads any more what was not sent yet.
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+
+
+@contextlib.contextmanager
+def running(*arguments: Any, **options: Any) -> Iterator[subprocess.Popen]:
+    """Starts a child, as `start` does, and ends it at the end."""
+    child = start(*arguments, **options)
+    try:
+        yield child
+    finally:
+        end(child)
+
+
+@contextlib.contextmanager
+def limited(
+    child: subprocess.Popen, limit_sec: float
+) -> Iterator[threading.Event]:
+    """Kills a child that takes longer; yields what is set if it was."""
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        child.kill()
+
+    timer = threading.Timer(limit_sec, stop)
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+
+
+def spell_code(code: int) -> str:
+    """Returns "exit code 3", or "signal 9 (SIGKILL)" for -9."""
+    if code < 0:
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    return f"exit code {code}"
+
+
+def last_line(text: str) -> str:
+    """Returns the last line of a log that says something, or nothing."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
+
+
+def take_stdout() -> BinaryIO:
+    """Returns this process' standard output, for answers alone.
+
+    What a library prints goes to the standard error from now on, so that it
+    cannot spoil the answers.
+    """
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers
+
+
+def _is_ours(module: str) -> bool:
+    return module.split(".")[0] == PACKAGE
+
+
+def _is_here(path: str) -> bool:
+    return not path or os.path.abspath(path) == os.getcwd()
+
+
+def _environment(
+    backend: str | None, gpu: bool, threads: int | None
+) -> dict[str, str]:
+    environment = dict(os.environ)
+    paths = environment.pop("PYTHONPATH", "").split(os.pathsep)
+    paths = [path for path in paths if not _is_here(path)]
+    if paths:
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+    if backend is not None:
+        environment["KERAS_BACKEND"] = backend
+    if not gpu:
+        environment["CUDA_VISIBLE_DEVICES"] = "-1"
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
+        environment["TOKENIZERS_PARALLELISM"] = "false"
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return environment
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process soon after its parent has gone."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SEC)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _find_package() -> None:
+    """Imports mmkeras from where this file is, installed or not."""
+    home = Path(__file__).parent
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE,
+        home / "__init__.py",
+        submodule_search_locations=[str(home)],
+    )
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = package
+    spec.loader.exec_module(package)
+
+
+def _main(setup: str, module: str, *arguments: str) -> int | None:
+    """Is what a child runs."""
+    settings = json.loads(setup)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with(settings["parent"])
+    known = set(sys.path)
+    sys.path += [path for path in settings["path"] if path not in known]
+    _find_package()
+    import_places(settings["modules"])
+    sys.argv = [module, *arguments]
+    return importlib.import_module(module).main(*arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(_main(*sys.argv[1:]))
