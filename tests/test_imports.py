@@ -30,13 +30,12 @@ ENTRY_POINTS = {
     "begin.py",
     "cli.py",
     "runs.py",
-    "shrink.py",
     "export/__main__.py",
     "export/worker/child.py",
 }
 # What a command does, where it takes a folder: these put the parts together
 # too, and know nothing of the command line.
-WHOLES = {"commands", "compare", "ensemble", "label", "retrieval", "tune"}
+WHOLES = {"commands", "studies"}
 # The files of a kind stand on the floor of the stage that asks for them.
 KIND_FLOORS = {
     "__init__": {"spec"},

@@ -39,9 +39,9 @@ def compare(
     ] = 0,
 ) -> None:
     """Trains every strategy under one budget and says which is better."""
-    from mmkeras.compare.report import as_text
-    from mmkeras.compare.run import compare as run
     from mmkeras.spec import read_toml
+    from mmkeras.studies.compare.report import as_text
+    from mmkeras.studies.compare.run import compare as run
 
     report = run(
         data,

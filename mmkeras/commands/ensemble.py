@@ -37,7 +37,7 @@ def bagging(
     restart: Restart = False,
 ) -> None:
     """Trains members on bootstrap samples and averages their answers."""
-    from mmkeras.ensemble import bag
+    from mmkeras.studies.ensemble import bag
 
     trainer = _trainer(data, out, model, strategy, seed, verbose, restart)
     _show(out, bag(trainer, members))
@@ -58,7 +58,7 @@ def boosting(
     restart: Restart = False,
 ) -> None:
     """Trains members, each on the samples that the last got wrong."""
-    from mmkeras.ensemble import boost
+    from mmkeras.studies.ensemble import boost
 
     trainer = _trainer(data, out, model, strategy, seed, verbose, restart)
     _show(out, boost(trainer, members, target))
@@ -67,7 +67,7 @@ def boosting(
 @app.command()
 def average(runs: Runs, out: Out, data: Moved = None) -> None:
     """Averages the answers of runs."""
-    from mmkeras import ensemble
+    from mmkeras.studies import ensemble
 
     _show(out, ensemble.average(runs, out, data))
 
@@ -75,7 +75,7 @@ def average(runs: Runs, out: Out, data: Moved = None) -> None:
 @app.command()
 def stacking(runs: Runs, out: Out, data: Moved = None) -> None:
     """Weighs the answers of runs by the validation split."""
-    from mmkeras.ensemble import stack
+    from mmkeras.studies.ensemble import stack
 
     result = stack(runs, out, data)
     _show(out, result)
@@ -97,8 +97,8 @@ def soup(
     ] = None,
 ) -> None:
     """Averages the weights of runs or checkpoints, as long as it helps."""
-    from mmkeras import ensemble
-    from mmkeras.tune import direction_of
+    from mmkeras.studies import ensemble
+    from mmkeras.studies.tune import direction_of
 
     direction = direction or direction_of(objective)
     result = ensemble.soup(runs, out, data, objective, direction)
@@ -112,8 +112,8 @@ def soup(
 
 
 def _trainer(data, out, model, strategy, seed, verbose, restart):
-    from mmkeras.ensemble import Trainer
     from mmkeras.spec import read_toml
+    from mmkeras.studies.ensemble import Trainer
 
     recipe = read_toml(model) if model else {}
     return Trainer(data, recipe, out, strategy, seed, verbose, restart)
@@ -121,8 +121,8 @@ def _trainer(data, out, model, strategy, seed, verbose, restart):
 
 def _show(out, result):
     from mmkeras import artefact
-    from mmkeras.ensemble.board import table
     from mmkeras.spec import DataSpec
+    from mmkeras.studies.ensemble.board import table
 
     manifest = artefact.read_manifest(out, "run", check_files=False)
     targets = DataSpec.from_dict(manifest["spec"]).targets

@@ -34,7 +34,7 @@ def label(
     ] = False,
 ) -> None:
     """Proposes labels for samples that have none, most informative first."""
-    from mmkeras.label import propose_labels
+    from mmkeras.studies.label import propose_labels
 
     rows = propose_labels(run, out, source, split, strategy, limit, everything)
     print(
@@ -55,7 +55,7 @@ def apply_labels(
     ] = False,
 ) -> None:
     """Puts the labels of a sheet that was filled in into a new manifest."""
-    from mmkeras.label import apply_labels as run
+    from mmkeras.studies.label import apply_labels as run
 
     counts = run(spec, sheet, out, replace)
     for name, count in sorted(counts.items()):

@@ -24,7 +24,7 @@ def index(
     dtype: Annotated[str, typer.Option(help="float32 or int8.")] = "float32",
 ) -> None:
     """Embeds samples and writes an index to search them by likeness."""
-    from mmkeras.retrieval import build_index
+    from mmkeras.studies.retrieval import build_index
 
     found = build_index(source, data, name, out, split, form, dtype)
     print(f"{out}: {found['count']} samples, {found['units']} units, {dtype}")
@@ -50,7 +50,7 @@ def search(
 ) -> None:
     """Prints the samples of an index that are nearest to a query."""
     from mmkeras.data.reasons import cell
-    from mmkeras.retrieval import query as run
+    from mmkeras.studies.retrieval import query as run
 
     files = {}
     for each in query:

@@ -50,9 +50,9 @@ def tune(
     with a search that was stopped.
     """
     from mmkeras.spec import read_toml
-    from mmkeras.tune import Job, direction_of
-    from mmkeras.tune import tune as run
-    from mmkeras.tune.report import headline, short
+    from mmkeras.studies.tune import Job, direction_of
+    from mmkeras.studies.tune import tune as run
+    from mmkeras.studies.tune.report import headline, short
 
     if method in ("random", "bayesian") and trials is None:
         trials = 20

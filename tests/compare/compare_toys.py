@@ -4,8 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mmkeras.compare.measured import classes_of, figures_of, headlines_of
 from mmkeras.kinds import Audio, Image
+from mmkeras.studies.compare.measured import (
+    classes_of,
+    figures_of,
+    headlines_of,
+)
 
 CLASSES = ["ant", "bee", "cat"]
 TARGETS = {"animal": SimpleNamespace(kind="category", classes=CLASSES)}

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.compare.cost import Cost, parts_of, sample_cost
+from mmkeras.studies.compare.cost import Cost, parts_of, sample_cost
 from mmkeras.training.frozen import fusion_model, resting_model
 from mmkeras.training.towers import modalities, tower_model, tower_of
 

@@ -5,7 +5,6 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from mmkeras.compare.noise import noisy
 from mmkeras.kinds import (
     Audio,
     Image,
@@ -16,6 +15,7 @@ from mmkeras.kinds import (
     Volume,
 )
 from mmkeras.spec import Modality
+from mmkeras.studies.compare.noise import noisy
 
 DRAW = np.random.default_rng(0)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mmkeras.compare.plan import make_plan
 from mmkeras.spec import DataSpec
+from mmkeras.studies.compare.plan import make_plan
 
 SPEC = DataSpec.from_dict(
     {

@@ -8,8 +8,8 @@ import pytest
 from test_cli import run
 
 from mmkeras import artefact
-from mmkeras.compare.train import few_labels
 from mmkeras.data import load_data
+from mmkeras.studies.compare.train import few_labels
 
 SPEC = """
 name = "tables"
@@ -76,8 +76,8 @@ def place(tmp_path_factory):
 
 
 def compare(folder, out, **settings):
-    from mmkeras.compare import compare as run_comparison
     from mmkeras.spec import read_toml
+    from mmkeras.studies.compare import compare as run_comparison
 
     recipe = settings.pop("recipe", read_toml(folder / "recipe.toml"))
     settings = {"budget_steps": STEPS, "seeds": 2, **settings}
@@ -180,7 +180,7 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(report, place):
 def test_the_command_trains_nothing_twice_and_prints_the_conclusion(
     report, place, capsys, monkeypatch
 ):
-    from mmkeras.compare import run as module
+    from mmkeras.studies.compare import run as module
 
     monkeypatch.setattr(module, "train_arm", None)
     code = run(
@@ -215,8 +215,8 @@ def test_pretraining_is_part_of_the_budget(full_report, place):
 
 @pytest.mark.slow
 def test_multiply_adds_are_those_of_each_stage(full_report, place):
-    from mmkeras.compare.cost import parts_of
     from mmkeras.model import load_model
+    from mmkeras.studies.compare.cost import parts_of
 
     model = load_model(place / "full" / "runs" / "1" / "component" / "0")
     parts = parts_of(model)
@@ -238,7 +238,7 @@ def test_multiply_adds_are_those_of_each_stage(full_report, place):
 def test_a_share_that_becomes_the_largest_is_measured_with_noise(
     full_report, place, monkeypatch
 ):
-    from mmkeras.compare import run as module
+    from mmkeras.studies.compare import run as module
 
     monkeypatch.setattr(module, "train_arm", None)
     arms = ["full", "component"]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmkeras.compare.scores import headline, labelled_samples, resample
 from mmkeras.evaluation import HEADLINES, measure
+from mmkeras.studies.compare.scores import headline, labelled_samples, resample
 
 DRAW = np.random.default_rng(0)
 SAMPLES = 40
@@ -44,7 +44,7 @@ def test_its_resamples_are_those_of_the_evaluation(kind):
 
 
 def test_every_run_meets_the_same_draws(monkeypatch):
-    monkeypatch.setattr("mmkeras.compare.scores.CHUNK", 3 * SAMPLES)
+    monkeypatch.setattr("mmkeras.studies.compare.scores.CHUNK", 3 * SAMPLES)
     metric = headline("category", LABELS, DRAW.random((SAMPLES, 3)), SOME + 1)
     found = resample({"a": metric, "b": metric}, SAMPLES, 10, seed=0)
     assert found["a"].shape == (10,)

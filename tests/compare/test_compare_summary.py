@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from compare_toys import COUNTS, TARGETS, toy
 
-from mmkeras.compare.conclusion import conclude, undecided
-from mmkeras.compare.summary import summarise
+from mmkeras.studies.compare.conclusion import conclude, undecided
+from mmkeras.studies.compare.summary import summarise
 
 
 def said(skills, **settings):

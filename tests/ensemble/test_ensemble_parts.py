@@ -4,11 +4,20 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.ensemble.joined import LEAST, join, pooled, weighted
-from mmkeras.ensemble.mixing import check_same, greedy_soup, mix, restimate
-from mmkeras.ensemble.stacking import apply_weights, fit_weights, out_of_fold
-from mmkeras.ensemble.trained import samme
-from mmkeras.ensemble.weighting import bootstrap
+from mmkeras.studies.ensemble.joined import LEAST, join, pooled, weighted
+from mmkeras.studies.ensemble.mixing import (
+    check_same,
+    greedy_soup,
+    mix,
+    restimate,
+)
+from mmkeras.studies.ensemble.stacking import (
+    apply_weights,
+    fit_weights,
+    out_of_fold,
+)
+from mmkeras.studies.ensemble.trained import samme
+from mmkeras.studies.ensemble.weighting import bootstrap
 
 RANDOM = np.random.default_rng(0)
 

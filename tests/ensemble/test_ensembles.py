@@ -7,14 +7,22 @@ import numpy as np
 import pytest
 from two_tables import RECIPE, two_tables
 
-from mmkeras import artefact, ensemble, load_model
+from mmkeras import artefact, load_model
 from mmkeras.data import load_data
-from mmkeras.ensemble import Trainer, bag, boost, bootstrap, reweighted, trained
-from mmkeras.ensemble.board import table
-from mmkeras.ensemble.trained import errors
 from mmkeras.evaluation import predict
 from mmkeras.export import open_file, run_all, to_tflite
 from mmkeras.runs import evaluate_run, train_run
+from mmkeras.studies import ensemble
+from mmkeras.studies.ensemble import (
+    Trainer,
+    bag,
+    boost,
+    bootstrap,
+    reweighted,
+    trained,
+)
+from mmkeras.studies.ensemble.board import table
+from mmkeras.studies.ensemble.trained import errors
 
 
 def recipe_of(epochs, **changes):

@@ -13,11 +13,11 @@ from mmkeras.commands import label as commands
 from mmkeras.data import load_data, prepare
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.heads import Categories, Category, Number
-from mmkeras.label import apply_labels, judge, propose_labels
-from mmkeras.label.informative import disagreement, distributions
-from mmkeras.label.sheet import write_sheet
-from mmkeras.label.spelling import find, spellings
 from mmkeras.runs import describe_run
+from mmkeras.studies.label import apply_labels, judge, propose_labels
+from mmkeras.studies.label.informative import disagreement, distributions
+from mmkeras.studies.label.sheet import write_sheet
+from mmkeras.studies.label.spelling import find, spellings
 from mmkeras.training import save_run
 
 TOML = """
@@ -233,7 +233,7 @@ def test_without_a_sample_that_can_be_read_it_says_so(
     def broken(*_):
         raise BadSample(Reason.CORRUPT, "")
 
-    monkeypatch.setattr("mmkeras.label.pool._inputs", broken)
+    monkeypatch.setattr("mmkeras.studies.label.pool._inputs", broken)
     with pytest.raises(ValueError, match="There must be samples that can be"):
         propose_labels(
             toys / "run", tmp_path / "a.csv", toys / "root" / "toys.toml"

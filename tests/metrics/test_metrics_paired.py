@@ -153,7 +153,8 @@ def test_a_comparison_needs_neither_tensorflow_nor_keras():
     import subprocess
 
     code = (
-        "import sys, mmkeras.compare.summary, mmkeras.compare.write; "
+        "import sys, mmkeras.studies.compare.summary; "
+        "import mmkeras.studies.compare.write; "
         "print({'keras', 'tensorflow'} & set(sys.modules))"
     )
     done = subprocess.run(

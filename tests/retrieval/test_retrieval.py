@@ -14,14 +14,14 @@ from mmkeras.commands import retrieve as commands
 from mmkeras.data import load_data, prepare
 from mmkeras.evaluation.between import recall_between
 from mmkeras.heads import Category, Embedding
-from mmkeras.retrieval import (
+from mmkeras.runs import describe_run
+from mmkeras.studies.retrieval import (
     Index,
     build_index,
     embedding_model,
     open_encoder,
     query,
 )
-from mmkeras.runs import describe_run
 from mmkeras.training import save_run
 from mmkeras.training.alignment import alignment_model
 
@@ -40,7 +40,7 @@ def vectors(count=500, units=16, seed=0):
 
 @pytest.mark.parametrize("chunk", [100, 8_000_000])
 def test_the_nearest_are_those_of_a_full_sort(chunk, monkeypatch):
-    monkeypatch.setattr("mmkeras.retrieval.index.CHUNK", chunk)
+    monkeypatch.setattr("mmkeras.studies.retrieval.index.CHUNK", chunk)
     items, queries = vectors(), 3 * vectors(7, seed=1)
     ids, near = Index(items, [f"s{i}" for i in range(500)]).search(queries, 10)
     cosines = unit(queries) @ items.T

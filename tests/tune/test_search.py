@@ -6,10 +6,10 @@ import math
 import keras
 import pytest
 
-from mmkeras.tune import Job, trial
-from mmkeras.tune.job import direction_of, remember
-from mmkeras.tune.search import choose, list_trials
-from mmkeras.tune.tuner import search
+from mmkeras.studies.tune import Job, trial
+from mmkeras.studies.tune.job import direction_of, remember
+from mmkeras.studies.tune.search import choose, list_trials
+from mmkeras.studies.tune.tuner import search
 
 SPACE = {
     "fusion": {

@@ -13,11 +13,12 @@ import tomllib
 import pytest
 from two_tables import RECIPE, two_tables
 
-from mmkeras import artefact, tune
+from mmkeras import artefact
 from mmkeras.begin import begin
-from mmkeras.tune import Job, to_toml
-from mmkeras.tune.search import check
-from mmkeras.tune.trial import recipe_of
+from mmkeras.studies import tune
+from mmkeras.studies.tune import Job, to_toml
+from mmkeras.studies.tune.search import check
+from mmkeras.studies.tune.trial import recipe_of
 
 SPACE = {
     **RECIPE,
@@ -123,7 +124,7 @@ def test_what_is_written_is_proved(searched):
 
 
 def test_names_are_escaped_in_the_report(searched):
-    from mmkeras.tune.report import render
+    from mmkeras.studies.tune.report import render
 
     _, result, _ = searched
     text = json.dumps(result).replace("concat", "<script>x</script>")
@@ -133,7 +134,7 @@ def test_names_are_escaped_in_the_report(searched):
 
 
 def test_a_range_over_magnitudes_has_readable_ticks(searched):
-    from mmkeras.tune.report import against
+    from mmkeras.studies.tune.report import against
 
     _, result, _ = searched
     name = "training.learning_rate"
@@ -231,7 +232,7 @@ def test_the_command_tells_what_was_found(searched, data, tmp_path):
 
 SCRIPT = """
 import json, sys
-from mmkeras.tune import Job, tune
+from mmkeras.studies.tune import Job, tune
 if __name__ == "__main__":
     tune(Job(**json.loads(sys.argv[1])), workers=int(sys.argv[2]), verbose=0)
 """

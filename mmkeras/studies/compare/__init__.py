@@ -1,0 +1,26 @@
+"""The comparison: which strategy is better for these data, and do they tell?
+
+`compare` trains every arm with every seed under one budget and writes the
+report; `statistics`, `summary` and `report` work on what was measured alone,
+without TensorFlow.
+"""
+
+import importlib
+
+_HOME = {
+    "Arm": "plan",
+    "Plan": "plan",
+    "compare": "run",
+    "make_plan": "plan",
+    "render_report": "report",
+    "summarise": "summary",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module '{__name__}' has no '{name}'")
+    home = importlib.import_module(f"{__name__}.{_HOME[name]}")
+    return getattr(home, name)

@@ -1,0 +1,201 @@
+"""What is measured of a trained arm: on the test split, and of its training.
+
+A figure here is that of one run; `summary` puts the seeds together.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.evaluation import measure, predict, subsets, without
+from mmkeras.evaluation.decisions import as_category
+from mmkeras.evaluation.measure import HEADLINES, per_class
+from mmkeras.studies.compare.noise import noisy
+
+FOLDER = "measured"
+KIND = "measured"
+# What a head's own metric is called during training.
+CURVES = {
+    "category": "accuracy",
+    "categories": "accuracy",
+    "ordinal": "accuracy",
+    "sequence": "accuracy",
+    "number": "rmse",
+    "embedding": "recall_at_1",
+}
+PARTS = ("output", "label", "weight")
+Found = tuple[dict, dict, dict]
+
+
+def figures_of(found: Found, targets: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns every metric of one pass over the test split, by target."""
+    return {
+        name: {
+            metric: entry["value"]
+            for metric, entry in measure(
+                target.kind, *_of(found, name), resamples=0
+            ).items()
+        }
+        for name, target in targets.items()
+    }
+
+
+def classes_of(found: Found, targets: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the F1 of each class, by target; none where it has no classes."""
+    figures = {}
+    for name, target in targets.items():
+        if target.kind in ("number", "embedding"):
+            continue
+        labels, outputs, weights = _of(found, name)
+        rows = per_class(
+            *as_category(target.kind, labels, outputs, weights),
+            list(target.classes),
+        )
+        figures[name] = [
+            {"class": row["class"], "support": row["support"], "f1": row["f1"]}
+            for row in rows
+        ]
+    return figures
+
+
+def harder(
+    model: Any, data: Any, seed: int
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yields what was done to the test split, and the first figures then.
+
+    Each modality absent, if any is optional; then noise on each modality
+    whose kind offers it, at each level.
+
+    Args:
+        model: A model that sees every modality.
+        data: The data.
+        seed: Seed of the noise.
+    """
+    spec = data.spec
+    for subset in subsets(spec.optional, sorted(spec.modalities)):
+        changed = without(data.test, subset["absent"], spec.optional)
+        done = {"absent": subset["absent"], "name": subset["name"]}
+        yield done, headlines_of(predict(model, changed), spec.targets)
+    for name, modality in sorted(spec.modalities.items()):
+        known = data.statistics["modalities"].get(name, {})
+        corruption = modality.corruption()
+        if corruption is None:
+            print(f"noise: none, kind '{modality.kind}' offers no corruption")
+            continue
+        for level, value in enumerate(corruption.levels):
+            changed = noisy(data.test, name, modality, level, seed, known)
+            done = {"noise": name, "level": value}
+            yield done, headlines_of(predict(model, changed), spec.targets)
+
+
+def headlines_of(
+    found: Found, targets: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """Returns the first figure of each target; None where it has none."""
+    figures = figures_of(found, targets)
+    return {
+        name: figures[name].get(HEADLINES[target.kind])
+        for name, target in targets.items()
+    }
+
+
+def curve(
+    history: Mapping[str, Sequence],
+    targets: Mapping[str, Any],
+    modalities: Sequence[str],
+) -> dict[str, list[list[float]]]:
+    """Returns the validation figure of the whole model by what was spent.
+
+    Args:
+        history: What the strategy's `fit` recorded, by column.
+        targets: Specs by name.
+        modalities: Their names: stages of one tower are left out.
+
+    Returns:
+        `{target: [[steps, seconds, value], ...]}`; what is spent before the
+        whole model learns is in both.
+    """
+    found = {}
+    for name, target in targets.items():
+        metric = CURVES[target.kind]
+        values = history.get(f"val_{name}_{metric}")
+        if values is None and len(targets) == 1:
+            values = history.get(f"val_{metric}")
+        rows = zip(
+            history.get("stage", ()),
+            history.get("steps", ()),
+            history.get("seconds", ()),
+            values or [None] * len(history.get("stage", ())),
+            strict=True,
+        )
+        found[name] = [
+            [int(steps), float(seconds), float(value)]
+            for stage, steps, seconds, value in rows
+            if value is not None
+            and math.isfinite(value)
+            and is_whole(stage, modalities)
+        ]
+    return found
+
+
+def is_whole(stage: str, modalities: Sequence[str]) -> bool:
+    """Returns whether a stage trains the model that sees everything.
+
+    Blending's estimates do not count: their weights are put back.
+    """
+    others = ("blend_", *(f"{name}_" for name in modalities))
+    return stage != "align" and not stage.startswith(others)
+
+
+def write_measured(
+    run: Path,
+    result: dict[str, Any],
+    found: Found | None,
+    identity: dict[str, Any],
+) -> None:
+    """Writes `RUN/measured`: figures, test answers and, last, a manifest.
+
+    Where `found` is None, the answers stay those that are there.
+    """
+    out = run / FOLDER
+    out.mkdir(parents=True, exist_ok=True)
+    (out / artefact.MANIFEST).unlink(missing_ok=True)
+    artefact.write_json(out / "result.json", result)
+    if found is not None:
+        arrays = {
+            f"{part}/{name}": values
+            for part, by_name in zip(PARTS, found, strict=True)
+            for name, values in by_name.items()
+        }
+        with artefact.atomic(out / "answers.npz") as temporary:
+            np.savez_compressed(temporary, **arrays)
+    artefact.write_manifest(
+        out, KIND, ["result.json", "answers.npz"], identity=identity
+    )
+
+
+def read_measured(run: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Returns result and identity of a finished run, or None."""
+    try:
+        manifest = artefact.read_manifest(run / FOLDER, KIND)
+    except ValueError:
+        return None
+    text = (run / FOLDER / "result.json").read_text(encoding="utf-8")
+    return json.loads(text), manifest["identity"]
+
+
+def read_answers(run: Path, target: str) -> tuple[np.ndarray, ...]:
+    """Returns labels, outputs and weights of one target's test samples."""
+    with np.load(run / FOLDER / "answers.npz", allow_pickle=False) as stored:
+        outputs, labels, weights = (stored[f"{p}/{target}"] for p in PARTS)
+    return labels, outputs, weights
+
+
+def _of(found: Found, name: str) -> tuple[np.ndarray, ...]:
+    outputs, labels, weights = (part[name] for part in found)
+    return labels, outputs, weights

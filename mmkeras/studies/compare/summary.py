@@ -1,0 +1,115 @@
+"""All runs of a comparison put together: the JSON that everything reads.
+
+`compare.json` holds, with None where something is not defined:
+
+- `data`, `data_sha256`, `counts`, `labels` (labelled training samples by
+  fraction), `batch_size`, `resamples`;
+- `budget`: `{"kind": "steps" or "seconds", "value"}`;
+- `seeds`, `fractions` (rising), `arms`: `{"name", "strategy", "settings",
+  "modality", "init"}`, where `modality` is None for an arm that sees all of
+  them, and `init` has the runs whose towers it begins with;
+- `costs`: `{"fraction", "arm", "steps", "samples", "seconds",
+  "multiply_adds"}`, means over the seeds;
+- `runs`: `{"fraction", "arm", "seed", "folder", "spent"}`, where `spent` is
+  `{"steps", "samples", "seconds", "wall_seconds", "longest_step_sec",
+  "multiply_adds", "left_out"}`, the last the stages that the budget left no
+  time for;
+- `targets`: by name, `{"kind", "unit", "metric", "smaller_is_better",
+  "samples"}` and
+
+  - `table`: `{"fraction", "arm", "mean", "low", "high", "values",
+    "metrics"}`, a row an arm: mean and 95 % interval over seeds and test
+    samples (see `statistics`), the value of each seed, means of all metrics;
+  - `majority`: `{"name", "mean", "low", "high"}`, what knows the training
+    labels alone;
+  - `pairs`: `{"fraction", "first", "second", "mean", "low", "high", "p",
+    "p_holm", "sign_flip_p", "above", "below", "equal", "decided"}`: how much
+    more `first` has than `second`. `decided` where `p_holm`, corrected over
+    all rows of `pairs`, is below 0.05;
+  - `alone`: the same of the first arm and each modality alone, with all
+    labels, without `p_holm` and `decided`;
+  - `curves`: `{"fraction", "arm", "samples", "mean", "low", "high",
+    "metric"}`: the validation figure by samples seen, under a budget of
+    seconds by `seconds` instead of `samples`, interval over seeds;
+  - `absent`: `{"arm", "name", "absent", "mean", "low", "high"}` and `noise`:
+    `{"arm", "modality", "unit", "level", "mean", "low", "high"}`, with the
+    most labels, interval over seeds; the level None is the clean test split;
+  - `classes`: `{"arm", "class", "support", "mean", "low", "high"}`: F1;
+  - `conclusion`: sentences.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmkeras.evaluation.measure import HEADLINES
+from mmkeras.studies.compare import rows
+from mmkeras.studies.compare.conclusion import conclude
+from mmkeras.studies.compare.scores import SMALLER
+from mmkeras.studies.compare.table import Answers, Table, corrected, majority
+
+
+def summarise(
+    header: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    targets: Mapping[str, Any],
+    answers: Answers,
+    statistics: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Returns what `compare.json` holds.
+
+    Args:
+        header: `data`, `data_sha256`, `counts`, `labels`, `kinds` (of the
+            modalities), `noise_units` (of theirs that offer a corruption),
+            `batch_size`, `resamples`, `budget`, `seeds`, `fractions` and
+            `arms`.
+        results: What was measured of each run.
+        targets: Specs by name.
+        answers: From one of `results` and a target to labels, outputs and
+            weights of the test samples.
+        statistics: Of the targets in the training split.
+    """
+    names = ("fraction", "arm", "seed", "folder", "spent")
+    report = {
+        **header,
+        "costs": rows.costs(header, results),
+        "runs": [{name: run[name] for name in names} for run in results],
+        "targets": {},
+    }
+    for name, target in targets.items():
+        table = Table(name, target, header, results, answers)
+        known = statistics.get(name, {})
+        entry = _target(name, target, header, results, table, known)
+        entry["conclusion"] = conclude(entry, report)
+        report["targets"][name] = entry
+    return report
+
+
+def _target(name, target, header, results, table, statistics):
+    fused = [a["name"] for a in header["arms"] if a["modality"] is None]
+    alone = [a["name"] for a in header["arms"] if a["modality"] is not None]
+    fractions = header["fractions"]
+    return {
+        "kind": target.kind,
+        "unit": getattr(target, "unit", ""),
+        "metric": HEADLINES[target.kind],
+        "smaller_is_better": HEADLINES[target.kind] in SMALLER,
+        "samples": table.samples,
+        "table": [
+            table.row(fraction, arm["name"])
+            for fraction in fractions
+            for arm in header["arms"]
+        ],
+        "majority": majority(target, table, statistics),
+        "pairs": corrected(
+            [
+                table.pair(fraction, *both)
+                for fraction in fractions
+                for both in itertools.combinations(fused, 2)
+            ]
+        ),
+        "alone": [table.pair(fractions[-1], fused[0], a) for a in alone],
+        "curves": rows.curves(name, target.kind, header, results),
+        **rows.harder(name, target.kind, header, results),
+        "classes": rows.classes(name, header, results),
+    }

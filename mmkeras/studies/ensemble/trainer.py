@@ -1,0 +1,120 @@
+"""Members of an ensemble, trained one by one."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.begin import begin, load_for
+from mmkeras.model import load_model
+from mmkeras.runs import describe_run
+from mmkeras.studies.ensemble.board import on_splits, write_ensemble
+from mmkeras.studies.ensemble.joined import check_kinds
+from mmkeras.studies.ensemble.weighting import reweighted
+from mmkeras.training import save_run
+
+# Others choose for themselves which samples count.
+MEMBERS = ("full", "component")
+
+
+class Trainer:
+    """Trains members of one recipe, each on samples weighted its own way.
+
+    A member whose run is whole is loaded, so a stopped ensemble goes on.
+
+    Args:
+        data_folder: Folder of `prepare`.
+        recipe: Tables of the recipe.
+        out: Folder of the ensemble; members lie in `out / "members"`.
+        strategy: Strategy of every member.
+        seed: Member k is trained with `seed + k`.
+        verbose: As in `model.fit`.
+        restart: Whether to forget the members that `out` holds, each when
+            it is trained anew.
+    """
+
+    def __init__(
+        self,
+        data_folder: str | Path,
+        recipe: dict[str, Any],
+        out: str | Path,
+        strategy: str = "full",
+        seed: int = 0,
+        verbose: int = 2,
+        restart: bool = False,
+    ):
+        self.recipe, self.strategy, self.seed = recipe, strategy, seed
+        self.folder, self.verbose = Path(data_folder), verbose
+        self.restart = restart
+        self.out = Path(out)
+        artefact.check_out(self.out, "ensemble", [data_folder])
+        if strategy not in MEMBERS:
+            raise ValueError(
+                "`strategy` must be one that learns from weighted samples. "
+                f"Received: {strategy!r}. Choices: {', '.join(MEMBERS)}"
+            )
+        self.data = load_for(recipe, self.folder, seed)
+        check_kinds(self.data.spec.targets)
+
+    def train(
+        self, number: int, factors: np.ndarray, targets: list[str] | None
+    ) -> tuple[keras.Model, dict[str, Any]]:
+        """Returns member `number`, and its line of `ensemble.json`.
+
+        Args:
+            number: Counted from 0.
+            factors: `(samples,)`; see `reweighted`.
+            targets: See `reweighted`.
+        """
+        place = self.out / "members" / str(number + 1)
+        seed = self.seed + number
+        identity = {
+            **describe_run(self.data, self.recipe, self.strategy, seed),
+            "sample_weights": hashlib.sha256(
+                np.asarray(factors, "float64").tobytes()
+            ).hexdigest(),
+        }
+        if self.restart:
+            shutil.rmtree(place, ignore_errors=True)
+        if not _is_done(place, identity):
+            self._fit(place, seed, factors, targets, identity)
+        model = load_model(place)
+        entry = {"run": str(place), "seed": seed}
+        return model, {**entry, **on_splits(model, self.data)}
+
+    def _fit(self, place, seed, factors, targets, identity):
+        begun = begin(self.folder, self.recipe, self.strategy, seed)
+        if self.verbose:
+            print(f"Member {place.name}")
+        identity = {**identity, "init": begun.init}
+        history = begun.strategy.fit(
+            begun.model,
+            reweighted(begun.data, factors, targets),
+            begun.heads,
+            out=place,
+            seed=seed,
+            verbose=self.verbose,
+            resume=True,
+            identity=identity,
+        )
+        save_run(place, begun.model, history, **identity)
+
+    def finish(self, model: keras.Model, result: dict[str, Any]) -> dict:
+        """Measures the ensemble and writes it; returns the result."""
+        result = {**result, "ensemble": on_splits(model, self.data)}
+        write_ensemble(
+            self.out, model, self.data, result, self.recipe, self.seed
+        )
+        return result
+
+
+def _is_done(place: Path, identity: dict[str, Any]) -> bool:
+    try:
+        found = artefact.read_manifest(place, "run")
+    except ValueError:
+        return False
+    return all(found.get(key) == value for key, value in identity.items())

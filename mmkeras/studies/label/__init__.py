@@ -1,0 +1,17 @@
+"""Labels for samples that have none: proposed by a model, put in by a person.
+
+`propose_labels` writes a sheet, `apply_labels` brings it back.
+"""
+
+from mmkeras.studies.label.informative import STRATEGIES, judge
+from mmkeras.studies.label.pool import pool_of
+from mmkeras.studies.label.propose import propose_labels
+from mmkeras.studies.label.sheet import apply_labels
+
+__all__ = [
+    "STRATEGIES",
+    "apply_labels",
+    "judge",
+    "pool_of",
+    "propose_labels",
+]

@@ -1,0 +1,227 @@
+"""Proposals of a model for samples that have no label, as a sheet."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.data import load_data
+from mmkeras.model import load_model
+from mmkeras.runs import open_data
+from mmkeras.spec import DataSpec
+from mmkeras.studies.label.answers import answer
+from mmkeras.studies.label.informative import (
+    KINDS,
+    STRATEGIES,
+    distributions,
+    judge,
+)
+from mmkeras.studies.label.pool import Pool, check_fits, pool_of
+from mmkeras.studies.label.sheet import write_sheet
+
+
+def propose_labels(
+    run: str | Path,
+    out: str | Path,
+    source: str | Path | None = None,
+    split: str = "train",
+    strategy: str = "entropy",
+    limit: int | None = None,
+    everything: bool = False,
+) -> list[dict[str, Any]]:
+    """Writes what a run proposes as labels, the most informative first.
+
+    Args:
+        run: Folder of `train`.
+        out: CSV to write; it must not exist. See `write_sheet`.
+        source: A TOML spec with new samples, whose files are read as they
+            are, or a prepared folder; the run's own data by default.
+        split: Of a prepared folder: "train", "validation" or "test".
+        strategy: What makes a sample informative; see `judge`.
+        limit: Rows at most.
+        everything: Whether samples that have a label are listed, too.
+            "doubt" lists those alone.
+
+    Returns:
+        The rows.
+
+    Raises:
+        ValueError: If an argument is wrong, the samples are not such as the
+            model reads, or there is nothing to propose.
+
+    Example:
+
+    >>> rows = propose_labels("runs/first", "labels.csv", limit=200)
+    """
+    out = Path(out)
+    _check(out, strategy, limit)
+    manifest = artefact.read_manifest(run, "run")
+    pool = pool_of(*_source(source, manifest), split)
+    model = load_model(run)
+    wanted = _targets(pool)
+    places, answers, votes, present = answer(model, pool)
+    if not len(places):
+        raise ValueError(
+            "There must be samples that can be read, to propose labels for. "
+            "Received: none; `mmkeras prepare` tells what is wrong with each"
+        )
+    if strategy == "disagreement" and len(votes) < 2:
+        raise ValueError(
+            "`strategy` 'disagreement' needs two modalities that can be asked "
+            "alone, so all others must be optional. Received: "
+            f"{', '.join(votes) or 'none'}"
+        )
+    rows: list[dict[str, Any]] = []
+    for name in wanted:
+        rows += _rows(
+            pool, name, strategy, everything, places,
+            answers[name], {m: found[name] for m, found in votes.items()},
+            present,
+        )  # fmt: skip
+    rows.sort(key=lambda row: (-row["informativeness"], row["id"]))
+    rows = rows[:limit]
+    if not rows:
+        raise ValueError(
+            "There must be samples to propose labels for. Received: samples "
+            "that all have one; `--all` lists those"
+            if strategy != "doubt"
+            else "`strategy` 'doubt' needs samples with labels. Received: none"
+        )
+    write_sheet(out, rows)
+    return rows
+
+
+def _source(
+    source: str | Path | None, manifest: dict
+) -> tuple[Path | None, Any]:
+    """Returns the spec to read samples from, if any, and the data."""
+    if source is None or not Path(source).is_dir():
+        return source and Path(source), open_data(manifest, augment=False)
+    digest = artefact.sha256_of(Path(source) / artefact.MANIFEST)
+    if digest == manifest["data_sha256"]:
+        return None, open_data(manifest, Path(source), augment=False)
+    data = load_data(source, augment=False)
+    check_fits(data.spec, DataSpec.from_dict(manifest["spec"]))
+    learned = [
+        name
+        for name, modality in data.spec.modalities.items()
+        if modality.kind == "text" or getattr(modality, "categorical", ())
+    ]
+    if learned:
+        raise ValueError(
+            f"`{source}` must have the vocabulary of the run's data, for "
+            f"`{learned[0]}`. Received: a folder prepared by itself; give the "
+            "TOML spec of the new samples instead"
+        )
+    return None, data
+
+
+def _targets(pool: Pool) -> list[str]:
+    """Returns the targets that have classes to propose."""
+    kinds = {name: t.kind for name, t in sorted(pool.spec.targets.items())}
+    wanted = [name for name, kind in kinds.items() if kind in KINDS]
+    if not wanted:
+        raise ValueError(
+            f"A proposal needs a target of kind {', '.join(KINDS)}. "
+            f"Received: {', '.join(sorted(kinds.values()))}"
+        )
+    return wanted
+
+
+def _check(out: Path, strategy: str, limit: int | None) -> None:
+    if strategy not in STRATEGIES:
+        raise ValueError(
+            f"`strategy` must be one of {', '.join(STRATEGIES)}. "
+            f"Received: {strategy!r}"
+        )
+    if limit is not None and limit < 1:
+        raise ValueError(
+            f"`limit` must be a positive integer. Received: limit={limit}"
+        )
+    if out.exists():
+        raise ValueError(
+            f"`{out}` must not exist: somebody may have filled it in. "
+            "Received: a file that is there"
+        )
+
+
+def _rows(
+    pool, name, strategy, everything, places, outputs, votes, present
+) -> list[dict[str, Any]]:
+    """Returns the rows of one target."""
+    target = pool.spec.targets[name]
+    weights = pool.weights[name][places]
+    has = weights.reshape(len(weights), -1).any(axis=1)
+    doubt = strategy == "doubt"
+    listed = np.flatnonzero(has if doubt else has <= everything)
+    if not len(listed):
+        return []
+    values = pool.values[name][places[listed]].reshape(len(listed), -1)
+    alone = {
+        m: distributions(target.kind, found[listed])
+        for m, found in votes.items()
+    }
+    here = {m: present[m][listed] for m in alone}
+    found = judge(
+        strategy,
+        distributions(target.kind, outputs[listed]),
+        np.stack(list(alone.values())) if alone else None,
+        np.stack(list(here.values())) if here else None,
+        values,
+    )
+    rows = []
+    for index, row in enumerate(listed):
+        place = places[row]
+        entry = {"id": pool.ids[place], "target": name}
+        # What is to be looked at stands before the label; a modality may have
+        # the name of a column.
+        entry |= _shown(pool, place) | entry | _judged(target, found, index)
+        for modality, answers in alone.items():
+            vote, sure = "", ""
+            if here[modality][index]:
+                vote = named(target, answers[index].argmax(axis=-1))
+                sure = answers[index].max(axis=-1).min()
+            entry[f"{modality}_vote"] = vote
+            entry[f"{modality}_confidence"] = sure
+        known = named(target, values[index].astype(int)) if has[row] else ""
+        rows.append(entry | {"known": known})
+    return rows
+
+
+def _judged(target: Any, found: dict, index: int) -> dict[str, Any]:
+    """Returns a row's cells that `judge` knows, and the empty label."""
+    first, second = found["first"][index], found["second"][index]
+    return {
+        "label": "",
+        "proposed": named(target, first),
+        "confidence": found["confidence"][index],
+        # Of several questions each has a second answer of its own.
+        "second": "" if len(second) > 1 else named(target, second),
+        "second_confidence": found["second_confidence"][index],
+        "margin": found["margin"][index],
+        "informativeness": found["informativeness"][index],
+    }
+
+
+def named(target: Any, answers: np.ndarray) -> str:
+    """Returns the manifest's cell for answers to each question."""
+    if target.kind == "categories":
+        chosen = [
+            c for c, yes in zip(target.classes, answers, strict=True) if yes
+        ]
+    else:
+        chosen = [target.classes[answer] for answer in answers]
+    return getattr(target, "separator", "|").join(chosen)
+
+
+def _shown(pool: Pool, place: int) -> dict[str, str]:
+    """Returns the cells that name a sample's files, or are its text."""
+    found = {}
+    for name, modality in sorted(pool.spec.modalities.items()):
+        column = getattr(modality, "column", None)
+        if column in pool.cells[place]:
+            found[f"{name}_file" if modality.kind != "text" else name] = (
+                pool.cells[place][column][:500]
+            )
+    return found

@@ -1,0 +1,240 @@
+"""The sheet a person fills in, written and read as spreadsheets have it."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from mmkeras import artefact
+from mmkeras.data.manifest import MAX_MANIFEST_BYTES
+from mmkeras.data.paths import open_inside
+from mmkeras.data.reasons import cell
+from mmkeras.spec import DataSpec, load_spec, nearest
+from mmkeras.studies.label.informative import KINDS
+from mmkeras.studies.label.spelling import find, spellings
+
+NEEDED = ("id", "target", "label", "proposed")
+ACCEPT = "ok"
+MAX_SHEET_BYTES = 2**30
+# Told at once.
+MAX_ERRORS = 20
+
+
+def write_sheet(path: str | Path, rows: list[dict[str, Any]]) -> None:
+    """Writes proposals as CSV, atomically, safe to open in a spreadsheet.
+
+    The column `label` is empty: it is for the person. `ok` in it takes what
+    is proposed, a class corrects it, and nothing leaves the sample without a
+    label. No cell is a formula, or moves a terminal's cursor.
+
+    Args:
+        path: The file.
+        rows: What `propose_labels` returned.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: _shown(v) for k, v in row.items()} for row in rows)
+    # Without the mark, a spreadsheet takes UTF-8 for something else.
+    artefact.write_text(path, "\ufeff" + text.getvalue())
+
+
+def _shown(value: Any) -> str:
+    return cell(value) if isinstance(value, str) else f"{value:.4f}"
+
+
+def apply_labels(
+    spec: str | Path,
+    sheet: str | Path,
+    out: str | Path,
+    replace: bool = False,
+) -> dict[str, int]:
+    """Writes a manifest with the labels of a sheet that was filled in.
+
+    Every other cell stays as it is, and so does the old manifest.
+
+    Args:
+        spec: The TOML spec whose manifest lacks the labels.
+        sheet: What `write_sheet` wrote, filled in and saved as CSV, with
+            commas, semicolons or tabs.
+        out: CSV to write; it must not exist.
+        replace: Whether a label that is there already may become another.
+
+    Returns:
+        How many labels of each target were put in.
+
+    Raises:
+        ValueError: With the lines, if an id, a target or a class is unknown,
+            a label is given twice, or one that is there would be replaced.
+
+    Example:
+
+    >>> apply_labels("birds.toml", "labels.csv", "birds/manifest-2.csv")
+    {'species': 187}
+    """
+    found, out = load_spec(spec), Path(out)
+    if out.exists():
+        raise ValueError(
+            f"`{out}` must not exist. Received: a file that is there"
+        )
+    header, rows = _manifest(found)
+    given, errors = _filled_in(found, Path(sheet), header, rows)
+    counts: dict[str, int] = {}
+    for (row, name), (label, line) in given.items():
+        column = header.index(found.targets[name].column)
+        old = rows[row][column].strip()
+        if old and old != label and not replace:
+            errors.append(
+                f"line {line}: `{name}` is {old!r} already, not {label!r}; "
+                "`--replace` changes it"
+            )
+        rows[row][column] = label
+        counts[name] = counts.get(name, 0) + 1
+    if errors:
+        more = len(errors) - MAX_ERRORS
+        lines = [cell(error) for error in errors[:MAX_ERRORS]]
+        raise ValueError(
+            f"Every label in `{sheet}` must fit the spec. Received:\n  "
+            + "\n  ".join(lines)
+            + (f"\n  and {more} more" if more > 0 else "")
+        )
+    if not given:
+        raise ValueError(
+            f"`{sheet}` must have labels in its column `label`. Received: "
+            f"none; `{ACCEPT}` takes what is proposed"
+        )
+    with (
+        artefact.atomic(out) as temporary,
+        open(
+            temporary, "w", newline="",
+            encoding="utf-8", errors="surrogateescape",
+        ) as file,
+    ):  # fmt: skip
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    return counts
+
+
+def _manifest(spec: DataSpec) -> tuple[list[str], list[list[str]]]:
+    """Returns header and rows of the spec's manifest, every column of it."""
+    name = spec.data.manifest
+    if Path(name).suffix.lower() in (".parquet", ".pq"):
+        raise ValueError(
+            "`data.manifest` must be a CSV file to put labels into. "
+            f"Received: {name!r}"
+        )
+    try:
+        with open_inside(spec.root, name, MAX_MANIFEST_BYTES) as file:
+            text = io.TextIOWrapper(
+                file, "utf-8-sig", errors="surrogateescape", newline=""
+            )
+            header, *rows = csv.reader(text)
+    except (ValueError, OSError, csv.Error) as error:
+        raise ValueError(
+            f"`data.manifest` must be a CSV file with a header, inside "
+            f"`{spec.root}`. Received: {name!r} ({error})"
+        ) from None
+    rows = [row for row in rows if row]
+    columns = [target.column for target in spec.targets.values()]
+    for column in (spec.data.id_column, *columns):
+        if column is not None and column not in header:
+            raise ValueError(
+                f"`{name}` must have the column `{column}`, which the spec "
+                f"names.{nearest(column, header)}"
+            )
+    if any(len(row) != len(header) for row in rows):
+        raise ValueError(
+            f"Every row of `{name}` must have {len(header)} cells. Received: "
+            "one of another length"
+        )
+    return header, rows
+
+
+def _filled_in(
+    spec: DataSpec, path: Path, header: list[str], rows: list[list[str]]
+) -> tuple[dict[tuple[int, str], tuple[str, int]], list[str]]:
+    """Returns labels and their lines by row and target, and what is wrong."""
+    ids = [str(row) for row in range(len(rows))]
+    if spec.data.id_column is not None:
+        ids = [row[header.index(spec.data.id_column)] for row in rows]
+    places = spellings(ids)
+    given: dict[tuple[int, str], tuple[str, int]] = {}
+    errors = []
+    for line, row in _read(path):
+        text = row["label"].strip()
+        if not text:
+            continue
+        name, place = row["target"].strip(), find(places, row["id"])
+        try:
+            if place is None:
+                raise ValueError(f"no sample has the id {row['id'][:80]!r}")
+            label = _label(spec, name, text, row["proposed"].strip())
+            if given.get((place, name), (label, 0))[0] != label:
+                raise ValueError(f"{row['id'][:80]!r} has two labels")
+        except ValueError as error:
+            errors.append(f"line {line}: {error}")
+        else:
+            given[place, name] = label, line
+    return given, errors
+
+
+def _label(spec: DataSpec, name: str, text: str, proposed: str) -> str:
+    """Returns the manifest's cell for what a person wrote."""
+    target = spec.targets.get(name)
+    if target is None or target.kind not in KINDS:
+        known = [n for n, t in spec.targets.items() if t.kind in KINDS]
+        raise ValueError(
+            f"{name[:80]!r} is no target with classes.{nearest(name, known)}"
+        )
+    classes = spellings(target.classes)
+    if text.casefold() == ACCEPT and find(classes, text) is None:
+        if not proposed:
+            # An empty cell of a manifest says that nothing is known.
+            raise ValueError(
+                f"{ACCEPT!r} cannot stand for no class at all of `{name}`: "
+                "a manifest has no word for that"
+            )
+        text = proposed
+    several = target.kind in ("categories", "sequence")
+    parts = text.split(target.separator) if several else [text]
+    found = []
+    for part in parts:
+        place = find(classes, part)
+        if place is None:
+            raise ValueError(
+                f"{part[:80]!r} is no class of `{name}`."
+                f"{nearest(part, list(target.classes))}"
+            )
+        found.append(target.classes[place])
+    if target.kind == "sequence" and len(found) != target.steps:
+        raise ValueError(f"{len(found)} steps instead of {target.steps}")
+    return target.separator.join(found) if several else found[0]
+
+
+def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Returns the rows of a sheet, each with the number of its line."""
+    if path.stat().st_size > MAX_SHEET_BYTES:
+        raise ValueError(
+            f"`{path}` must have at most {MAX_SHEET_BYTES:,} bytes. "
+            f"Received: {path.stat().st_size:,}"
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"`{path}` must be UTF-8. Received: another encoding; save it as "
+            "'CSV UTF-8'"
+        ) from None
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=separator, restval=""
+    )
+    missing = [n for n in NEEDED if n not in (reader.fieldnames or ())]
+    if missing:
+        raise ValueError(
+            f"`{path}` must be a sheet that `mmkeras label` wrote, with the "
+            f"columns {', '.join(NEEDED)}. Received: one without "
+            f"{', '.join(missing)}"
+        )
+    return [(reader.line_num, row) for row in reader]

@@ -1,0 +1,293 @@
+"""From a run, or a bundle, to the folder of an index; and queries to it."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.data import decode_file, encode_texts, load_data
+from mmkeras.data.reasons import BadSample
+from mmkeras.data.tokens import tokenizer_file
+from mmkeras.evaluation.between import recall_between
+from mmkeras.export import to_tflite
+from mmkeras.model import load_model
+from mmkeras.spec import DataSpec
+from mmkeras.studies.retrieval.encoder import (
+    OUTPUT,
+    embed,
+    embedding_model,
+    open_encoder,
+    projections_of,
+)
+from mmkeras.studies.retrieval.index import Index
+from mmkeras.training import alignment  # noqa: F401, for load_model
+from mmkeras.training.resume import differences
+
+FORMATS = ("keras", "tflite")
+# What is known of each encoder, and what writes its file.
+Encoders = tuple[dict[str, dict], dict[str, Callable[[Path], Any]]]
+
+
+def build_index(
+    source: str | Path,
+    data_folder: str | Path,
+    name: str,
+    out: str | Path,
+    split: str = "test",
+    form: str = "keras",
+    dtype: str = "float32",
+) -> dict:
+    """Embeds a split and writes the index of it, with what makes queries.
+
+    Where the modalities of the model were aligned, the folder has an encoder
+    for each of them, so that a sound can look for pictures; recall between
+    them, in both directions, goes into the manifest.
+
+    Args:
+        source: Folder of a run, or of a stage of one, such as
+            `RUN/stages/3-align`; or a bundle whose model has an embedding
+            target: then its file makes the embeddings, as the device does.
+        data_folder: Folder of `prepare`.
+        name: The modality that is embedded, or the target of kind
+            "embedding".
+        out: Folder to write.
+        split: Whose samples are in the index.
+        form: "keras", or "tflite": encoders are converted, and the
+            embeddings are those of the files.
+        dtype: "float32" or "int8"; see `Index`.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ValueError: If an argument is wrong, or nothing can be embedded.
+
+    Example:
+
+    >>> build_index("runs/first", "demo", "image", "index", form="tflite")
+    """
+    if form not in FORMATS:
+        raise ValueError(
+            f"`form` must be one of {', '.join(FORMATS)}. Received: {form!r}"
+        )
+    out = Path(out)
+    artefact.check_out(out, "index", (source, data_folder))
+    manifest = artefact.read_manifest(source)
+    kind = manifest["kind"]
+    data = load_data(data_folder, augment=False)
+    if kind == "bundle":
+        encoders, writers = _of_bundle(Path(source), name)
+    else:
+        encoders, writers = _of_run(Path(source), name, form)
+    read = {each for entry in encoders.values() for each in entry["inputs"]}
+    _check_fits(manifest, data, read)
+    out.mkdir(parents=True, exist_ok=True)
+    for file, write in writers.items():
+        with artefact.atomic(out / file) as temporary:
+            write(temporary)
+    columns = {n: i for i, n in enumerate(data.spec.optional)}
+    found = {}
+    for each, entry in encoders.items():
+        run = open_encoder(out / entry["file"], entry["output"])
+        found[each] = embed(
+            run, entry["inputs"], data, split, columns.get(each)
+        )
+    if not len(found[name][1]):
+        raise ValueError(
+            f"The split '{split}' must have samples with `{name}`. "
+            "Received: none"
+        )
+    texts = _copy_tokenizers(data, out)
+    vectors, ids = found[name]
+    return Index(vectors, ids, dtype).save(
+        out,
+        files=[*(e["file"] for e in encoders.values()), *texts],
+        name=name,
+        split=split,
+        encoders=encoders,
+        spec=data.spec.to_dict(),
+        source_sha256=artefact.sha256_of(Path(source) / artefact.MANIFEST),
+        data_sha256=artefact.sha256_of(Path(data_folder) / artefact.MANIFEST),
+        recall=_recalls(found, name),
+    )
+
+
+def _check_fits(manifest: Mapping[str, Any], data: Any, read: set[str]) -> None:
+    """Raises ValueError unless the data are such as the encoders read."""
+    if "spec" not in manifest:
+        return
+    lines = []
+    spec = DataSpec.from_dict(manifest["spec"])
+    theirs = manifest["spec"]["modalities"]
+    ours = data.spec.to_dict()["modalities"]
+    for name in sorted(read - {"present"}):
+        lines += differences(
+            _read(theirs[name]), _read(ours.get(name, {})), name
+        )
+    if "present" in read:
+        lines += differences(spec.optional, data.spec.optional, "optional")
+    here, there = data.vocabularies, manifest.get("vocabularies", {})
+    for name in sorted(read & set(there)):
+        lines += differences(there[name], here.get(name), f"tokens.{name}")
+    if lines:
+        raise ValueError(
+            "`data` must be such as the model was trained on. Received, its "
+            f"own -> these: {'; '.join(line[:200] for line in lines[:5])}"
+        )
+
+
+def _read(modality: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a modality's table says of a sample that is there."""
+    # Where its files lie, and whether there has to be one.
+    other = (
+        *("column", "columns", "categorical", "file", "vocabulary"),
+        "optional",
+    )
+    return {k: v for k, v in modality.items() if k not in other}
+
+
+def query(
+    folder: str | Path, files: Mapping[str, str], k: int = 10
+) -> list[tuple[str, float]]:
+    """Returns the ids of the k nearest items of an index, and their cosines.
+
+    Args:
+        folder: Folder of an index.
+        files: By modality: a path; a text itself; or numbers with commas.
+        k: How many.
+
+    Example:
+
+    >>> query("index", {"audio": "seven.wav"}, k=3)
+    [('s12', 0.81), ('s430', 0.80), ('s7', 0.66)]
+    """
+    folder = Path(folder)
+    manifest = artefact.read_manifest(folder, "index")
+    spec = DataSpec.from_dict(manifest["spec"])
+    encoders = manifest["encoders"]
+    entry = next((e for e in encoders.values() if _reads(e, files, spec)), None)
+    if entry is None:
+        choices = " or ".join(
+            " and ".join(n for n in e["inputs"] if n != "present")
+            for e in encoders.values()
+        )
+        raise ValueError(
+            f"`files` must give what an encoder reads: {choices}. "
+            f"Received: {', '.join(sorted(files)) or 'nothing'}"
+        )
+    x = _inputs(folder, spec, entry["inputs"], files)
+    encoder = open_encoder(folder / entry["file"], entry["output"])
+    ids, near = Index.load(folder).search(encoder(x), k)
+    return list(zip(ids[0].tolist(), near[0].tolist(), strict=True))
+
+
+def _of_run(source: Path, name: str, form: str) -> Encoders:
+    model = load_model(source)
+    common = projections_of(model)
+    names = sorted({name, *common}) if name in common else [name]
+    found, writers = {}, {}
+    for each in names:
+        part = embedding_model(model, each)
+        file = f"encoder_{each}.{form}"
+        inputs = sorted(part.input)
+        found[each] = {"file": file, "output": OUTPUT, "inputs": inputs}
+        keep = part.save if form == "keras" else partial(to_tflite, part)
+        writers[file] = keep
+    return found, writers
+
+
+def _of_bundle(source: Path, name: str) -> Encoders:
+    manifest = artefact.read_manifest(source, "bundle")
+    known = [n for n, o in manifest["outputs"].items() if o["kind"] == OUTPUT]
+    if name not in known:
+        raise ValueError(
+            "`name` must be a target of kind 'embedding' of the bundle: "
+            f"{', '.join(known) or 'it has none'}. Received: {name!r}"
+        )
+    model = manifest["model"]["file"]
+    file = f"encoder_{model}"
+    inputs = sorted(manifest["inputs"])
+    if manifest["present"]:
+        inputs.append("present")
+    entry = {"file": file, "output": name, "inputs": inputs}
+    return {name: entry}, {file: partial(shutil.copyfile, source / model)}
+
+
+def _copy_tokenizers(data: Any, out: Path) -> list[str]:
+    """Copies the tokenizers into `out`; returns the names of the files."""
+    names = []
+    for name, modality in sorted(data.spec.modalities.items()):
+        if modality.kind == "text":
+            names.append(tokenizer_file(name))
+            with artefact.atomic(out / names[-1]) as temporary:
+                shutil.copyfile(data.tokenizer_path(name), temporary)
+    return names
+
+
+def _recalls(found: Mapping[str, tuple], name: str) -> dict[str, Any]:
+    """Returns recall between the index and each other modality."""
+    recalls: dict[str, Any] = {}
+    for other in sorted(set(found) - {name}):
+        one, two = found[name], found[other]
+        recalls |= recall_between(
+            one[0], two[0], (one[1], two[1]), (name, other)
+        )
+    return recalls
+
+
+def _reads(entry: dict, files: Mapping[str, str], spec: DataSpec) -> bool:
+    """Whether an encoder can do with the files that are given."""
+    inputs = set(entry["inputs"]) - {"present"}
+    spare = set(spec.optional) if "present" in entry["inputs"] else set()
+    return bool(files) and set(files) <= inputs and inputs - spare <= set(files)
+
+
+def _inputs(
+    folder: Path, spec: DataSpec, names: list[str], files: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    x = {}
+    for name in set(names) - {"present"}:
+        modality = spec.modalities[name]
+        if name not in files:
+            kinds = {"image": "uint8", "video": "uint8", "text": "int32"}
+            dtype = kinds.get(modality.kind, "float32")
+            x[name] = np.zeros((1, *modality.shape), dtype)
+        elif modality.kind == "text":
+            x[name] = encode_texts(folder / tokenizer_file(name), [files[name]])
+        elif modality.kind == "vector":
+            x[name] = _numbers(name, modality, files[name])
+        else:
+            x[name] = _decoded(name, modality, files[name])
+    if "present" in names:
+        here = [float(name in files) for name in spec.optional]
+        x["present"] = np.array([here], "float32")
+    return x
+
+
+def _decoded(name: str, modality: Any, path: str) -> np.ndarray:
+    try:
+        return decode_file(modality, path)[None]
+    except (BadSample, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(
+            f"`{name}` must be a file of kind '{modality.kind}' that can be "
+            f"read. Received: {path} ({reason})"
+        ) from None
+
+
+def _numbers(name: str, modality: Any, text: str) -> np.ndarray:
+    try:
+        found = np.array([float(part) for part in text.split(",")], "float32")
+        if found.shape != modality.shape:
+            raise ValueError(f"{len(found)} numbers")
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` must be {modality.shape[0]} numbers with commas between "
+            f"them. Received: {json.dumps(text[:80])} ({error})"
+        ) from None
+    return found[None]

@@ -1,0 +1,176 @@
+"""What a search is asked for, and whether a folder holds the same search."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmkeras import artefact
+from mmkeras.studies.tune.space import Space, first_changes
+from mmkeras.training import callbacks
+
+METHODS = ("grid", "random", "bayesian", "hyperband")
+SETTINGS = "search.json"
+# More trials are the same search, carried further.
+MAY_CHANGE = ("trials",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A search; a trial follows from it and its own values alone.
+
+    Args:
+        data: Folder of `prepare`.
+        space: A recipe with ranges; see `Space`.
+        out: Folder to write.
+        method: "grid", "random", "bayesian" or "hyperband".
+        trials: Most trials; None for the whole grid, or one Hyperband.
+        epochs: Epochs of a trial, for Hyperband of its last rung; None for
+            those of the recipe. Other strategies than "full" share out as
+            many steps as these epochs have among their stages.
+        objective: Figure of the validation split, such as "val_loss".
+        direction: "min" or "max".
+        strategy: Strategy that trains each trial.
+        seed: Seed of the search, and of every trial.
+    """
+
+    data: str
+    space: dict
+    out: str
+    method: str = "random"
+    trials: int | None = None
+    epochs: int | None = None
+    objective: str = "val_loss"
+    direction: str = "min"
+    strategy: str = "full"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_choice("method", self.method, METHODS)
+        _check_choice("direction", self.direction, ("min", "max"))
+        if self.method == "grid":
+            Space(self.space).check_grid()
+        if self.trials is None and self.method in ("random", "bayesian"):
+            raise ValueError(
+                f"`trials` must be given for a {self.method} search, which "
+                "has no end of its own. Received: none"
+            )
+        for name in ("trials", "epochs"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise ValueError(
+                    f"`{name}` must be a positive integer. Received: {value!r}"
+                )
+        if self.method == "hyperband" and self.epochs is None:
+            raise ValueError(
+                "`epochs` must be given for Hyperband: those of its last "
+                "rung. Received: none"
+            )
+        if self.epochs is not None and self.limits:
+            raise ValueError(
+                "`epochs` must be the only limit of a trial where it is "
+                f"given. Received: epochs={self.epochs}, and in the space "
+                + ", ".join(f"`{name}`" for name in self.limits)
+            )
+
+    @property
+    def limits(self) -> list[str]:
+        """What the space says of how long a trial is, in its own way."""
+        tables = {"training": self.space.get("training", {})}
+        key = f"training.{self.strategy}"
+        if isinstance(tables["training"], Mapping):
+            tables[key] = tables["training"].get(self.strategy, {})
+        for name, table in tables.items():
+            if not isinstance(table, Mapping):
+                raise ValueError(
+                    f"`{name}` must be a table. Received: {table!r}"
+                )
+        ranges = {one.name for one in Space(self.space).ranges}
+        return [
+            f"{table}.{key}"
+            for table, given in tables.items()
+            for key in given
+            if key in ("budget_steps", "budget_sec")
+            or (key == "epochs" and f"{table}.{key}" in ranges)
+        ]
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.out)
+
+
+def direction_of(objective: str) -> str:
+    """Returns "min" or "max" from the name of a figure.
+
+    Raises:
+        ValueError: If the name does not tell.
+    """
+    direction = callbacks.direction_of(objective)
+    if direction is not None:
+        return direction
+    raise ValueError(
+        "`direction` must be given where the objective's name does not tell. "
+        f"Received: objective={objective!r}. Choices: min, max"
+    )
+
+
+def remember(job: Job, restart: bool = False) -> None:
+    """Writes the settings of a search, or checks those that are there.
+
+    Args:
+        job: The search.
+        restart: Whether to remove what an earlier search left in `out`.
+
+    Raises:
+        ValueError: If `out` holds another search, or anything else.
+    """
+    path = job.folder / SETTINGS
+    if restart and path.is_file():
+        shutil.rmtree(job.folder)
+    described = _described(job)
+    if not path.is_file():
+        if job.folder.is_dir() and any(job.folder.iterdir()):
+            raise ValueError(
+                f"`{job.folder}` must be empty, or hold a search. Received: "
+                "a folder with other files"
+            )
+        job.folder.mkdir(parents=True, exist_ok=True)
+        artefact.write_json(path, described)
+        return
+    found = json.loads(path.read_text(encoding="utf-8"))
+    for key in MAY_CHANGE:
+        if not is_finished(job):
+            found.pop(key, None)
+            described.pop(key, None)
+    difference = first_changes(found, described)
+    if difference:
+        raise ValueError(
+            f"`{job.folder}` must hold this search to go on with it. "
+            f"Received: one with other settings: {difference}; `--restart` "
+            "removes it, or choose another folder"
+        )
+
+
+def is_finished(job: Job) -> bool:
+    """Returns whether the search has ended, with its look at the test split."""
+    return (job.folder / artefact.MANIFEST).is_file()
+
+
+def _described(job: Job) -> dict[str, Any]:
+    described = asdict(job)
+    del described["out"]
+    artefact.read_manifest(job.data, "data", check_files=False)
+    manifest = Path(job.data) / artefact.MANIFEST
+    described["data"] = str(Path(job.data).resolve())
+    described["data_sha256"] = artefact.sha256_of(manifest)
+    # As it reads back.
+    return json.loads(json.dumps(described))
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}. Received: {value!r}"
+        )

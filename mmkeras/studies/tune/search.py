@@ -1,0 +1,189 @@
+"""The whole search: trials, the best recipe, one look at the test split."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmkeras import artefact
+from mmkeras.runs import evaluate_run, train_run
+from mmkeras.studies.tune.job import SETTINGS, Job, is_finished, remember
+from mmkeras.studies.tune.recipe_toml import to_toml
+from mmkeras.studies.tune.report import write_report
+from mmkeras.studies.tune.space import Space
+from mmkeras.studies.tune.trial import (
+    begin,
+    folder_of,
+    read_trial,
+    recipe_of,
+    validation_figures,
+    with_epochs,
+)
+from mmkeras.studies.tune.tuner import is_distributed, is_worker, search
+
+RESULT = "tune.json"
+
+
+def tune(
+    job: Job, workers: int = 1, restart: bool = False, verbose: int = 2
+) -> dict[str, Any] | None:
+    """Searches, trains the best recipe and measures it on the test split.
+
+    A trial is trained from its own seed and measured on the validation split
+    alone, so the same recipe gives the same figures. Hyperband trains a
+    recipe that rises to the next rung anew: the learning rate falls to zero
+    over the epochs of a rung, and a model at that end has nothing left to go
+    on with. The best trial is chosen among those with the most epochs. Its
+    recipe is then trained as `mmkeras train` does, and evaluated: the first
+    and only time that the test split is read.
+
+    The same call goes on where a killed one stopped: finished trials are
+    kept, and the search proposes what it would have proposed.
+
+    Args:
+        job: The search.
+        workers: Processes that train trials on this machine.
+        restart: Whether to remove an earlier search in `job.out`.
+        verbose: As in `model.fit`, for the training of the best recipe.
+
+    Returns:
+        What `tune.json` holds; None in a process that is a worker of a chief
+        elsewhere.
+
+    Raises:
+        ValueError: If the space or a setting is wrong, `job.out` holds
+            another search, or no trial succeeds.
+
+    Example:
+
+    >>> space = {"fusion": {"method": {"choices": ["concat", "gated"]}}}
+    >>> job = Job(data="demo", space=space, out="search", method="grid")
+    >>> tune(job)["best"]["recipe"]
+    {'fusion': {'method': 'gated'}, 'training': {'full': {'epochs': 5}}}
+    """
+    if not is_worker():
+        check(job)
+        remember(job, restart)
+    if workers > 1 and not is_distributed():
+        # The workers run that module, which must not be here before.
+        from mmkeras.studies.tune.workers import search_in_parallel
+
+        values = search_in_parallel(job, workers)
+    else:
+        values = search(job)
+    if is_worker():
+        return None
+    rows = list_trials(job, values)
+    best = choose(job, rows)
+    if not is_finished(job):
+        evaluation = _train_best(job, best["recipe"], verbose)
+        result = {
+            "settings": {**vars(job), "out": None},
+            "trials": rows,
+            "best": best,
+            "test": {
+                name: entry["metrics"]
+                for name, entry in evaluation["targets"].items()
+            },
+        }
+        _write(job, result)
+    return json.loads((job.folder / RESULT).read_text(encoding="utf-8"))
+
+
+def check(job: Job) -> None:
+    """Builds a model for each value of the space, and tries the objective.
+
+    Raises:
+        ValueError: If a recipe of the space is wrong; the message says which
+            value it is.
+    """
+    checked = None
+    for label, recipe in Space(job.space).probes():
+        try:
+            recipe = with_epochs(job, recipe, job.epochs)
+            to_toml(recipe)
+            begun = begin(job.data, recipe, job.strategy, job.seed)
+        except ValueError as error:
+            raise ValueError(
+                f"The space must hold recipes that can be built. Received "
+                f"with {label}: {error}"
+            ) from error
+        if checked is None:
+            few = begun.data.validation.take(1)
+            checked = validation_figures(begun.model, begun.heads, few)
+    if job.objective not in checked:
+        raise ValueError(
+            "`objective` must be a figure of the validation split. Received: "
+            f"{job.objective!r}. Choices: {', '.join(sorted(checked))}"
+        )
+
+
+def list_trials(job: Job, values: list[dict]) -> list[dict[str, Any]]:
+    """Returns a row for each trial: what was tried, and what came out."""
+    rows, seen = [], set()
+    for number, found in enumerate(values):
+        recipe = recipe_of(job, found)
+        folder = folder_of(job, recipe)
+        trial = read_trial(folder)
+        # Bayesian search may propose a point twice.
+        if trial is None or folder in seen:
+            continue
+        seen.add(folder)
+        tried = {r.name: r.read(found[r.name]) for r in Space(job.space).ranges}
+        rows.append(
+            {
+                "trial": number + 1,
+                "folder": f"trials/{folder.name}",
+                "values": tried,
+                "epochs": found.get("tuner/epochs", job.epochs),
+                "objective": trial["figures"].get(job.objective),
+                "figures": trial["figures"],
+                "seconds": trial["seconds"],
+                "parameters": trial["parameters"],
+                "failed": trial["failed"],
+            }
+        )
+    return rows
+
+
+def choose(job: Job, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the best trial by its objective, with its recipe.
+
+    Of a Hyperband, only trials of the last rung that was reached count: fewer
+    epochs are another measure.
+
+    Raises:
+        ValueError: If none succeeded.
+    """
+    good = [row for row in rows if row["failed"] is None]
+    if not good:
+        failures = [row["failed"] for row in rows] or ["no trial was run"]
+        raise ValueError(
+            f"At least one trial must succeed. Received: {failures[0]}"
+        )
+    most = max(row["epochs"] or 0 for row in good)
+    good = [row for row in good if (row["epochs"] or 0) == most]
+    pick = max if job.direction == "max" else min
+    best = pick(good, key=lambda row: row["objective"])
+    trial = artefact.read_manifest(job.folder / best["folder"], "trial")
+    return {**best, "recipe": trial["recipe"]}
+
+
+def _train_best(job: Job, recipe: dict, verbose: int) -> dict[str, Any]:
+    out, file = job.folder / "best", job.folder / "best.toml"
+    text = to_toml(recipe)
+    # Another recipe may have been the best when the search was stopped.
+    same = file.is_file() and file.read_text(encoding="utf-8") == text
+    artefact.write_text(file, text)
+    train_run(
+        Path(job.data), recipe, job.strategy, out, job.seed, verbose, file,
+        restart=not same,
+    )  # fmt: skip
+    return evaluate_run(out, Path(job.data), baselines=False)
+
+
+def _write(job: Job, result: dict[str, Any]) -> None:
+    """Writes table, JSON, report and, last, the manifest."""
+    artefact.write_json(job.folder / RESULT, result)
+    names = write_report(job.folder, result)
+    files = [SETTINGS, RESULT, "best.toml", *names]
+    artefact.write_manifest(job.folder, "tune", files, seed=job.seed)

@@ -1,0 +1,116 @@
+"""Several processes on one machine, by keras-tuner's own distribution.
+
+This process is the chief, which proposes; each worker trains. They speak by
+gRPC on the loopback interface.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from mmkeras import processes
+from mmkeras.studies.tune.job import Job
+from mmkeras.studies.tune.tuner import Tuner, search, values_of
+
+HOST = "127.0.0.1"
+POLL_SEC = 0.2
+
+
+def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
+    """Runs a search in several processes; returns the values of its trials.
+
+    Args:
+        job: The search.
+        workers: Processes that train.
+
+    Raises:
+        ValueError: If a worker ends early; finished trials are kept.
+    """
+    address = {
+        "KERASTUNER_ORACLE_IP": HOST,
+        "KERASTUNER_ORACLE_PORT": str(_free_port()),
+    }
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _environment({**address, "KERASTUNER_TUNER_ID": "chief"}),
+    ):
+        chief = Tuner(job, folder)
+        # It answers until long after the last trial.
+        threading.Thread(
+            target=chief.search, kwargs={"verbose": 0}, daemon=True
+        ).start()
+        children = [
+            _start(job, {**address, "KERASTUNER_TUNER_ID": f"worker{n + 1}"})
+            for n in range(workers)
+        ]
+        try:
+            _wait(children)
+        finally:
+            for child in children:
+                processes.end(child)
+    return values_of(chief.oracle)
+
+
+def _start(job: Job, variables: Mapping[str, str]) -> subprocess.Popen:
+    child = processes.start(
+        "mmkeras.studies.tune.workers",
+        variables=variables,
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.write(json.dumps(asdict(job)))
+        child.stdin.close()
+    return child
+
+
+def _wait(children: list[subprocess.Popen]) -> None:
+    """Waits for all; raises ValueError as soon as one has failed."""
+    while True:
+        codes = [child.poll() for child in children]
+        for number, code in enumerate(codes):
+            if code:
+                raise ValueError(
+                    "The workers of a search must end by themselves. "
+                    f"Received: worker {number + 1} ended with code {code}; "
+                    "its message is above. The same command goes on with "
+                    "the trials that are left"
+                )
+        if None not in codes:
+            return
+        time.sleep(POLL_SEC)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables of the environment, and puts back what was there."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def main() -> None:
+    """Runs trials for the chief; the job comes by the standard input."""
+    search(Job(**json.load(sys.stdin)))
