@@ -38,7 +38,7 @@ ENTRY_POINTS = {
 WHOLES = {"commands", "studies"}
 # The files of a kind stand on the floor of the stage that asks for them.
 KIND_FLOORS = {
-    "__init__": {"spec"},
+    "__init__": {"metrics", "spec"},
     "read": {"spec", "data"},
     "augment": {"spec"},
     "build": {"spec", "towers", "heads", "fusion"},

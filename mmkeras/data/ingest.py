@@ -21,6 +21,7 @@ from mmkeras.data.reasons import BadSample, write_quarantine
 from mmkeras.data.samples import open_rows
 from mmkeras.data.shards import sample_bytes
 from mmkeras.data.split import SPLITS
+from mmkeras.data.targets import facts_of
 from mmkeras.data.tokens import make_tokenizers, tokenizer_file
 from mmkeras.data.workers import build_shards
 from mmkeras.spec import DataSpec, load_spec
@@ -161,7 +162,7 @@ def _statistics(
         if name in categories:
             modalities[name]["categories"] = categories[name]
     train = plan.split == "train"
-    targets = statistics.of_targets(
+    targets = facts_of(
         spec.targets,
         {name: array[train] for name, array in plan.values.items()},
         {name: array[train] for name, array in plan.weights.items()},

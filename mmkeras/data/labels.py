@@ -13,13 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data import statistics
 from mmkeras.data.lookup import finder, hashes_of
-from mmkeras.data.targets import UNKNOWN
+from mmkeras.data.targets import facts_of
 
 Arrays = dict[str, np.ndarray]
-# What has an order or classes to share labels out by.
-STRATIFIED = ("category", "ordinal")
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,8 @@ class Labels:
         """
         values = {}
         for name, found in self.values.items():
-            kind = self.spec.targets[name].kind
-            empty = UNKNOWN if kind == "embedding" else 0
             values[name] = found.copy()
-            values[name][rows] = empty
+            values[name][rows] = self.spec.targets[name].unlabelled
         weights = {name: found.copy() for name, found in self.weights.items()}
         for found in weights.values():
             found[rows] = 0
@@ -193,9 +188,7 @@ def using(data: Any, labels: Labels) -> Any:
     if labels.only:
         count = int(labels.known.sum())
     other.counts = {**data.counts, "train": count}
-    targets = statistics.of_targets(
-        data.spec.targets, labels.values, labels.weights
-    )
+    targets = facts_of(data.spec.targets, labels.values, labels.weights)
     other.statistics = {**data.statistics, "targets": targets}
     # It is made anew when it is asked for.
     other.__dict__.pop("train", None)
@@ -211,7 +204,7 @@ def chosen(labels: Labels, fraction: float) -> np.ndarray:
     known = labels.known
     strata = np.full(len(known), -1)
     for name, target in labels.spec.targets.items():
-        if target.kind in STRATIFIED:
+        if target.stratifies:
             there = labels.weights[name] > 0
             strata[there] = labels.values[name][there]
             break

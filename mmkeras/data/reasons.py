@@ -33,6 +33,7 @@ class Reason(enum.StrEnum):
     BAD_UTF8 = "bad_utf8"
     NOT_A_NUMBER = "not_a_number"
     ROW_OUT_OF_RANGE = "row_out_of_range"  # no such row in the .npy file
+    BAD_LABEL = "bad_label"  # refused by a kind of target of one's own
     UNKNOWN_CLASS = "unknown_class"
     UNKNOWN_SPLIT = "unknown_split"
 

@@ -96,40 +96,6 @@ def finish(modality: Modality, sums: dict | None) -> dict:
     return {"mean": mean, "std": spread}
 
 
-def of_targets(targets: dict, values: dict, weights: dict) -> dict:
-    """Returns counts, or mean and std, of the labelled samples or steps.
-
-    Args:
-        targets: Target specs by name.
-        values: Target arrays by name, first axis samples.
-        weights: `(samples,)` a target, or `(samples, steps)`; 0 where the
-            label is missing.
-    """
-    found = {}
-    for name, target in targets.items():
-        there = np.asarray(values[name])[np.asarray(weights[name]) > 0]
-        if target.kind == "number":
-            found[name] = {
-                "mean": float(there.mean()) if len(there) else 0.0,
-                "std": float(there.std()) if len(there) else 1.0,
-            }
-            continue
-        if target.kind == "embedding":
-            found[name] = {"identities": len(np.unique(there))}
-            continue
-        if target.kind == "categories":
-            counts = there.reshape(-1, len(target.classes)).sum(axis=0)
-        else:
-            counts = np.bincount(there, minlength=len(target.classes))
-        found[name] = {
-            "counts": {
-                label: int(count)
-                for label, count in zip(target.classes, counts, strict=True)
-            }
-        }
-    return found
-
-
 def _of_series(value: np.ndarray) -> dict:
     """Returns the sums of `(steps, channels)`, whose gaps do not count."""
     known = np.isfinite(value)

@@ -16,6 +16,7 @@ from mmkeras.metrics.bootstrap import (
 )
 from mmkeras.metrics.calibration import calibration_error, worst_class
 from mmkeras.metrics.classes import (
+    THRESHOLD,
     Decisions,
     any_classes,
     confusion,
@@ -25,6 +26,7 @@ from mmkeras.metrics.classes import (
     per_step,
     single_label,
 )
+from mmkeras.metrics.errors import binary_cross_entropy, cross_entropy
 from mmkeras.metrics.figures import (
     Figures,
     finite,
@@ -33,6 +35,7 @@ from mmkeras.metrics.figures import (
     means,
     of_sums,
 )
+from mmkeras.metrics.names import Description, describe
 from mmkeras.metrics.numbers import regression
 from mmkeras.metrics.ordered import ordered_classes
 from mmkeras.metrics.paired import (
@@ -50,12 +53,17 @@ from mmkeras.metrics.steps import step_classes
 __all__ = [
     "CONFIDENCE",
     "Decisions",
+    "Description",
     "Figures",
     "MAX_SEEDS",
     "RESAMPLES",
+    "THRESHOLD",
     "any_classes",
+    "binary_cross_entropy",
     "calibration_error",
     "confusion",
+    "cross_entropy",
+    "describe",
     "draws",
     "drop_spans",
     "estimate",

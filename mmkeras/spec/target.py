@@ -1,9 +1,12 @@
 """What every kind of target answers."""
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar
 
+import numpy as np
 from pydantic import Field
 
+from mmkeras.metrics import Decisions, Description, Figures, describe
 from mmkeras.spec.kind import Kind
 from mmkeras.spec.tables import Column
 
@@ -15,6 +18,9 @@ Separator = Annotated[str, Field(min_length=1, max_length=5)]
 class Target(Kind):
     """What comes out of the model; the base of every kind of target.
 
+    A method that returns None, as most do here, is not offered by the kind,
+    and the stage that asks for it leaves it out or says so.
+
     Args:
         column: Manifest column with the label; empty means no label.
         weight: Weight of this target's loss.
@@ -22,10 +28,25 @@ class Target(Kind):
 
     column: Column
     weight: Weight = 1.0
-    # What a label is in a batch.
+    # What a label is in a batch, and what stands in it for a missing one.
     dtype: ClassVar[str] = "float32"
-    # Whether the classes of a split can be kept in their proportions by it.
+    unlabelled: ClassVar[float] = 0
+    # Whether a label is one class of several, which the proportions of a
+    # split can be kept by.
     stratifies: ClassVar[bool] = False
+    # Whether boosting can weigh samples by who is right.
+    boosts: ClassVar[bool] = False
+    # The figure that is shown first, and the one whose drop an export limits:
+    # of that, larger is better, and it has no unit.
+    headline: ClassVar[str]
+    guard: ClassVar[str]
+    # The head's own metric, whose values during training are drawn.
+    training_metric: ClassVar[str]
+    # What the last layer applies: "softmax", "sigmoid" or "linear". Outputs
+    # of several models are pooled by it; None where they cannot be.
+    activation: ClassVar[str | None] = None
+    # What knows the training labels alone.
+    baseline: ClassVar[str] = "majority class"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -41,3 +62,117 @@ class Target(Kind):
     def manifest_columns(self) -> tuple[str, ...]:
         """Columns of the manifest that one label is read from."""
         return (self.column,)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; empty for a target without."""
+        return ()
+
+    def encode(
+        self, cells: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray, list[tuple[int, str, str]]]:
+        """Reads the labels of a manifest's column.
+
+        Args:
+            cells: The column, a cell a sample.
+
+        Returns:
+            Labels, `(samples, *shape)`; weights, `(samples, *weight_shape)`,
+            0 where there is no label; and what is wrong, as (sample, reason,
+            detail). What is wrong has weight 0.
+        """
+        return self.ask("read", "encode", cells)
+
+    def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
+        """Returns what is known of the labels of the training split, as JSON.
+
+        Args:
+            values: Labels, first axis samples.
+            weights: Their weights; 0 where there is no label.
+        """
+        return {}
+
+    def figures(
+        self,
+        labels: np.ndarray,
+        outputs: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> Figures:
+        """Returns every figure of the outputs, as a function of draws.
+
+        Args:
+            labels: As in a batch.
+            outputs: Of the model.
+            weights: As in a batch; 0 where there is no label.
+        """
+        return self.ask("measure", "figures", labels, outputs, weights)
+
+    def describe(self, figure: str) -> Description:
+        """Returns how a figure of this target is told."""
+        return describe(figure)
+
+    def decisions(
+        self,
+        labels: np.ndarray,
+        outputs: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> Decisions | None:
+        """Returns truth and answers class by class: for figures of each class,
+        confusion and calibration."""
+        return None
+
+    def agreement(self, one: np.ndarray, other: np.ndarray) -> float | None:
+        """Returns how often two outputs for the same samples decide alike."""
+        return None
+
+    def points(
+        self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray
+    ) -> list[list[float]] | None:
+        """Returns `[true, predicted]` of samples, for a scatter plot."""
+        return None
+
+    def errors(
+        self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray | None:
+        """Returns how wrong each sample is, `(samples,)`.
+
+        Args:
+            labels: Of samples that have a label, if for one step only.
+            outputs: Of the model.
+            weights: All above 0, but for steps without a label.
+        """
+        return None
+
+    def spell(self, label: np.ndarray, output: np.ndarray) -> dict[str, Any]:
+        """Returns one sample's "label" and "answer", as JSON to be read.
+
+        And the "probability" of the answer, or None.
+        """
+        return {
+            "label": np.asarray(label).tolist(),
+            "answer": np.asarray(output).tolist(),
+            "probability": None,
+        }
+
+    def constant(
+        self, facts: Mapping[str, Any], train_samples: int | None = None
+    ) -> np.ndarray | None:
+        """Returns the output of what knows the training labels alone.
+
+        Args:
+            facts: What `facts` returned for the training split.
+            train_samples: Size of the training split.
+
+        Returns:
+            What is broadcast to the outputs of a model, such as `(classes,)`;
+            None where the facts do not say enough.
+        """
+        return None
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray | None:
+        """Returns `(samples, questions, answers)` probabilities.
+
+        A category is one question; a sequence one each step; categories one
+        each class, whose answers are no and yes.
+        """
+        return None

@@ -5,6 +5,7 @@ import pytest
 from data.data_toys import make_spec
 
 from mmkeras.data import statistics
+from mmkeras.data.targets import facts_of
 
 RANDOM = np.random.default_rng(0)
 SPEC = make_spec()
@@ -49,7 +50,7 @@ def test_a_modality_never_seen_has_neutral_statistics(kind, expected):
 
 
 def test_targets_count_only_labelled_samples():
-    found = statistics.of_targets(
+    found = facts_of(
         SPEC.targets,
         {
             "color": np.array([0, 2, 2, 0]),

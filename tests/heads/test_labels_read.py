@@ -7,8 +7,7 @@ from heads_toys import SPEC, toy_spec, write_table
 
 from mmkeras import load_data
 from mmkeras.data import prepare
-from mmkeras.data.statistics import of_targets
-from mmkeras.data.targets import read_targets
+from mmkeras.data.targets import facts_of, read_targets
 from mmkeras.model import build_from_recipe
 from mmkeras.spec import DataSpec
 
@@ -61,7 +60,7 @@ def test_a_wrong_cell_is_named_and_weighs_nothing(target, cell, reason, detail):
 def test_statistics_count_classes_steps_and_identities():
     spec = DataSpec.from_dict(SPEC)
     values, weights, _ = read()
-    found = of_targets(spec.targets, values, weights)
+    found = facts_of(spec.targets, values, weights)
     assert found["grade"] == {"counts": {"low": 1, "mid": 0, "high": 1}}
     assert found["move"] == {"counts": {"rest": 2, "walk": 2, "run": 2}}
     assert found["who"] == {"identities": 2}

@@ -1,10 +1,19 @@
 """One class of several."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import pydantic
 from pydantic import Field
 
+from mmkeras.metrics import (
+    Decisions,
+    Figures,
+    cross_entropy,
+    one_class,
+    single_label,
+)
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.tables import Columns
 from mmkeras.spec.target import Target
@@ -25,6 +34,11 @@ class Category(Target):
     classes: Columns = Field(min_length=2)
     dtype: ClassVar[str] = "int32"
     stratifies: ClassVar[bool] = True
+    boosts: ClassVar[bool] = True
+    headline: ClassVar[str] = "accuracy"
+    guard: ClassVar[str] = "accuracy"
+    training_metric: ClassVar[str] = "accuracy"
+    activation: ClassVar[str | None] = "softmax"
 
     @pydantic.field_validator("classes")
     @classmethod
@@ -35,3 +49,79 @@ class Category(Target):
                 f"`classes` must all differ. Received: {twice[:80]!r} twice"
             )
         return classes
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.classes
+
+    def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
+        known = np.asarray(values)[np.asarray(weights) > 0]
+        return self._counts(np.bincount(known, minlength=len(self.classes)))
+
+    def _counts(self, counts: np.ndarray) -> dict[str, Any]:
+        named = zip(self.classes, counts, strict=True)
+        return {"counts": {name: int(count) for name, count in named}}
+
+    def figures(
+        self,
+        labels: np.ndarray,
+        outputs: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> Figures:
+        return single_label(labels, outputs, weights)
+
+    def decisions(
+        self,
+        labels: np.ndarray,
+        outputs: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> Decisions | None:
+        return one_class(labels, outputs, weights)
+
+    def agreement(self, one: np.ndarray, other: np.ndarray) -> float | None:
+        return float((one.argmax(axis=-1) == other.argmax(axis=-1)).mean())
+
+    def errors(
+        self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray | None:
+        return cross_entropy(labels, outputs)
+
+    def spell(self, label: np.ndarray, output: np.ndarray) -> dict[str, Any]:
+        best = int(output.argmax())
+        return {
+            "label": self.classes[int(label)],
+            "answer": self.classes[best],
+            "probability": float(output[best]),
+        }
+
+    def constant(
+        self, facts: Mapping[str, Any], train_samples: int | None = None
+    ) -> np.ndarray | None:
+        counts = self.counts_of(facts)
+        return None if not counts.any() else counts / counts.sum()
+
+    def counts_of(self, facts: Mapping[str, Any]) -> np.ndarray:
+        """Returns how many training samples have each class, `(classes,)`."""
+        counts = facts.get("counts", {})
+        return np.array([counts.get(name, 0) for name in self.classes])
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray | None:
+        outputs = outputs.astype("float64")
+        found = outputs.reshape(len(outputs), -1, outputs.shape[-1])
+        return found / found.sum(axis=-1, keepdims=True)
+
+    def cell_of(self, answers: Sequence[int]) -> str:
+        """Returns the manifest's cell for an answer to each question."""
+        return self.join([self.classes[answer] for answer in answers])
+
+    def split(self, cell: str) -> list[str]:
+        """Returns the names of classes that a cell of the manifest holds."""
+        return [cell]
+
+    def join(self, names: Sequence[str]) -> str:
+        """Returns the manifest's cell for names of classes.
+
+        Raises:
+            ValueError: If there are more or fewer than a label has.
+        """
+        return names[0]

@@ -1,7 +1,10 @@
 """A vector by which samples of one identity find each other."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+import numpy as np
+
+from mmkeras.metrics import Figures, nearest, recall_within
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.target import Target
 
@@ -19,3 +22,23 @@ class Embedding(Target):
 
     kind: Literal["embedding"]
     dtype: ClassVar[str] = "int32"
+    # No identity has this number.
+    unlabelled: ClassVar[float] = -1
+    headline: ClassVar[str] = "recall_at_1"
+    guard: ClassVar[str] = "recall_at_1"
+    training_metric: ClassVar[str] = "recall_at_1"
+
+    def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
+        known = np.asarray(values)[np.asarray(weights) > 0]
+        return {"identities": len(np.unique(known))}
+
+    def figures(
+        self,
+        labels: np.ndarray,
+        outputs: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> Figures:
+        return recall_within(labels, outputs, weights)
+
+    def agreement(self, one: np.ndarray, other: np.ndarray) -> float | None:
+        return float((nearest(one) == nearest(other)).mean())

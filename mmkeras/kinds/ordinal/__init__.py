@@ -1,8 +1,11 @@
 """One class of several that have an order."""
 
-from typing import Literal
+from typing import ClassVar, Literal
+
+import numpy as np
 
 from mmkeras.kinds.category import Category
+from mmkeras.metrics import Figures, ordered_classes
 from mmkeras.spec.registry import register_target
 
 
@@ -18,3 +21,12 @@ class Ordinal(Category):
     """
 
     kind: Literal["ordinal"]
+    boosts: ClassVar[bool] = False
+
+    def figures(
+        self,
+        labels: np.ndarray,
+        outputs: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> Figures:
+        return ordered_classes(labels, outputs, weights)

@@ -1,10 +1,13 @@
 """A class for each step of time."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Sequence as Several
+from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from mmkeras.kinds.category import Category
+from mmkeras.metrics import Figures, cross_entropy, per_step, step_classes
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.target import Separator
 
@@ -31,6 +34,7 @@ class Sequence(Category):
     modality: Annotated[str, Field(max_length=40)] | None = None
     separator: Separator = "|"
     stratifies: ClassVar[bool] = False
+    boosts: ClassVar[bool] = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,3 +43,42 @@ class Sequence(Category):
     @property
     def weight_shape(self) -> tuple[int, ...]:
         return (self.steps,)
+
+    def figures(
+        self,
+        labels: np.ndarray,
+        outputs: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> Figures:
+        return step_classes(labels, outputs, weights)
+
+    def errors(
+        self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray | None:
+        known = per_step(labels, weights) > 0
+        each = cross_entropy(labels, outputs) * known
+        return each.sum(axis=1) / known.sum(axis=1)
+
+    def spell(self, label: np.ndarray, output: np.ndarray) -> dict[str, Any]:
+        return {
+            "label": self._runs(label.astype(int)),
+            "answer": self._runs(output.argmax(axis=-1)),
+            "probability": None,
+        }
+
+    def _runs(self, steps: np.ndarray) -> list[str]:
+        """Returns what stays the same for how many steps: "walk × 12"."""
+        starts = np.flatnonzero(np.r_[True, steps[1:] != steps[:-1]])
+        lengths = np.diff(np.r_[starts, len(steps)])
+        return [
+            f"{self.classes[steps[start]]} × {length}"
+            for start, length in zip(starts, lengths, strict=True)
+        ]
+
+    def split(self, cell: str) -> list[str]:
+        return cell.split(self.separator)
+
+    def join(self, names: Several[str]) -> str:
+        if len(names) != self.steps:
+            raise ValueError(f"{len(names)} steps instead of {self.steps}")
+        return self.separator.join(names)

@@ -1,0 +1,27 @@
+"""Reads the class of each sample."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data.targets import encode_each
+
+
+def encode(
+    target: Any, cells: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, list]:
+    """Returns `(samples,)` class indices, weights, and what is wrong."""
+    return encode_each(cells, lambda cell: index(target, cell), empty=0)
+
+
+def index(target: Any, name: str) -> int:
+    """Returns the index of a class.
+
+    Raises:
+        BadSample: If it is none of the spec's.
+    """
+    if name not in target.classes:
+        raise BadSample(Reason.UNKNOWN_CLASS, repr(name)[:80])
+    return target.classes.index(name)

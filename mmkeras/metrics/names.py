@@ -1,0 +1,64 @@
+"""What figures are called on a page, and how they are read."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Description:
+    """How a figure is told.
+
+    Args:
+        label: Its name on a page.
+        share: Whether it is a share of one, whose differences are told in
+            points of a hundred.
+        in_units: Whether it has the unit of the target.
+        smaller_is_better: Whether it is an error.
+    """
+
+    label: str
+    share: bool = False
+    in_units: bool = False
+    smaller_is_better: bool = False
+
+
+def describe(name: str) -> Description:
+    """Returns how a figure is told; of an unknown one, its name is read.
+
+    Example:
+
+    >>> describe("rmse").label
+    'Root mean squared error'
+    >>> describe("panoptic_quality").label
+    'Panoptic quality'
+    """
+    return _KNOWN.get(name) or Description(name.replace("_", " ").capitalize())
+
+
+def _share(label: str) -> Description:
+    return Description(label, share=True)
+
+
+def _error(label: str) -> Description:
+    return Description(label, in_units=True, smaller_is_better=True)
+
+
+_KNOWN = {
+    "accuracy": _share("Accuracy"),
+    "balanced_accuracy": _share("Balanced accuracy"),
+    "subset_accuracy": _share("Subset accuracy"),
+    "macro_precision": _share("Precision (macro)"),
+    "macro_recall": _share("Recall (macro)"),
+    "macro_f1": _share("F1 (macro)"),
+    "micro_f1": _share("F1 (micro)"),
+    "f1": _share("F1"),
+    "roc_auc": _share("ROC-AUC"),
+    "mae": _error("Mean absolute error"),
+    "rmse": _error("Root mean squared error"),
+    "r2": Description("R²"),
+    "correlation": Description("Correlation"),
+    "kappa": Description("Kappa (quadratic weights)"),
+    "change_f1": _share("F1 of changes"),
+    "recall_at_1": _share("Recall at 1"),
+    "recall_at_5": _share("Recall at 5"),
+    "recall_at_10": _share("Recall at 10"),
+}
