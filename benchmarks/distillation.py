@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from mmkeras import artefact, heads
-from mmkeras.compress.distillation import SoftLabels, distill
+from mmkeras.compress.distillation.distiller import SoftLabels, distill
 from mmkeras.model import build_from_recipe, load_model, smaller
 from mmkeras.runs import open_data
 

@@ -31,8 +31,8 @@ def write_file(aware, path: Path, weight_bits: int) -> int:
         recipe_manager,
     )
 
-    from mmkeras.compress.qat import strip_quantization
-    from mmkeras.compress.qat_file import file_ranges
+    from mmkeras.compress.quantization.ranges import file_ranges
+    from mmkeras.compress.quantization.wrapping import strip_quantization
     from mmkeras.export import to_tflite
 
     source = path.with_suffix(".float.tflite")
@@ -102,7 +102,7 @@ def main() -> None:
 
     from mmkeras import artefact
     from mmkeras.begin import split_settings
-    from mmkeras.compress.qat import calibrate, quantize_aware
+    from mmkeras.compress.quantization.wrapping import calibrate, quantize_aware
     from mmkeras.export import calibration, take, to_tflite
     from mmkeras.model import build_from_recipe, load_model
     from mmkeras.runs import open_data

@@ -11,7 +11,7 @@ import keras
 
 from mmkeras import artefact, evaluation
 from mmkeras.begin import alone, begin, load_for, split_settings
-from mmkeras.compress import qat_layer  # noqa: F401, for load_model
+from mmkeras.compress.quantization import layer  # noqa: F401, for load_model
 from mmkeras.data import Data
 from mmkeras.model import build_from_recipe, load_model
 from mmkeras.training import make_strategy, save_run

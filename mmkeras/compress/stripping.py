@@ -2,10 +2,10 @@
 
 import keras
 
-from mmkeras.compress.holding import release
 from mmkeras.compress.kernels import kernels
+from mmkeras.compress.pruning.holding import release
 
-QAT = "mmkeras.compress.qat"
+QAT = "mmkeras.compress.quantization.wrapping"
 
 
 def strip(model: keras.Model) -> keras.Model:
@@ -29,7 +29,7 @@ def strip(model: keras.Model) -> keras.Model:
     # A step compiled with them would go on holding.
     model.train_function = None
     if any(type(e).__module__.startswith(QAT) for e in model._flatten_layers()):
-        from mmkeras.compress.qat import strip_quantization
+        from mmkeras.compress.quantization.wrapping import strip_quantization
 
         return strip_quantization(model)
     return model

@@ -5,8 +5,8 @@ import contextlib
 import keras
 import numpy as np
 
-from mmkeras.compress.groups import Groups
-from mmkeras.compress.rebuild import rebuild
+from mmkeras.compress.channels.groups import Groups
+from mmkeras.compress.channels.rebuild import rebuild
 
 
 @contextlib.contextmanager

@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 
-from mmkeras.compress.qat import (
+from mmkeras.compress.quantization.ranges import file_ranges
+from mmkeras.compress.quantization.wrapping import (
     calibrate,
     quantization_ranges,
     quantize_aware,
     strip_quantization,
 )
-from mmkeras.compress.qat_file import file_ranges
 from mmkeras.export import open_file, quantize_tflite, run_all, to_tflite
 
 

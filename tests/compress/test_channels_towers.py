@@ -8,7 +8,7 @@ from zoo import FUSIONS, TOWERS
 
 from mmkeras import Category, Number, build_model, fusion, towers
 from mmkeras.checks.toys import classifier, fused_classifier, random_input
-from mmkeras.compress.groups import Groups, multiply_adds
+from mmkeras.compress.channels.groups import Groups, multiply_adds
 from mmkeras.spec import DataSpec
 
 # Eleven million weights.

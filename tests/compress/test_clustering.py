@@ -8,8 +8,8 @@ from sklearn.cluster import KMeans
 
 from mmkeras.checks.toys import fused_classifier, toy_problem
 from mmkeras.compress import KeepClusters, cluster, prune, sparsity
-from mmkeras.compress.clustering import k_means, share_values
 from mmkeras.compress.kernels import kernels
+from mmkeras.compress.pruning.clustering import k_means, share_values
 from mmkeras.fusion import Gated
 from mmkeras.training.callbacks import AveragedWeights
 

@@ -14,16 +14,19 @@ from keras.distillation import FeatureDistillation
 from training.training_toys import HEADS as TOY_HEADS
 from training.training_toys import toy_data, toy_model
 
-from mmkeras.compress.clustering import KeepClusters, cluster
-from mmkeras.compress.distillation import (
+from mmkeras.compress.distillation.distiller import (
     Distiller,
     Relations,
     SoftLabels,
     distill,
 )
 from mmkeras.compress.kernels import kernels
-from mmkeras.compress.pruning import KeepSparsity, prune
-from mmkeras.compress.qat import quantize_aware, strip_quantization
+from mmkeras.compress.pruning.clustering import KeepClusters, cluster
+from mmkeras.compress.pruning.magnitude import KeepSparsity, prune
+from mmkeras.compress.quantization.wrapping import (
+    quantize_aware,
+    strip_quantization,
+)
 from mmkeras.heads import Category
 from mmkeras.training import FullFineTune
 

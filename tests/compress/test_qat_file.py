@@ -13,13 +13,13 @@ from compress.qat_toys import (
 from keras import layers
 
 from mmkeras import fusion, towers
-from mmkeras.compress.qat import (
+from mmkeras.compress.quantization.ranges import file_ranges
+from mmkeras.compress.quantization.wrapping import (
     calibrate,
     quantization_ranges,
     quantize_aware,
     strip_quantization,
 )
-from mmkeras.compress.qat_file import file_ranges
 from mmkeras.export import open_file, run_all, to_tflite
 
 Norm = layers.BatchNormalization

@@ -134,7 +134,7 @@ def tfmot_results(tmp_path_factory):
 
 
 def our_schedule(case):
-    from mmkeras.compress import schedules
+    from mmkeras.compress.pruning import schedules
 
     name, *values = CASES[case][1]
     return getattr(schedules, name)(*values)

@@ -14,8 +14,8 @@ def plain(model: Any) -> tuple[Any, Any]:
     Args:
         model: Any model; one of `quantize_aware` is taken apart.
     """
-    from mmkeras.compress.qat import strip_quantization
-    from mmkeras.compress.qat_layer import QuantizeAware
+    from mmkeras.compress.quantization.layer import QuantizeAware
+    from mmkeras.compress.quantization.wrapping import strip_quantization
 
     if any(isinstance(layer, QuantizeAware) for layer in model.layers):
         return strip_quantization(model), model
@@ -24,7 +24,7 @@ def plain(model: Any) -> tuple[Any, Any]:
 
 def save_ranges(aware: Any, source: Path, folder: Path) -> None:
     """Writes the range of each tensor of a float file that was learned."""
-    from mmkeras.compress.qat_file import file_ranges
+    from mmkeras.compress.quantization.ranges import file_ranges
 
     ranges, _ = file_ranges(aware, source)
     arrays = {

@@ -42,7 +42,7 @@ def convert(job: dict, folder: Path) -> None:
     """Loads the model, answers the test samples, makes the float files."""
     step("loading the model")
     # Loading needs its layer to be registered.
-    from mmkeras.compress import qat_layer  # noqa: F401
+    from mmkeras.compress.quantization import layer  # noqa: F401
     from mmkeras.export.recipes.learned_ranges import plain, save_ranges
     from mmkeras.model import load_model
 
@@ -147,7 +147,7 @@ def make_onnx(
 def depart(job: dict, folder: Path) -> None:
     """Finds the first layer where a float file departs from Keras."""
     step("looking for the layer that departs")
-    from mmkeras.compress import qat_layer  # noqa: F401
+    from mmkeras.compress.quantization import layer  # noqa: F401
     from mmkeras.export.recipes.learned_ranges import plain
     from mmkeras.export.verification.departure import find_departure
     from mmkeras.model import load_model

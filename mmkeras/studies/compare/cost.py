@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from mmkeras.compress.groups import multiply_adds
+from mmkeras.compress.channels.groups import multiply_adds
 from mmkeras.training.pretext.contrastive import Contrast
 from mmkeras.training.towers import modalities, tower_of
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from mmkeras.compress.flow import Width
-from mmkeras.compress.follow import Follow
-from mmkeras.compress.follow_graph import follow_model
+from mmkeras.compress.channels.flow import Width
+from mmkeras.compress.channels.follow import Follow
+from mmkeras.compress.channels.follow_graph import follow_model
 
 Terms = list[tuple[float, list]]
 

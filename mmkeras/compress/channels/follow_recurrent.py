@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-from mmkeras.compress.flow import Flow, flows_in
-from mmkeras.compress.follow import Follow
+from mmkeras.compress.channels.flow import Flow, flows_in
+from mmkeras.compress.channels.follow import Follow
 
 
 def recurrent(

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.compress.flow import Flow, flows_in
-from mmkeras.compress.follow import Follow
+from mmkeras.compress.channels.flow import Flow, flows_in
+from mmkeras.compress.channels.follow import Follow
 
 UNARY = (
     "Relu Relu6 LeakyRelu Elu Celu Selu Gelu Silu Sigmoid HardSigmoid HardSilu "

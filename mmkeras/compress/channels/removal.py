@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.compress.groups import Groups, Terms, multiply_adds, total
-from mmkeras.compress.importance import importances
-from mmkeras.compress.rebuild import rebuild
+from mmkeras.compress.channels.groups import Groups, Terms, multiply_adds, total
+from mmkeras.compress.channels.importance import importances
+from mmkeras.compress.channels.rebuild import rebuild
 
 __all__ = ["multiply_adds", "prune_channels"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.compress.groups import Groups
-from mmkeras.compress.rebuild import rebuild
+from mmkeras.compress.channels.groups import Groups
+from mmkeras.compress.channels.rebuild import rebuild
 
 METHODS = ("magnitude", "batch_norm", "taylor")
 

@@ -8,9 +8,9 @@ import contextlib
 
 from keras import ops
 
-from mmkeras.compress.qat_cells import loop_of, products, step_of
-from mmkeras.compress.qat_chains import RELU
-from mmkeras.compress.qat_sites import (
+from mmkeras.compress.quantization.cells import loop_of, products, step_of
+from mmkeras.compress.quantization.chains import RELU
+from mmkeras.compress.quantization.sites import (
     CELLS,
     DENSE,
     RECURRENT,

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from mmkeras.compress.holding import Hold
 from mmkeras.compress.kernels import copy_model, kernels
+from mmkeras.compress.pruning.holding import Hold
 
 # A kernel with more distinct values than this shares none worth keeping.
 MAX_CLUSTERS = 256

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from mmkeras.compress.qat_sites import DENSE, NOISE, Site, is_linear
+from mmkeras.compress.quantization.sites import DENSE, NOISE, Site, is_linear
 
 RELU = ("relu", "relu6")
 

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from mmkeras.compress.distillation_losses import Relations, SoftLabels
-from mmkeras.compress.distillation_plan import Plan, layer_names, times
+from mmkeras.compress.distillation.losses import Relations, SoftLabels
+from mmkeras.compress.distillation.pairs import Plan, layer_names, times
 
 __all__ = ["Distiller", "Relations", "SoftLabels", "distill"]
 

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from mmkeras.compress.distillation_graph import Probe, average, by_name
-from mmkeras.compress.distillation_losses import Relations
+from mmkeras.compress.distillation.losses import Relations
+from mmkeras.compress.distillation.tensors import Probe, average, by_name
 
 
 class Plan:

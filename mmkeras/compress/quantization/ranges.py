@@ -11,9 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.compress.qat import quantization_ranges
-from mmkeras.compress.qat_layer import QuantizeAware, layer_of
-from mmkeras.compress.qat_sites import Site
+from mmkeras.compress.quantization.layer import QuantizeAware, layer_of
+from mmkeras.compress.quantization.sites import Site
+from mmkeras.compress.quantization.wrapping import quantization_ranges
 
 PRODUCTS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 FileRanges = dict[str, dict[str, np.ndarray]]

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.compress.flow import Flow
-from mmkeras.compress.follow import Follow
-from mmkeras.compress.follow_graph import is_graph
+from mmkeras.compress.channels.flow import Flow
+from mmkeras.compress.channels.follow import Follow
+from mmkeras.compress.channels.follow_graph import is_graph
 
 BUILT = ("build_config", "build_input_shape")
 

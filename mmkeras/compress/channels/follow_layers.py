@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-from mmkeras.compress.flow import Flow
-from mmkeras.compress.follow import Follow
-from mmkeras.compress.follow_convolutions import CONVOLUTIONS
-from mmkeras.compress.follow_ops import moved, reshape
-from mmkeras.compress.follow_recurrent import RECURRENT
+from mmkeras.compress.channels.flow import Flow
+from mmkeras.compress.channels.follow import Follow
+from mmkeras.compress.channels.follow_convolutions import CONVOLUTIONS
+from mmkeras.compress.channels.follow_ops import moved, reshape
+from mmkeras.compress.channels.follow_recurrent import RECURRENT
 
 
 def element(follow: Follow, layer: Any, x: Flow, *_, **__) -> Flow:

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from mmkeras.compress.qat_rounding import extent, round_activation
+from mmkeras.compress.quantization.rounding import extent, round_activation
 
 
 class Pass:

@@ -3,11 +3,15 @@
 import keras
 from keras import ops
 
-from mmkeras.compress.qat_chains import find_ends
-from mmkeras.compress.qat_pass import Pass
-from mmkeras.compress.qat_rounding import UNKNOWN, round_table, round_weight
-from mmkeras.compress.qat_sites import DENSE, find_sites
-from mmkeras.compress.qat_swaps import replaced
+from mmkeras.compress.quantization.chains import find_ends
+from mmkeras.compress.quantization.rounded_call import Pass
+from mmkeras.compress.quantization.rounding import (
+    UNKNOWN,
+    round_table,
+    round_weight,
+)
+from mmkeras.compress.quantization.sites import DENSE, find_sites
+from mmkeras.compress.quantization.swaps import replaced
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from mmkeras.compress.holding import Hold
 from mmkeras.compress.kernels import copy_model, kernels
-from mmkeras.compress.masks import Pattern
-from mmkeras.compress.schedules import (
+from mmkeras.compress.pruning.holding import Hold
+from mmkeras.compress.pruning.masks import Pattern
+from mmkeras.compress.pruning.schedules import (
     Schedule,
     check_share,
     last_turn,
@@ -36,7 +36,7 @@ def prune(
         model: A functional model.
         sparsity: Share of each kernel's weights that become zero, in [0, 1);
             unused where `method` is N:M.
-        method: See `mmkeras.compress.masks.Pattern`, as for `block`,
+        method: See `mmkeras.compress.pruning.masks.Pattern`, as for `block`,
             `pooling` and `scope`.
         skip: Parts of paths of kernels that are left alone.
 
@@ -124,7 +124,7 @@ class Prune(Hold):
             or any callable from the step (1 is the first) to `(should_prune,
             sparsity)`. Unused where `method` is N:M, whose masks are made
             once, before the first step.
-        method: See `mmkeras.compress.masks.Pattern`, as for `block`,
+        method: See `mmkeras.compress.pruning.masks.Pattern`, as for `block`,
             `pooling` and `scope`.
         skip: Parts of paths of kernels that are left alone.
         start: Steps of the schedule that are over. None: those that this

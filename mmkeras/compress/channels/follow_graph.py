@@ -7,10 +7,10 @@ from typing import Any
 import keras
 from keras import layers
 
-from mmkeras.compress.flow import Flow, flows_in
-from mmkeras.compress.follow import Follow
-from mmkeras.compress.follow_layers import RULES
-from mmkeras.compress.follow_ops import OPERATIONS
+from mmkeras.compress.channels.flow import Flow, flows_in
+from mmkeras.compress.channels.follow import Follow
+from mmkeras.compress.channels.follow_layers import RULES
+from mmkeras.compress.channels.follow_ops import OPERATIONS
 
 
 def follow_model(model: keras.Model) -> Follow:

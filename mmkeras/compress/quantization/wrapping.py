@@ -6,7 +6,7 @@ einsum, convolution, also inside attention, fusions and recurrent cells). What
 the file computes in float (softmax, normalisation, sums, concatenations) is
 not rounded here either. Weights learn through the rounding; the ranges of
 activations are moving averages, and become the ranges of the file
-(`mmkeras.compress.qat_file`).
+(`mmkeras.compress.quantization.ranges`).
 
 Source: Jacob et al., "Quantization and Training of Neural Networks for
 Efficient Integer-Arithmetic-Only Inference", 2018 (arXiv 1712.05877).
@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from mmkeras.compress.qat_layer import QuantizeAware, layer_of
-from mmkeras.compress.qat_rounding import UNKNOWN, extent
+from mmkeras.compress.quantization.layer import QuantizeAware, layer_of
+from mmkeras.compress.quantization.rounding import UNKNOWN, extent
 
 Ranges = dict[str, dict[str, tuple[float, float]]]
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-from mmkeras.compress.flow import Flow
-from mmkeras.compress.follow import Follow
-from mmkeras.compress.follow_ops import fold
+from mmkeras.compress.channels.flow import Flow
+from mmkeras.compress.channels.follow import Follow
+from mmkeras.compress.channels.follow_ops import fold
 
 
 def convolution(follow: Follow, layer: Any, x: Flow) -> Flow | None:

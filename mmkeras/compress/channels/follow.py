@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.compress.flow import Edit, Flow, Width, flows_in
+from mmkeras.compress.channels.flow import Edit, Flow, Width, flows_in
 
 # Activations that look at one channel at a time.
 BY_ELEMENT = set(

@@ -1,0 +1,1 @@
+"""Channels, units and heads removed for good."""

@@ -1,0 +1,1 @@
+"""A small model learns what a large one answers."""
