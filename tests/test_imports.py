@@ -15,7 +15,8 @@ ALLOWED = {
     "towers": set(),
     "fusion": set(),
     "heads": set(),
-    "evaluation": {"metrics"},
+    "reporting": set(),
+    "evaluation": {"metrics", "reporting"},
     "compress": set(),
     "data": {"spec", "kinds"},
     "model": {"spec", "towers", "fusion", "heads"},
@@ -44,6 +45,7 @@ KIND_FLOORS = {
     "build": {"spec", "towers", "heads", "fusion"},
     "head": {"spec", "heads"},
     "measure": {"metrics", "spec"},
+    "show": {"spec", "reporting"},
     "device": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

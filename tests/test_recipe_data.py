@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from mmkeras.data import load_data, prepare
+from mmkeras.kinds import Vector
 from mmkeras.model import build_from_recipe
 from mmkeras.spec import DataSpec
 
@@ -124,12 +125,14 @@ def test_what_is_missing_is_told(data, name, arguments, said):
 
 
 def test_the_report_shows_gaps_and_categories(data):
-    from mmkeras.evaluation.samples import numbers
-
     row = np.float32([2.5, np.nan, 1e6, 3, 0, 1])
-    shown = numbers(row, ["town", "job", "pet"])
+    table = Vector(
+        kind="vector", columns=list("abc"), categorical=["town", "job", "pet"]
+    )
+    shown = table.show(row, None)["text"]
     assert shown == "2.5, –, 1e+06, town: #2, job: –, pet: ?"
-    assert numbers(np.zeros(13)).endswith("0, …")
+    many = Vector(kind="vector", columns=list("abcdefghijklm"))
+    assert many.show(np.zeros(13), None)["text"].endswith("0, …")
 
 
 @pytest.fixture

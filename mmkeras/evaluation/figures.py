@@ -164,20 +164,6 @@ def heatmap(counts: Sequence[Sequence[int]]) -> Markup:
     return figure(draw, height=4.4)
 
 
-def waveform(samples: np.ndarray, columns: int = 240) -> Markup:
-    """Returns the envelope of a recording, `(samples,)` in [-1, 1]."""
-    parts = np.array_split(samples.astype(float), min(columns, len(samples)))
-    peak = max(float(np.abs(samples).max()), 1e-6)
-    top = [f"{i},{50 - 48 * p.max() / peak:.1f}" for i, p in enumerate(parts)]
-    low = [f"{i},{50 - 48 * p.min() / peak:.1f}" for i, p in enumerate(parts)]
-    line = " ".join(top + low[::-1])
-    return Markup(
-        f'<svg class="wave" viewBox="0 0 {len(parts)} 100" '
-        'preserveAspectRatio="none" role="img" aria-label="waveform">'
-        f'<polygon points="{line}"/></svg>'
-    )
-
-
 def short(name: str, length: int = 24) -> str:
     """Returns `name`, cut where it would push a chart aside."""
     return name if len(name) <= length else name[: length - 1] + "…"

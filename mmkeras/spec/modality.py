@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -95,6 +96,19 @@ class Modality(Kind):
     def corruption(self) -> Corruption | None:
         """How a sensor or its surroundings spoil it; None: not offered."""
         return self.offer("corrupt", "corruption")
+
+    def show(self, value: Any, learned: Path | None) -> dict[str, str] | None:
+        """What a report shows of one sample; None: its first numbers.
+
+        Args:
+            value: As a batch holds it, `shape`.
+            learned: File with what the kind learned from the training split,
+                such as a tokenizer; None where there is none.
+
+        Returns:
+            "picture" (a data URL), "drawing" (SVG) or "text".
+        """
+        return self.offer("show", "show", value, learned)
 
 
 def check_size(modality: Modality) -> Modality:

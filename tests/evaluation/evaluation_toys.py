@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from mmkeras.kinds import Audio, Image, Text, Vector
+
 CLASSES = ["zero", "one", "two"]
 TARGETS = {
     "digit": SimpleNamespace(kind="category", classes=CLASSES),
@@ -11,10 +13,11 @@ TARGETS = {
     "tags": SimpleNamespace(kind="categories", classes=["a", "b"]),
 }
 MODALITIES = {
-    "audio": SimpleNamespace(kind="audio", sample_rate_hz=800),
-    "image": SimpleNamespace(kind="image"),
-    "table": SimpleNamespace(kind="vector"),
-    "text": SimpleNamespace(kind="text"),
+    # Fewer samples a second than a spec may have.
+    "audio": Audio.model_construct(kind="audio", sample_rate_hz=800),
+    "image": Image(kind="image", column="i", height=6, width=6, channels=1),
+    "table": Vector(kind="vector", columns=list("abcde")),
+    "text": Text(kind="text", column="t", max_tokens=7),
 }
 OPTIONAL = ("audio", "image", "text")
 

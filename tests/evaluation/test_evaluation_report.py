@@ -19,7 +19,9 @@ from PIL import Image
 
 from mmkeras.evaluation import evaluate, render_report
 from mmkeras.evaluation.report import learning_curves, number_of, score_of
-from mmkeras.evaluation.samples import numbers, picture, show_sample, words
+from mmkeras.evaluation.samples import show_sample
+from mmkeras.kinds.text.show import words
+from mmkeras.reporting import numbers, picture
 
 EVIL = '<script>alert("1")</script> $x_ &amp;'
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmkeras.evaluation.samples import lines, show_sample, slices, strip
+from mmkeras.evaluation.samples import show_sample
 from mmkeras.kinds import Series, Video, Volume
+from mmkeras.kinds.volume.show import slices
+from mmkeras.reporting import film_strip, lines
 
 SERIES = Series(
     kind="series", column="x", channels=["ecg", "<b>"], sample_rate_hz=10,
@@ -52,7 +54,7 @@ def test_many_steps_and_channels_are_thinned():
 def test_a_film_is_a_row_of_its_frames():
     film = np.random.default_rng(0).integers(0, 256, (9, 4, 6, 3), "uint8")
     expected = np.concatenate(film[[0, 2, 3, 5, 6, 8]], axis=1)
-    np.testing.assert_array_equal(pixels(strip(film)), expected)
+    np.testing.assert_array_equal(pixels(film_strip(film)), expected)
 
 
 def test_a_scan_is_its_middle_planes_with_the_head_up():

@@ -1,0 +1,92 @@
+"""One sample for the eye: pictures, waveforms, lines, numbers."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from PIL import Image
+
+# Numbers and letters shown of one sample.
+MAX_NUMBERS = 12
+MAX_LETTERS = 600
+# Lines of a series, points of a line, frames of a film.
+MAX_LINES, MAX_POINTS, MAX_FRAMES = 8, 300, 6
+
+
+def picture(pixels: np.ndarray) -> str:
+    """Returns `(height, width, channels)` uint8 as a PNG data URL."""
+    if pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    image = Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
+    image.thumbnail((320, 320))
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode(
+        "ascii"
+    )
+
+
+def film_strip(frames: np.ndarray) -> str:
+    """Returns `(frames, height, width, channels)` as a row of pictures."""
+    count = min(MAX_FRAMES, len(frames))
+    chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    return picture(np.concatenate(list(frames[chosen]), axis=1))
+
+
+def lines(series: np.ndarray) -> Markup:
+    """Returns `(steps, channels)` as lines above each other; gaps are gaps."""
+    shown = series[:: -(-len(series) // MAX_POINTS), :MAX_LINES].astype(float)
+    drawn = []
+    for row, values in enumerate(shown.T):
+        known = values[np.isfinite(values)]
+        low, high = (known.min(), known.max()) if len(known) else (0, 0)
+        heights = 12 * row + 11 - 10 * (values - low) / max(high - low, 1e-9)
+        path, gap = "", True
+        for at, height in enumerate(heights):
+            if np.isfinite(height):
+                path += f"{'M' if gap else 'L'}{at},{height:.1f}"
+            gap = not np.isfinite(height)
+        drawn.append(f'<path d="{path}"/>')
+    size = f"0 0 {max(1, len(shown) - 1)} {12 * shown.shape[1]}"
+    return Markup(
+        f'<svg class="lines" viewBox="{size}" preserveAspectRatio="none" '
+        f'role="img" aria-label="series">{"".join(drawn)}</svg>'
+    )
+
+
+def waveform(samples: np.ndarray, columns: int = 240) -> Markup:
+    """Returns the envelope of a recording, `(samples,)` in [-1, 1]."""
+    parts = np.array_split(samples.astype(float), min(columns, len(samples)))
+    peak = max(float(np.abs(samples).max()), 1e-6)
+    top = [f"{i},{50 - 48 * p.max() / peak:.1f}" for i, p in enumerate(parts)]
+    low = [f"{i},{50 - 48 * p.min() / peak:.1f}" for i, p in enumerate(parts)]
+    line = " ".join(top + low[::-1])
+    return Markup(
+        f'<svg class="wave" viewBox="0 0 {len(parts)} 100" '
+        'preserveAspectRatio="none" role="img" aria-label="waveform">'
+        f'<polygon points="{line}"/></svg>'
+    )
+
+
+def numbers(cells: Sequence[str | float]) -> str:
+    """Returns the first cells of a row: "2.5, –, town: #3".
+
+    Args:
+        cells: Numbers, NaN where missing; a text stands for itself.
+    """
+    shown = [
+        cell
+        if isinstance(cell, str)
+        else "–"
+        if np.isnan(cell)
+        else f"{cell:.3g}"
+        for cell in cells[:MAX_NUMBERS]
+    ]
+    return ", ".join(shown) + (", …" if len(cells) > MAX_NUMBERS else "")
+
+
+def shortened(text: str) -> str:
+    """Returns the beginning of a text."""
+    return text[:MAX_LETTERS] + ("…" if len(text) > MAX_LETTERS else "")
