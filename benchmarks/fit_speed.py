@@ -115,17 +115,17 @@ def our_callbacks(model, folder: Path) -> dict[str, list]:
     """Returns every callback that a strategy uses, and all of them."""
     import keras
 
-    from mmkeras.training.blend_weights import BlendWeights
-    from mmkeras.training.budget import Spent
-    from mmkeras.training.callbacks import (
+    from mmkeras.training.stages.budget import Spent
+    from mmkeras.training.stages.callbacks import (
         AtomicCheckpoint,
         AveragedWeights,
         CsvHistory,
         Patience,
     )
-    from mmkeras.training.resume import arrays_of, variables_of
-    from mmkeras.training.strategy import Strategy
-    from mmkeras.training.unfreezing import Unfreezing
+    from mmkeras.training.stages.resume import arrays_of, variables_of
+    from mmkeras.training.strategies.base import Strategy
+    from mmkeras.training.strategies.blend_weights import BlendWeights
+    from mmkeras.training.trainable.unfreezing import Unfreezing
 
     def state():
         return arrays_of(variables_of(model, model.optimizer)), {}

@@ -35,10 +35,10 @@ import mmkeras
 from mmkeras.export import latencies_ms, open_file, quantize_tflite, to_tflite
 from mmkeras.model.recipe import FUSIONS
 from mmkeras.spec import read_toml
-from mmkeras.training.datasets import OneModality, present_columns
-from mmkeras.training.frozen import fusion_model, speaking_model
-from mmkeras.training.towers import modalities, tower_model
-from mmkeras.training.votes import VotesFromValidation, voting_layers
+from mmkeras.training.embeddings.frozen import fusion_model, speaking_model
+from mmkeras.training.stages.datasets import OneModality, present_columns
+from mmkeras.training.stages.votes import VotesFromValidation, voting_layers
+from mmkeras.training.trainable.towers import modalities, tower_model
 
 
 def train_towers(data, recipe: dict, seed: int) -> keras.Model:

@@ -35,7 +35,7 @@ def tune(model, data, heads, options, epochs: int, *callbacks) -> None:
 def schedule_of(options, data):
     """Sparsity that has grown to its end after two thirds of the epochs."""
     from mmkeras.compress import PolynomialDecay
-    from mmkeras.training.datasets import count_batches
+    from mmkeras.training.stages.datasets import count_batches
 
     frequency = 20
     turns = options.epochs * count_batches(data.train) * 2 // 3 // frequency

@@ -17,11 +17,11 @@ from mmkeras.model import (
 )
 from mmkeras.spec import DataSpec
 from mmkeras.training import STRATEGIES, make_strategy
-from mmkeras.training.datasets import OneModality, one_modality
-from mmkeras.training.precision import precision_scope
-from mmkeras.training.resume import differences
-from mmkeras.training.towers import modalities
-from mmkeras.training.transfer import take_tower
+from mmkeras.training.stages.datasets import OneModality, one_modality
+from mmkeras.training.stages.resume import differences
+from mmkeras.training.trainable.precision import precision_scope
+from mmkeras.training.trainable.towers import modalities
+from mmkeras.training.trainable.transfer import take_tower
 
 # What a modality's tower does not depend on.
 MAY_DIFFER = (

@@ -15,8 +15,8 @@ from mmkeras.compress.quantization import layer  # noqa: F401, for load_model
 from mmkeras.data import Data
 from mmkeras.model import build_from_recipe, load_model
 from mmkeras.training import make_strategy, save_run
-from mmkeras.training.precision import precision_scope
-from mmkeras.training.tuning import fitting
+from mmkeras.training.trainable.precision import precision_scope
+from mmkeras.training.trainable.selection import fitting
 
 
 def train_run(

@@ -1,30 +1,30 @@
 """Training: strategies with one signature, their parts and callbacks."""
 
-from mmkeras.training.alignment import Paired, alignment_model
-from mmkeras.training.balancing import Balanced, balance
-from mmkeras.training.callbacks import (
+from mmkeras.training.alignment.pretraining import Paired, alignment_model
+from mmkeras.training.balancing.weights import Balanced, balance
+from mmkeras.training.embeddings.cache import cache_embeddings, open_embeddings
+from mmkeras.training.embeddings.frozen import fusion_model, speaking_model
+from mmkeras.training.pretext import Unlabelled, pretext_model
+from mmkeras.training.stages.callbacks import (
     AtomicCheckpoint,
     AveragedWeights,
     CsvHistory,
     latest_checkpoint,
 )
-from mmkeras.training.embeddings import cache_embeddings, open_embeddings
-from mmkeras.training.frozen import fusion_model, speaking_model
-from mmkeras.training.lora import add_lora, merge_lora
-from mmkeras.training.precision import precision_scope
-from mmkeras.training.pretext import Unlabelled, pretext_model
-from mmkeras.training.rates import GroupedAdamW
-from mmkeras.training.run import check_finite, save_run
-from mmkeras.training.semi import CoTrain, FixMatch, PseudoLabel
-from mmkeras.training.strategies import (
+from mmkeras.training.stages.run_folder import check_finite, save_run
+from mmkeras.training.stages.votes import VotesFromValidation
+from mmkeras.training.strategies.base import Strategy
+from mmkeras.training.strategies.choices import (
     STRATEGIES,
     ComponentPretrain,
     FullFineTune,
     make_strategy,
 )
-from mmkeras.training.strategy import Strategy
-from mmkeras.training.transfer import take_tower
-from mmkeras.training.votes import VotesFromValidation
+from mmkeras.training.strategies.semi import CoTrain, FixMatch, PseudoLabel
+from mmkeras.training.trainable.lora import add_lora, merge_lora
+from mmkeras.training.trainable.precision import precision_scope
+from mmkeras.training.trainable.rates import GroupedAdamW
+from mmkeras.training.trainable.transfer import take_tower
 
 __all__ = [
     "STRATEGIES",

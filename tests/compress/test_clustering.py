@@ -11,7 +11,7 @@ from mmkeras.compress import KeepClusters, cluster, prune, sparsity
 from mmkeras.compress.kernels import kernels
 from mmkeras.compress.pruning.clustering import k_means, share_values
 from mmkeras.fusion import Gated
-from mmkeras.training.callbacks import AveragedWeights
+from mmkeras.training.stages.callbacks import AveragedWeights
 
 NUMBERS = {
     "normal": lambda rng: rng.normal(size=3000),

@@ -16,7 +16,7 @@ from mmkeras.compress import (
 )
 from mmkeras.compress.kernels import kernels
 from mmkeras.fusion import Gated
-from mmkeras.training.callbacks import AveragedWeights
+from mmkeras.training.stages.callbacks import AveragedWeights
 
 # 40 steps: 10 an epoch.
 COUNT, BATCH, EPOCHS = 80, 8, 4

@@ -23,7 +23,7 @@ from mmkeras.studies.retrieval import (
     query,
 )
 from mmkeras.training import save_run
-from mmkeras.training.alignment import alignment_model
+from mmkeras.training.alignment.pretraining import alignment_model
 
 
 def unit(x):

@@ -16,12 +16,12 @@ from training_toys import (
     toy_tower,
 )
 
-from mmkeras.training.alignment import (
+from mmkeras.training.alignment.losses import SigLIPAlignment
+from mmkeras.training.alignment.pretraining import (
     OBJECTIVES,
     Paired,
     alignment_model,
 )
-from mmkeras.training.alignment_losses import SigLIPAlignment
 
 WIDTHS = {"a": 5, "b": 4, "c": 6}
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from mmkeras import artefact
 from mmkeras import heads as head_kinds
 from mmkeras.training import FullFineTune
-from mmkeras.training.balancing import RATE, Balanced, balance
+from mmkeras.training.balancing.weights import RATE, Balanced, balance
 
 HEADS = {
     "digit": head_kinds.Category(3),

@@ -10,10 +10,10 @@ from training_toys import toy_arrays, toy_data, toy_model
 
 from mmkeras.fusion import Concat
 from mmkeras.heads import Category
-from mmkeras.training.blend_weights import blend_weights, mean_loss
-from mmkeras.training.blending import blended_model, with_copies
-from mmkeras.training.full import FullFineTune
-from mmkeras.training.towers import tower_model, tower_of
+from mmkeras.training.strategies.blend_weights import blend_weights, mean_loss
+from mmkeras.training.strategies.blending import blended_model, with_copies
+from mmkeras.training.strategies.full import FullFineTune
+from mmkeras.training.trainable.towers import tower_model, tower_of
 
 HEADS = {"side": Category(2)}
 

@@ -18,10 +18,10 @@ from training_toys import (
 )
 
 from mmkeras.fusion import Concat
-from mmkeras.training.component import ComponentPretrain
-from mmkeras.training.embeddings import cache_embeddings, towers_sha256
-from mmkeras.training.frozen import fusion_model
-from mmkeras.training.transfer import take_tower
+from mmkeras.training.embeddings.cache import cache_embeddings, towers_sha256
+from mmkeras.training.embeddings.frozen import fusion_model
+from mmkeras.training.strategies.component import ComponentPretrain
+from mmkeras.training.trainable.transfer import take_tower
 
 SHORT = {"tower_epochs": 1, "align_epochs": 1, "fusion_epochs": 1, "epochs": 1}
 
@@ -247,7 +247,9 @@ def test_no_more_passes_are_kept_than_are_read(epochs, monkeypatch):
         passes.append(number)
         return data
 
-    monkeypatch.setattr("mmkeras.training.fusing.cache_embeddings", cache)
+    monkeypatch.setattr(
+        "mmkeras.training.stages.fusion_stage.cache_embeddings", cache
+    )
     for budget in (None, 100):
         strategy = ComponentPretrain(
             pretrain="none",

@@ -13,18 +13,18 @@ from zoo import FUSIONS
 from mmkeras import fusion
 from mmkeras.fusion import ModalityDropout
 from mmkeras.heads import Category, Sequence, losses
-from mmkeras.training.embeddings import (
+from mmkeras.training.embeddings.cache import (
     cache_embeddings,
     open_embeddings,
     towers_sha256,
 )
-from mmkeras.training.frozen import (
+from mmkeras.training.embeddings.frozen import (
     fusion_model,
     resting_model,
     speaking_model,
     token_readers,
 )
-from mmkeras.training.votes import VotesFromValidation, voting_layers
+from mmkeras.training.stages.votes import VotesFromValidation, voting_layers
 
 TOKENS, WIDTH = 3, 6
 STEPS = 5

@@ -7,8 +7,11 @@ from training_toys import HEADS, toy_arrays, toy_data, toy_model
 
 import mmkeras
 from mmkeras.training import FullFineTune
-from mmkeras.training.lora import add_lora, merge_lora, merged
-from mmkeras.training.precision import check_precision, precision_scope
+from mmkeras.training.trainable.lora import add_lora, merge_lora, merged
+from mmkeras.training.trainable.precision import (
+    check_precision,
+    precision_scope,
+)
 
 
 def toy(seed=0):

@@ -8,7 +8,7 @@ from training_toys import HEADS, toy_arrays, toy_data, toy_model
 
 import mmkeras
 from mmkeras.training import FullFineTune
-from mmkeras.training.precision import (
+from mmkeras.training.trainable.precision import (
     check_precision,
     precision_scope,
     stored_as_float32,

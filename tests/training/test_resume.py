@@ -18,9 +18,10 @@ from training_toys import (
 )
 
 from mmkeras import artefact
-from mmkeras.training import ComponentPretrain, FullFineTune, component
-from mmkeras.training.budget import share_steps
-from mmkeras.training.resume import differences
+from mmkeras.training import ComponentPretrain, FullFineTune
+from mmkeras.training.stages.budget import share_steps
+from mmkeras.training.stages.resume import differences
+from mmkeras.training.strategies import component
 
 STRATEGIES = {
     "full": FullFineTune(epochs=4, weight_decay=0.1, learning_rate=0.01),

@@ -12,11 +12,11 @@ from mmkeras import artefact
 from mmkeras.training import (
     AtomicCheckpoint,
     CsvHistory,
-    callbacks,
     latest_checkpoint,
     save_run,
 )
-from mmkeras.training.callbacks import save_checkpoint
+from mmkeras.training.stages import callbacks
+from mmkeras.training.stages.callbacks import save_checkpoint
 
 
 def tiny():

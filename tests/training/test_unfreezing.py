@@ -16,9 +16,10 @@ from training_toys import (
     toy_model,
 )
 
-from mmkeras.training import ComponentPretrain, FullFineTune, full
-from mmkeras.training.patterns import places, select
-from mmkeras.training.unfreezing import epochs_of, freeze, thaw
+from mmkeras.training import ComponentPretrain, FullFineTune
+from mmkeras.training.strategies import full
+from mmkeras.training.trainable.patterns import places, select
+from mmkeras.training.trainable.unfreezing import epochs_of, freeze, thaw
 
 
 class Watch(keras.callbacks.Callback):

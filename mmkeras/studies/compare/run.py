@@ -20,7 +20,7 @@ from mmkeras.studies.compare.train import (
 )
 from mmkeras.studies.compare.write import write_comparison
 from mmkeras.training import ComponentPretrain
-from mmkeras.training.resume import differences
+from mmkeras.training.stages.resume import differences
 
 RESAMPLES = 2000
 Run = tuple[float, Arm, int, Path]

@@ -26,9 +26,9 @@ from mmkeras.studies.compare.measured import (
 )
 from mmkeras.studies.compare.plan import Arm, Plan
 from mmkeras.training import save_run
-from mmkeras.training.datasets import count_batches
-from mmkeras.training.precision import precision_scope
-from mmkeras.training.tuning import fitting
+from mmkeras.training.stages.datasets import count_batches
+from mmkeras.training.trainable.precision import precision_scope
+from mmkeras.training.trainable.selection import fitting
 
 # Tables of the recipe that stand in an arm.
 ELSEWHERE = ("training", "init")

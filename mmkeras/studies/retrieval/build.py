@@ -25,8 +25,8 @@ from mmkeras.studies.retrieval.encoder import (
     projections_of,
 )
 from mmkeras.studies.retrieval.index import Index
-from mmkeras.training import alignment  # noqa: F401, for load_model
-from mmkeras.training.resume import differences
+from mmkeras.training.alignment import pretraining as alignment  # noqa: F401, for load_model
+from mmkeras.training.stages.resume import differences
 
 FORMATS = ("keras", "tflite")
 # What is known of each encoder, and what writes its file.

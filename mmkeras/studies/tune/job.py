@@ -9,7 +9,7 @@ from typing import Any
 
 from mmkeras import artefact
 from mmkeras.studies.tune.space import Space, first_changes
-from mmkeras.training import callbacks
+from mmkeras.training.stages import callbacks
 
 METHODS = ("grid", "random", "bayesian", "hyperband")
 SETTINGS = "search.json"

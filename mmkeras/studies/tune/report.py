@@ -11,7 +11,7 @@ from mmkeras.evaluation.measure import HEADLINES
 from mmkeras.evaluation.pages import page_environment
 from mmkeras.evaluation.report import METRICS
 from mmkeras.studies.tune.recipe_toml import to_toml
-from mmkeras.training.run import write_csv
+from mmkeras.training.stages.run_folder import write_csv
 
 PAGE, TABLE = "report.html", "trials.csv"
 

@@ -14,7 +14,7 @@ from mmkeras.begin import begin, split_settings
 from mmkeras.studies.tune.job import Job
 from mmkeras.studies.tune.recipe_toml import to_toml
 from mmkeras.studies.tune.space import Space
-from mmkeras.training.run import write_history
+from mmkeras.training.stages.run_folder import write_history
 
 
 def recipe_of(job: Job, values: dict[str, Any]) -> dict:

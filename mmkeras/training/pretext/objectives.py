@@ -12,8 +12,8 @@ from mmkeras.training.pretext.contrastive import Contrast, contrastive
 from mmkeras.training.pretext.masked import masked
 from mmkeras.training.pretext.next_step import next_step
 from mmkeras.training.pretext.reconstruct import Reconstruct
-from mmkeras.training.settings import is_real
-from mmkeras.training.towers import input_names, tower_of
+from mmkeras.training.strategies.settings import is_real
+from mmkeras.training.trainable.towers import input_names, tower_of
 
 KINDS = ("audio", "image", "series", "text", "vector", "video", "volume")
 # Each objective, and the kinds of modality that it suits.

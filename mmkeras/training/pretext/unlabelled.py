@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmkeras.training.datasets import mapped
+from mmkeras.training.stages.datasets import mapped
 
 
 class Unlabelled:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmkeras.heads import Category, Number, Sequence
-from mmkeras.training.semi.choosing import (
+from mmkeras.training.strategies.semi.choosing import (
     agreed,
     balanced_weights,
     believed,

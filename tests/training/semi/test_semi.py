@@ -19,8 +19,13 @@ from training_toys import Kill
 from mmkeras.data import load_data
 from mmkeras.heads import Category, Number
 from mmkeras.training import FullFineTune, make_strategy
-from mmkeras.training.semi import Consistency, CoTrain, FixMatch, PseudoLabel
-from mmkeras.training.semi.base import answers_of, shared_out
+from mmkeras.training.strategies.semi import (
+    Consistency,
+    CoTrain,
+    FixMatch,
+    PseudoLabel,
+)
+from mmkeras.training.strategies.semi.base import answers_of, shared_out
 
 # No more than FixMatch asks for: what moves pictures is slow to set up.
 QUICK = {"left": {"contrast": 0.1}}

@@ -1,0 +1,1 @@
+"""Towers that are trained to agree with each other."""

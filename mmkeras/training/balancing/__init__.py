@@ -1,0 +1,1 @@
+"""How much each of several targets counts in training."""

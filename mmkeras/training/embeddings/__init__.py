@@ -1,0 +1,1 @@
+"""Outputs of frozen towers, kept on disk."""

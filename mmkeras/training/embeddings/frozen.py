@@ -1,0 +1,216 @@
+"""The whole model with other towers: at rest, or replaced by their words.
+
+Both have the fusion and the heads of the whole model, the same layers, so
+that training them trains the whole model.
+"""
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+import keras
+from keras import ops
+
+from mmkeras.training.trainable.towers import input_names, modalities, tower_of
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class Resting(keras.layers.Wrapper):
+    """A tower that always runs as in inference: no dropout, no statistics.
+
+    Args:
+        layer: The tower.
+
+    Call arguments and outputs: those of the tower.
+    """
+
+    def call(self, inputs):
+        return self.layer(inputs, training=False)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class Unpack(keras.layers.Layer):
+    """A tower that hands on what another one said; `pack` packed it.
+
+    Args:
+        units: Width d of the vector.
+        tokens: Number t of tokens; 0 where nobody reads them. Then the vector
+            is the only token, which keeps every fusion's arithmetic whole.
+        width: Width of a token.
+
+    Input shape: `(batch, d + t * width + t)`.
+    Output: `{"vector": (batch, d), "tokens": (batch, t, width),
+    "mask": (batch, t)}`.
+    """
+
+    def __init__(self, units, tokens=0, width=0, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.tokens = tokens
+        self.width = width
+
+    def call(self, x):
+        vector = x[:, : self.units]
+        if not self.tokens:
+            tokens = ops.expand_dims(vector, 1)
+            mask = ops.ones_like(vector[:, :1])
+            return {"vector": vector, "tokens": tokens, "mask": mask}
+        end = self.units + self.tokens * self.width
+        shape = (-1, self.tokens, self.width)
+        tokens = ops.reshape(x[:, self.units : end], shape)
+        return {"vector": vector, "tokens": tokens, "mask": x[:, end:]}
+
+
+def pack(outputs: dict[str, Any], tokens: bool) -> Any:
+    """Returns a tower's outputs as one float32 `(batch, n)`.
+
+    Args:
+        outputs: `{"vector", "tokens", "mask"}`.
+        tokens: Whether tokens and mask are kept; else the vector alone.
+    """
+    parts = [outputs["vector"]]
+    if tokens:
+        shape = outputs["tokens"].shape
+        flat = (-1, math.prod(shape[1:]))
+        parts += [ops.reshape(outputs["tokens"], flat), outputs["mask"]]
+    return ops.concatenate([ops.cast(x, "float32") for x in parts], axis=-1)
+
+
+def speaking_model(
+    whole: keras.Model, tokens: Collection[str] | None = None
+) -> keras.Model:
+    """Returns `{modality: x}` to `{modality: packed}`, in inference mode.
+
+    Args:
+        whole: Functional model with a layer `<modality>_tower` a modality.
+        tokens: The modalities whose tokens are kept; by default those that
+            fusion or heads read.
+
+    Example:
+
+    >>> said = speaking_model(model).predict_on_batch(x)
+    """
+    readers = token_readers(whole) if tokens is None else tokens
+    inputs = {name: _like(x) for name, x in _raw(whole).items()}
+    outputs = {
+        name: pack(Resting(tower_of(whole, name))(x), name in readers)
+        for name, x in inputs.items()
+    }
+    speaking = keras.Model(inputs, outputs)
+    speaking.compile(jit_compile=False)
+    return speaking
+
+
+def fusion_model(
+    whole: keras.Model, tokens: Collection[str] | None = None
+) -> keras.Model:
+    """Returns fusion and heads of `whole`, the same layers, without towers.
+
+    Args:
+        whole: Functional model with a layer `<modality>_tower` a modality.
+        tokens: As `speaking_model` got it.
+
+    Returns:
+        A model from what `speaking_model` says of each modality, and
+        `present` where `whole` has it, to `{target: y}`.
+
+    Example:
+
+    >>> x = {**speaking_model(model).predict_on_batch(x), "present": present}
+    >>> fusion_model(model).fit(x, y)
+    """
+    readers = token_readers(whole) if tokens is None else tokens
+
+    def unpack(name, tower):
+        vector, tokens = tower.output["vector"], tower.output["tokens"]
+        shape = tokens.shape[1:] if name in readers else (0, 0)
+        return Unpack(
+            vector.shape[-1], *shape, name=tower.name, dtype="float32"
+        )
+
+    def packed(layer):
+        return keras.Input(
+            (layer.units + layer.tokens * (layer.width + 1),),
+            dtype="float32",
+            name=layer.name.removesuffix("_tower"),
+        )
+
+    towers = {n: unpack(n, tower_of(whole, n)) for n in modalities(whole)}
+    return _rebuilt(whole, towers, {n: packed(t) for n, t in towers.items()})
+
+
+def resting_model(whole: keras.Model) -> keras.Model:
+    """Returns `whole`, the same layers, with towers in inference mode.
+
+    What `fusion_model` learns from a cache, this one learns from raw inputs.
+    """
+    towers = {
+        name: Resting(tower_of(whole, name), name=f"{name}_tower")
+        for name in modalities(whole)
+    }
+    return _rebuilt(
+        whole, towers, {n: _like(x) for n, x in _raw(whole).items()}
+    )
+
+
+def towers_alone(whole: keras.Model, names: Collection[str]) -> keras.Model:
+    """Returns some towers of `whole`, from `{modality: x}` to their outputs."""
+    given = input_names(whole)
+    inputs = {name: _like(given[name]) for name in names}
+    outputs = {n: tower_of(whole, n)(x) for n, x in inputs.items()}
+    return keras.Model(inputs, outputs, name=f"{whole.name}_towers")
+
+
+def token_readers(whole: keras.Model) -> set[str]:
+    """Returns the modalities whose tokens or mask somebody reads.
+
+    A fusion that says `reads_tokens = False` reads vectors alone; whatever
+    does not say is taken to read everything it is given.
+    """
+    # Keras has no public way to see who is connected with whom.
+    nodes = [n for found in whole._nodes_by_depth.values() for n in found]
+    owners: dict[int, str] = {}
+    towers = {id(tower_of(whole, n)): n for n in modalities(whole)}
+    for node in nodes:
+        if id(node.operation) in towers:
+            said = keras.tree.pack_sequence_as(
+                node.operation.output, node.output_tensors
+            )
+            for part in ("tokens", "mask"):
+                owners[id(said[part])] = towers[id(node.operation)]
+    return {
+        owners[id(tensor)]
+        for node in nodes
+        if getattr(node.operation, "reads_tokens", True)
+        for tensor in node.input_tensors
+        if id(tensor) in owners
+    }
+
+
+def _raw(whole: keras.Model) -> dict[str, Any]:
+    """Returns the inputs of the towers."""
+    inputs = input_names(whole)
+    return {name: inputs[name] for name in modalities(whole)}
+
+
+def _like(x: Any) -> Any:
+    return keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
+
+
+def _rebuilt(
+    whole: keras.Model, towers: dict[str, Any], inputs: dict[str, Any]
+) -> keras.Model:
+    """Returns `whole` on other inputs, through other towers."""
+    rest = {n: x for n, x in input_names(whole).items() if n not in inputs}
+    inputs = {**inputs, **{n: _like(x) for n, x in rest.items()}}
+    replaced = {id(tower_of(whole, n)): tower for n, tower in towers.items()}
+
+    def operation(layer):
+        if id(layer) not in replaced:
+            return layer
+        # A tower that is a model was called with a mask and `training` too.
+        return lambda x, **_: replaced[id(layer)](x)
+
+    # As `keras.models.clone_model`, which would clone how it was compiled.
+    outputs = whole._run_through_graph(inputs, operation_fn=operation)
+    return keras.Model(inputs, outputs, name=f"{whole.name}_fusion")

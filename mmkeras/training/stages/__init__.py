@@ -1,0 +1,1 @@
+"""One stage of a strategy after the other, and what survives a kill."""

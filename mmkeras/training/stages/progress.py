@@ -1,0 +1,158 @@
+"""The stages of a strategy, one after the other; those done are not redone."""
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from mmkeras import artefact
+from mmkeras.training.stages.budget import share_seconds, share_steps
+from mmkeras.training.stages.datasets import advance, iterators_of
+from mmkeras.training.stages.definition import Fit, Share, Stage
+from mmkeras.training.stages.resume import (
+    arrays_of,
+    assign,
+    restore_rows,
+    variables_of,
+)
+from mmkeras.training.stages.run_folder import (
+    history_of,
+    read_state,
+    save_run,
+    write_state,
+    writing,
+)
+from mmkeras.training.stages.stage import run_stage
+
+# What of a fit's fingerprint says where the run of a stage comes from.
+ORIGIN = ("spec", "vocabularies")
+
+
+def run_stages(
+    fit: Fit,
+    stages: Iterator[Stage],
+    seed: int | None,
+    checkpoint: Mapping[str, Any] | None = None,
+) -> None:
+    """Runs the stages of `fit.settings` on `fit.whole`.
+
+    Args:
+        fit: What all stages share.
+        stages: The stages, each made when the one before has ended.
+        seed: Seed of the fit; each stage has one of its own, so that a stage
+            does not depend on whether those before it were run or read.
+        checkpoint: Where to go on, or None.
+    """
+    plan = fit.settings.plan(fit.whole)
+    names = [name for name, epochs in plan if epochs]
+    if checkpoint is not None:
+        fit.left_out = list(checkpoint["left_out"])
+    for index, (name, _) in enumerate(plan):
+        if seed is not None:
+            seed_everything(seed + index, fit.settings.jit_compile)
+        start = time.perf_counter()
+        stage = next(stages)
+        if stage.name != name:
+            raise ValueError(
+                "`stages` must be those of `plan`, in order. Received: "
+                f"`{stage.name}` in place of `{name}`"
+            )
+        if not stage.epochs or name in fit.left_out:
+            continue
+        folder = None
+        if fit.out is not None and len(names) > 1:
+            place = names.index(name)
+            folder = fit.out / "stages" / f"{place + 1}-{name}"
+        if checkpoint is not None and index < checkpoint["stage"]:
+            skip_stage(fit, stage, folder, checkpoint)
+            continue
+        # What a stage needs before its first step is not free.
+        fit.spent.seconds += time.perf_counter() - start
+        if checkpoint is not None:
+            fit.share = Share(**checkpoint["share"])
+        else:
+            fit.share = share_of(fit, plan, index)
+        # But something has to be trained, however little time there was.
+        if fit.share.steps == 0 or (fit.share.seconds == 0 and fit.rows.rows):
+            fit.left_out.append(name)
+            continue
+        with fit.tuning.applied(stage.model, len(fit.rows.rows)) as applied:
+            fit.applied = applied
+            run_stage(fit, index, stage, fit.share, checkpoint)
+        checkpoint = None
+        if folder is not None:
+            keep_stage(fit, stage, folder, seed)
+    # What a strategy does after its last stage.
+    next(stages, None)
+    if fit.left_out:
+        warnings.warn(
+            "The budget was over before the stages "
+            f"{', '.join(fit.left_out)}, which were left out. Give more "
+            "`budget_sec` or `budget_steps`",
+            stacklevel=2,
+        )
+
+
+def share_of(fit: Fit, plan: list[tuple[str, int]], index: int) -> Share:
+    """Returns what the stage at `index` may spend of the strategy's budget."""
+    settings, epochs = fit.settings, [epochs for _, epochs in plan]
+    if settings.budget_steps is not None:
+        return Share(steps=share_steps(settings.budget_steps, epochs)[index])
+    if settings.budget_sec is not None:
+        left = settings.budget_sec - fit.spent.seconds
+        return Share(seconds=share_seconds(left, epochs[index:]))
+    return Share()
+
+
+def keep_stage(fit: Fit, stage: Stage, folder: Path, seed: int | None) -> None:
+    """Writes a stage that has ended as a run of its own."""
+    earlier = {
+        place.name: artefact.sha256_of(place / artefact.MANIFEST)
+        for place in sorted(folder.parent.glob("*/"))
+        if (place / artefact.MANIFEST).is_file() and place != folder
+    }
+    rows = [row for row in fit.rows.rows if row["stage"] == stage.name]
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / artefact.MANIFEST).unlink(missing_ok=True)
+        write_state(folder, arrays_of(variables_of(stage.model, fit.whole)))
+    save_run(
+        folder,
+        stage.product or stage.model,
+        history_of(rows, stage.model),
+        stage=stage.name,
+        strategy=type(fit.settings).__name__,
+        seed=seed,
+        previous=earlier,
+        iterators=iterators_of(fit.train),
+        **{k: v for k, v in fit.fingerprint.items() if k in ORIGIN},
+    )
+
+
+def skip_stage(
+    fit: Fit,
+    stage: Stage,
+    folder: Path | None,
+    checkpoint: Mapping[str, Any],
+) -> None:
+    """Brings back what a stage left that ended before the interruption."""
+    manifest = artefact.read_manifest(folder, "run")
+    assign(variables_of(stage.model, fit.whole), read_state(folder))
+    rows = [r for r in checkpoint["rows"] if r["stage"] == stage.name]
+    restore_rows(fit.rows, [*fit.rows.rows, *rows])
+    advance(stage.data.train, manifest["iterators"], len(rows))
+
+
+def seed_everything(seed: int, jit_compile: bool | str = "auto") -> None:
+    """Seeds Python, NumPy and the backend, and makes a CPU repeat itself."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    # It switches XLA off; on a GPU it would refuse operators, too.
+    if not (jit_compile is True or tf.config.list_physical_devices("GPU")):
+        tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,238 @@
+"""Going on where a killed training stopped, to the same bits.
+
+A checkpoint holds all that a further epoch depends on: every variable of the
+models and of the optimizer, states of random seeds included, the history, and
+what callbacks remember. Which samples come next follows from how many passes
+over the training split there were.
+"""
+
+import hashlib
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.training.stages.callbacks import latest_checkpoint
+from mmkeras.training.stages.run_folder import STATE, read_state
+
+
+def variables_of(*owners: Any) -> list:
+    """Returns the variables of models and optimizers, each once, in order."""
+    found = {}
+    for owner in owners:
+        for variable in owner.variables:
+            found.setdefault(id(variable), variable)
+    return list(found.values())
+
+
+def arrays_of(variables: Sequence) -> dict[str, np.ndarray]:
+    """Returns the values of `variables` under their places."""
+    return {
+        f"variable/{place:06d}": keras.ops.convert_to_numpy(variable)
+        for place, variable in enumerate(variables)
+    }
+
+
+def assign(variables: Sequence, arrays: Mapping[str, np.ndarray]) -> None:
+    """Gives `variables` the values that `arrays_of` found.
+
+    Raises:
+        ValueError: If their number or a shape differs.
+    """
+    found = [arrays[k] for k in sorted(arrays) if k.startswith("variable/")]
+    shapes = [tuple(value.shape) for value in found]
+    wanted = [tuple(variable.shape) for variable in variables]
+    if shapes != wanted:
+        raise ValueError(
+            "A checkpoint must fit what is trained. Received: "
+            f"{len(shapes)} variables, where the model and its optimizer have "
+            f"{len(wanted)}, or other shapes; `--restart` begins anew"
+        )
+    for variable, value in zip(variables, found, strict=True):
+        variable.assign(value)
+
+
+def callback_states(
+    callbacks: Sequence[Any],
+) -> tuple[dict[str, np.ndarray], list]:
+    """Returns what callbacks remember: arrays, and JSON values.
+
+    A callback that has a memory has `state()` and `restore(state)`.
+    """
+    arrays, values = {}, []
+    for place, callback in enumerate(callbacks):
+        kept = {}
+        if hasattr(callback, "state") and hasattr(callback, "restore"):
+            for name, value in callback.state().items():
+                if isinstance(value, np.ndarray):
+                    arrays[f"callback/{place}/{name}"] = value
+                else:
+                    kept[name] = value
+        values.append(kept)
+    return arrays, values
+
+
+def restore_callbacks(
+    callbacks: Sequence[Any],
+    arrays: Mapping[str, np.ndarray],
+    values: Sequence[Mapping[str, Any]],
+) -> None:
+    """Gives callbacks back what `callback_states` found."""
+    for place, callback in enumerate(callbacks):
+        if not (hasattr(callback, "state") and hasattr(callback, "restore")):
+            continue
+        start = f"callback/{place}/"
+        kept = {
+            name.removeprefix(start): value
+            for name, value in arrays.items()
+            if name.startswith(start)
+        }
+        callback.restore({**values[place], **kept})
+
+
+def json_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the history as JSON can hold it: NaN and Inf as text."""
+    return [
+        {
+            name: repr(value)
+            if isinstance(value, float) and not math.isfinite(value)
+            else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+
+
+def restore_rows(history: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Gives a `CsvHistory` back the rows that `json_rows` kept."""
+    history.rows[:] = [
+        {
+            name: float(value)
+            if name != "stage" and isinstance(value, str)
+            else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+
+
+class Resumed(keras.callbacks.Callback):
+    """Puts a checkpoint's state in place when all else has begun.
+
+    The last of the callbacks, since others reset themselves at the start.
+    """
+
+    def __init__(self, callbacks, variables, checkpoint):
+        super().__init__()
+        self.callbacks = callbacks
+        self.restored = variables
+        self.checkpoint = checkpoint
+
+    def on_train_begin(self, logs=None):
+        arrays = self.checkpoint["arrays"]
+        assign(self.restored(), arrays)
+        restore_callbacks(self.callbacks, arrays, self.checkpoint["callbacks"])
+
+
+def fingerprint(
+    strategy: Any,
+    model: keras.Model,
+    data: Any,
+    seed: int | None,
+    identity: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Returns what must be the same for a training to go on."""
+    shapes = repr([tuple(weight.shape) for weight in model.weights])
+    found = {
+        "strategy": type(strategy).__name__,
+        "settings": asdict(strategy),
+        "seed": seed,
+        "weights": hashlib.sha256(shapes.encode()).hexdigest()[:16],
+        **(identity or {}),
+    }
+    manifest = getattr(data, "manifest", None)
+    if manifest is not None:
+        found["spec"] = manifest.get("spec")
+        found["vocabularies"] = dict(getattr(data, "vocabularies", {}))
+        found["data_sha256"] = artefact.sha256_of(
+            Path(data.folder) / artefact.MANIFEST
+        )
+    labels = getattr(data, "labels", None)
+    if labels is not None:
+        found["labels_sha256"] = labels.sha256
+    return _plain(found)
+
+
+def _plain(value: Any) -> Any:
+    """Returns `value` as JSON gives it back."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """Returns a line for each field in which two fingerprints differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        lines = []
+        for key in sorted({*old, *new}):
+            inner = f"{name}.{key}" if name else key
+            lines += differences(
+                old.get(key, "not set"), new.get(key, "not set"), inner
+            )
+        return lines
+    return [] if old == new else [f"`{name}`: {old!r} -> {new!r}"]
+
+
+def check_same(
+    folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> None:
+    """Raises ValueError if a training was begun with other settings."""
+    lines = differences(old, new)
+    if lines:
+        shown = "; ".join(line[:300] for line in lines[:10])
+        raise ValueError(
+            f"`{folder}` must be gone on with as it was begun. Received: "
+            f"{shown}. `--restart` (`resume=False`) begins anew"
+        )
+
+
+def find_checkpoint(
+    out: Path, wanted: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Returns the newest whole checkpoint of `out` that can be gone on with.
+
+    Returns:
+        Its manifest's `progress`, with `arrays`; None where there is none.
+
+    Raises:
+        ValueError: If it was begun with other data or settings.
+    """
+    folder = latest_checkpoint(out / "checkpoints")
+    if folder is None:
+        return None
+    manifest = artefact.read_manifest(folder, "checkpoint")
+    if "progress" not in manifest:
+        raise ValueError(
+            f"`{folder}` must hold `{STATE}` to be gone on with. Received: a "
+            "checkpoint of the model alone; `--restart` begins anew"
+        )
+    check_same(out, manifest["fingerprint"], wanted)
+    return {**manifest["progress"], "arrays": read_state(folder)}
+
+
+def forget(out: Path) -> None:
+    """Removes the checkpoints and stages of an older run into `out`."""
+    for name in ("checkpoints", "stages"):
+        folder = out / name
+        for manifest in folder.glob(f"*/{artefact.MANIFEST}"):
+            # Without it nobody takes what is left for whole.
+            manifest.unlink()
+        shutil.rmtree(folder, ignore_errors=True)

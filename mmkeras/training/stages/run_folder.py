@@ -1,0 +1,184 @@
+"""The folder of a run: the trained model, its history, the proof of both."""
+
+import contextlib
+import csv
+import io
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.training.trainable.lora import merged
+from mmkeras.training.trainable.precision import stored_as_float32
+
+STATE = "state.npz"
+# What may lie in a run's folder already, and becomes part of it.
+BESIDE = ("recipe.toml", STATE)
+
+
+def non_finite(model: keras.Model) -> str | None:
+    """Returns the path of the first weight with NaN or Inf, or None."""
+    for weight in model.weights:
+        if "float" not in str(weight.dtype):
+            continue
+        values = keras.ops.convert_to_numpy(weight)
+        # bfloat16 is no NumPy type of its own.
+        if not np.isfinite(values.astype("float32", copy=False)).all():
+            return weight.path
+    return None
+
+
+def check_finite(model: keras.Model) -> None:
+    """Raises ValueError if a weight of `model` is NaN or infinite."""
+    path = non_finite(model)
+    if path is not None:
+        raise ValueError(
+            "The weights of a model that is saved must be finite. Received: "
+            f"NaN or Inf in `{path}`; train again with a lower "
+            "`learning_rate`, or with `clip_norm=1.0`"
+        )
+
+
+@contextlib.contextmanager
+def writing(out: str | Path) -> Iterator[None]:
+    """Turns an error of the file system into one line about `out`."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"`{out}` must be writable, with room for the model. Received: "
+            f"{error.strerror or error}; {free_bytes(out):,} bytes are free "
+            "there"
+        ) from error
+
+
+def check_room(out: str | Path, model: keras.Model, copies: int) -> None:
+    """Raises OSError unless `copies` saved models would fit into `out`."""
+    # AdamW keeps two numbers a weight.
+    needed = (
+        3
+        * copies
+        * sum(
+            keras.ops.convert_to_numpy(weight).nbytes
+            for weight in model.weights
+        )
+    )
+    if free_bytes(out) < needed:
+        raise OSError(
+            f"`{out}` must have room for {copies} copies of the model. "
+            f"Received: {needed:,} bytes needed, {free_bytes(out):,} bytes "
+            "available"
+        )
+
+
+def free_bytes(path: str | Path) -> int:
+    """Returns the free bytes where `path` is, or would be."""
+    path = Path(path).absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def save_model(model: keras.Model, path: str | Path) -> None:
+    """Saves `model` with LoRA merged and in float32, as it is exported."""
+    with merged(model), stored_as_float32(model):
+        model.save(path)
+
+
+def write_state(folder: str | Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Writes `state.npz` into `folder`; returns its name."""
+    with artefact.atomic(Path(folder) / STATE) as temporary:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+    return STATE
+
+
+def read_state(folder: str | Path) -> dict[str, np.ndarray]:
+    """Reads `state.npz` of a folder whose manifest was checked."""
+    with np.load(Path(folder) / STATE, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes rows as CSV, atomically; a figure a row lacks stays empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    artefact.write_text(path, text.getvalue())
+
+
+def history_of(
+    rows: Sequence[Mapping[str, Any]], model: keras.Model
+) -> keras.callbacks.History:
+    """Returns `rows` as Keras' own history; None where a row has no figure."""
+    history = keras.callbacks.History()
+    history.set_model(model)
+    history.epoch = [row["epoch"] - 1 for row in rows]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    history.history = {
+        name: [row.get(name) for row in rows]
+        for name in names
+        if name != "epoch"
+    }
+    return history
+
+
+def write_history(path: str | Path, history: keras.callbacks.History) -> None:
+    """Writes what `fit` returned as CSV, one epoch a row."""
+    rows = [{"epoch": epoch + 1} for epoch in history.epoch]
+    for name, values in history.history.items():
+        for row, value in zip(rows, values, strict=True):
+            row[name] = "" if value is None else value
+    write_csv(path, rows)
+
+
+def save_run(
+    out: str | Path,
+    model: keras.Model,
+    history: keras.callbacks.History,
+    **fields: Any,
+) -> dict:
+    """Writes `model.keras`, `history.csv` and, last, `manifest.json`.
+
+    A `recipe.toml` or `state.npz` that lies in the folder already becomes part
+    of the run.
+
+    Args:
+        out: Folder of the run; created where it is missing.
+        model: The trained model.
+        history: What `fit` returned.
+        **fields: Further entries of the manifest, JSON values only, such as
+            `seed`, `strategy` and `data`.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ValueError: If a weight is NaN or infinite; nothing is written then.
+        OSError: If `out` cannot be written; an older run stays as it was.
+
+    Example:
+
+    >>> history = FullFineTune(epochs=5).fit(model, data, heads)
+    >>> manifest = save_run("runs/first", model, history, seed=0)
+    >>> sorted(manifest["files"])
+    ['history.csv', 'model.keras']
+    """
+    check_finite(model)
+    out = Path(out)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with artefact.atomic(out / "model.keras") as temporary:
+            save_model(model, temporary)
+            # From here on an older run's proof would no longer be true.
+            (out / artefact.MANIFEST).unlink(missing_ok=True)
+        write_history(out / "history.csv", history)
+        files = ["model.keras", "history.csv"]
+        files += [name for name in BESIDE if (out / name).is_file()]
+        return artefact.write_manifest(out, "run", files, **fields)

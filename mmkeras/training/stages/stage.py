@@ -1,0 +1,302 @@
+"""One stage of a strategy: what is trained, on what, how long, how fast."""
+
+import importlib.util
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from mmkeras import heads as head_kinds
+from mmkeras.training.balancing.weights import balance
+from mmkeras.training.stages.callbacks import (
+    AtomicCheckpoint,
+    AveragedWeights,
+    CsvHistory,
+    Patience,
+    SeededOrder,
+    direction_of,
+    latest_checkpoint,
+)
+from mmkeras.training.stages.datasets import (
+    advance,
+    count_batches,
+    counted,
+    iterators_of,
+)
+from mmkeras.training.stages.definition import Fit, Share, Stage
+from mmkeras.training.stages.optimizer import make_optimizer, schedule
+from mmkeras.training.stages.resume import (
+    Resumed,
+    arrays_of,
+    callback_states,
+    json_rows,
+    restore_rows,
+    variables_of,
+)
+from mmkeras.training.stages.votes import VotesFromValidation, voting_layers
+
+# Epochs of a stage that ends by time alone.
+FOREVER = 1_000_000
+
+
+def run_stage(
+    fit: Fit,
+    index: int,
+    stage: Stage,
+    share: Share | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
+) -> None:
+    """Compiles and fits one stage; its figures land in `fit.rows`.
+
+    Args:
+        fit: What all stages share.
+        index: The stage's place among them.
+        stage: What is trained.
+        share: What it may spend.
+        checkpoint: What `find_checkpoint` found, of this stage.
+    """
+    share = share or Share()
+    fit.spent.begin_stage(share.steps, share.seconds)
+    fit.train = train = counted(stage.data.train)
+    steps = count_batches(train)
+    epochs = _epochs(stage, share, steps)
+    _check_steps(fit, stage, steps, share)
+    rate = schedule(fit.settings, stage, steps, share)
+    heads = fit.heads if stage.heads is None else stage.heads
+    compile_stage(
+        stage.model,
+        make_optimizer(fit.settings, stage, steps, share, fit.applied),
+        heads,
+        fit.settings.jit_compile,
+    )
+    if fit.applied.grouped:
+        # Of all that will ever learn, while some of it may be at rest.
+        stage.model.optimizer.build(fit.applied.learning)
+    trained = balance(stage.model, heads, fit.settings.balance)
+    _create_variables(trained, train)
+    fit.spent.rate = rate
+    first = len(fit.rows.rows)
+    if checkpoint is not None:
+        restore_rows(fit.rows, checkpoint["rows"])
+        advance(train, checkpoint["iterators"], checkpoint["stage_epochs"])
+    done = len(fit.rows.rows)
+    last = first + epochs
+    if checkpoint is not None and checkpoint["stopped"]:
+        last = done
+    fit.rows.stage = stage.name
+    if fit.verbose:
+        print(f"Stage `{stage.name}`: {_length(epochs, share)}")
+    trained.fit(
+        train,
+        validation_data=stage.data.validation,
+        initial_epoch=done,
+        epochs=last,
+        callbacks=_callbacks(fit, index, stage, trained, first, checkpoint),
+        # A tf.data.Dataset shuffles by itself, and Keras would warn.
+        shuffle=isinstance(train, keras.utils.PyDataset),
+        verbose=fit.verbose,
+    )
+    _check_loss(fit.rows, fit.out)
+
+
+def _check_steps(fit: Fit, stage: Stage, steps: int, share: Share) -> None:
+    """Raises ValueError without a batch; warns where none is a step."""
+    if not steps:
+        raise ValueError(
+            "`data.train` must have at least one batch. Received: none for "
+            f"the stage `{stage.name}`"
+        )
+    total = stage.epochs * steps if share.steps is None else share.steps
+    needed = fit.settings.accumulate_steps
+    if share.seconds is None and total < needed:
+        warnings.warn(
+            f"The stage `{stage.name}` takes no step: it has {total} batches, "
+            f"fewer than accumulate_steps={needed}",
+            stacklevel=2,
+        )
+
+
+def _epochs(stage: Stage, share: Share, steps: int) -> int:
+    """Returns how many epochs a stage begins at most."""
+    if share.seconds is not None:
+        # It ends when its time is over.
+        return FOREVER
+    if share.steps is not None:
+        return math.ceil(share.steps / steps)
+    return stage.epochs
+
+
+def _length(epochs: int, share: Share) -> str:
+    if share.seconds is not None:
+        return f"{share.seconds:.0f} s"
+    if share.steps is not None:
+        return f"{share.steps} steps"
+    return f"{epochs} epochs"
+
+
+def compile_stage(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    heads: Mapping[str, Any],
+    jit_compile: bool | str = "auto",
+) -> None:
+    """Compiles a stage's model; without heads it has a loss of its own."""
+    if not heads:
+        model.compile(optimizer=optimizer, jit_compile=jit_compile)
+        return
+    model.compile(
+        optimizer=optimizer,
+        loss=head_kinds.losses(heads),
+        loss_weights=head_kinds.loss_weights(heads),
+        weighted_metrics=head_kinds.metrics(heads),
+        jit_compile=jit_compile,
+    )
+
+
+def _create_variables(model: keras.Model, dataset: Any) -> None:
+    """Creates the variables of metrics and optimizer.
+
+    The first step would do so otherwise, and TensorFlow would trace it twice:
+    half the time of a short training.
+    """
+    tensorflow = keras.backend.backend() == "tensorflow"
+    if tensorflow and hasattr(dataset, "element_spec"):
+        model._symbolic_build(data_batch=dataset.element_spec)
+
+
+def _callbacks(
+    fit: Fit,
+    index: int,
+    stage: Stage,
+    trained: keras.Model,
+    first: int,
+    checkpoint: Mapping[str, Any] | None,
+) -> list[keras.callbacks.Callback]:
+    """Returns all callbacks; what saves and restores stands last."""
+    chosen = [
+        fit.spent,
+        *fit.applied.callbacks,
+        *_own_callbacks(fit, stage),
+        # Before the history, to which they may add figures.
+        *stage.callbacks,
+        fit.rows,
+        *fit.callbacks,
+    ]
+
+    def variables():
+        optimizer = stage.model.optimizer
+        if not optimizer.built:
+            optimizer.build(trained.trainable_variables)
+        return variables_of(trained, fit.whole, optimizer)
+
+    def state():
+        arrays, memories = callback_states(chosen)
+        progress = {
+            "stage": index,
+            "stage_epochs": len(fit.rows.rows) - first,
+            "iterators": iterators_of(fit.train),
+            "stopped": bool(trained.stop_training),
+            "share": asdict(fit.share),
+            "left_out": fit.left_out,
+            "rows": json_rows(fit.rows.rows),
+            "callbacks": memories,
+        }
+        return (
+            arrays_of(variables()) | arrays,
+            {"fingerprint": fit.fingerprint, "progress": progress},
+        )
+
+    saving: list[keras.callbacks.Callback] = []
+    if fit.out is not None and fit.settings.checkpoints:
+        saving.append(
+            AtomicCheckpoint(
+                fit.out / "checkpoints",
+                fit.settings.checkpoints,
+                fit.whole,
+                state,
+                fit.settings.checkpoint_share,
+            )
+        )
+    if checkpoint is not None:
+        saving.append(Resumed(chosen, variables, checkpoint))
+    return chosen + saving
+
+
+def _own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
+    """Returns the strategy's callbacks, in the order that they need."""
+    settings, whole = fit.settings, fit.whole
+    chosen: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+    seed = fit.fingerprint.get("seed")
+    if isinstance(fit.train, keras.utils.PyDataset) and seed is not None:
+        chosen.append(SeededOrder(seed))
+    if settings.ema_momentum is not None:
+        # Before all that look at the weights.
+        chosen.append(AveragedWeights())
+    validation = stage.data.validation
+    votes = whole in (stage.model, stage.product) and voting_layers(whole)
+    if votes and validation is not None:
+        losses = head_kinds.losses(fit.heads)
+        chosen.append(VotesFromValidation(whole, losses, validation))
+    if fit.out is not None and settings.tensorboard:
+        chosen += _tensorboard(fit.out / "logs" / stage.name)
+    if settings.patience is not None:
+        monitor = _monitor(fit, stage)
+        chosen.append(
+            Patience(
+                monitor,
+                mode=direction_of(monitor),
+                patience=settings.patience,
+                restore_best_weights=True,
+            )
+        )
+    return chosen
+
+
+def _monitor(fit: Fit, stage: Stage) -> str:
+    """Returns the figure that patience watches, by its name in a stage."""
+    monitor, heads = fit.settings.monitor, stage.heads
+    if monitor in ("loss", "val_loss") or heads is None:
+        return monitor
+    if not heads:
+        # It has no other figure.
+        return "loss" if stage.data.validation is None else "val_loss"
+    if len(fit.heads) == 1 < len(heads):
+        # Keras names the target only where there are several.
+        figure = monitor.removeprefix("val_")
+        start = monitor.removesuffix(figure)
+        return f"{start}{next(iter(fit.heads))}_{figure}"
+    return monitor
+
+
+def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
+    if importlib.util.find_spec("tensorboard") is None:
+        warnings.warn(
+            "`tensorboard` is not installed, so no logs are written for it; "
+            "`pip install tensorboard`, or `tensorboard=False`",
+            stacklevel=2,
+        )
+        return []
+    return [
+        keras.callbacks.TensorBoard(
+            str(folder), write_graph=False, update_freq="epoch"
+        )
+    ]
+
+
+def _check_loss(rows: CsvHistory, out: Path | None) -> None:
+    """Raises ValueError if the last epoch's loss is NaN or infinite."""
+    last = rows.rows[-1]
+    if math.isfinite(last["loss"]):
+        return
+    kept = out and latest_checkpoint(out / "checkpoints")
+    raise ValueError(
+        f"The loss must stay finite. Received: loss={last['loss']} in epoch "
+        f"{last['epoch']} (stage `{last['stage']}`); "
+        + (f"the last finite checkpoint is `{kept}`; " if kept else "")
+        + "try a lower `learning_rate` or a smaller `clip_norm`, and look "
+        "for NaN in the data"
+    )

@@ -1,0 +1,1 @@
+"""The strategies: how a model of several towers is trained."""

@@ -1,0 +1,237 @@
+"""What every strategy shares: its settings, and one signature of `fit`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+
+from mmkeras.training.balancing.weights import METHODS
+from mmkeras.training.stages.budget import Spent
+from mmkeras.training.stages.callbacks import CsvHistory, direction_of
+from mmkeras.training.stages.datasets import check_data
+from mmkeras.training.stages.definition import Fit, Stage
+from mmkeras.training.stages.optimizer import SCHEDULES
+from mmkeras.training.stages.progress import run_stages, seed_everything
+from mmkeras.training.stages.resume import find_checkpoint, fingerprint, forget
+from mmkeras.training.stages.run_folder import check_room, history_of, writing
+from mmkeras.training.strategies.settings import (
+    TUNING_CHECKS,
+    Check,
+    TuningSettings,
+    is_real,
+    is_whole,
+)
+from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
+from mmkeras.training.trainable.selection import tuned
+from mmkeras.training.trainable.towers import check_targets
+
+POSITIVE: Check = ("a positive number", lambda v: is_real(v) and v > 0)
+FROM_ZERO: Check = ("a number from 0", lambda v: is_real(v) and v >= 0)
+COUNT: Check = ("a whole number from 0", lambda v: is_whole(v) and v >= 0)
+
+# What each setting must be, in words and as a test.
+_CHECKS: dict[str, Check] = {
+    "learning_rate": POSITIVE,
+    "fine_tune_learning_rate": POSITIVE,
+    "weight_decay": FROM_ZERO,
+    "warmup_epochs": FROM_ZERO,
+    "epochs": COUNT,
+    "tower_epochs": COUNT,
+    "fusion_epochs": COUNT,
+    "checkpoints": COUNT,
+    "checkpoint_share": (
+        "a number above 0, at most 1",
+        lambda v: is_real(v) and 0 < v <= 1,
+    ),
+    "schedule": (
+        f"one of {', '.join(SCHEDULES)}",
+        lambda v: v in SCHEDULES,
+    ),
+    "clip_norm": (
+        "a positive number or None",
+        lambda v: v is None or (is_real(v) and v > 0),
+    ),
+    "ema_momentum": (
+        "a number above 0 and below 1, or None",
+        lambda v: v is None or (is_real(v) and 0 < v < 1),
+    ),
+    "patience": (
+        "a positive whole number or None",
+        lambda v: v is None or (is_whole(v) and v > 0),
+    ),
+    "monitor": ("a figure's name", lambda v: isinstance(v, str) and v != ""),
+    "budget_steps": (
+        "a positive whole number or None",
+        lambda v: v is None or (is_whole(v) and v > 0),
+    ),
+    "budget_sec": (
+        "a positive number or None",
+        lambda v: v is None or (is_real(v) and v > 0),
+    ),
+    "tensorboard": ("true or false", lambda v: isinstance(v, bool)),
+    "balance": (f"one of {', '.join(METHODS)}", lambda v: v in METHODS),
+    **TUNING_CHECKS,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy(TuningSettings):
+    """Base of every strategy: the optimizer and when to stop.
+
+    A subclass adds its settings, with `checks` of them, and implements `plan`
+    and `stages`.
+
+    Args:
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Decoupled weight decay; biases and scales have none.
+        warmup_epochs: Epochs over which the rate rises, at most a quarter of
+            the stage.
+        schedule: "cosine" (down to zero) or "constant", after the warm-up.
+        clip_norm: Largest global norm of the gradient; None for no limit.
+        ema_momentum: Momentum of the moving average of the weights, which
+            then is the result, such as 0.99; None for the last weights.
+        patience: Epochs without a better `monitor` after which a stage ends
+            and its best weights return; None trains every epoch and keeps the
+            last weights.
+        monitor: The figure that `patience` looks at.
+        checkpoints: How many checkpoints `fit(out=...)` keeps; 0 for none.
+        checkpoint_share: The largest share of the time that saving them may
+            take: short epochs are not all saved, but the first and the last
+            of a stage are. 1 saves each epoch.
+        tensorboard: Whether `fit(out=...)` writes logs for TensorBoard.
+        balance: How several targets are weighed against each other: "fixed"
+            (by their weights alone), "uncertainty", "gradnorm" or "dwa"; see
+            `Balanced`.
+        budget_steps: Optimizer steps of all stages together, shared out in
+            proportion to their epochs, which then say nothing else; None
+            trains as many epochs as are asked for. A step sees a batch.
+        budget_sec: The same in seconds, with validation and checkpoints not
+            counted. Not both.
+
+    Every argument of `TuningSettings` is taken too.
+    """
+
+    # What the settings of a subclass must be, as in `_CHECKS`.
+    checks: ClassVar[dict[str, Check]] = {}
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup_epochs: float = 1.0
+    schedule: str = "cosine"
+    clip_norm: float | None = 1.0
+    ema_momentum: float | None = None
+    patience: int | None = None
+    monitor: str = "val_loss"
+    checkpoints: int = 2
+    checkpoint_share: float = 0.05
+    tensorboard: bool = True
+    balance: str = "fixed"
+    budget_steps: int | None = None
+    budget_sec: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            words, good = {**_CHECKS, **self.checks}[field.name]
+            if not good(value):
+                raise ValueError(
+                    f"`{field.name}` must be {words}. Received: {value!r}"
+                )
+        if self.budget_steps is not None and self.budget_sec is not None:
+            raise ValueError(
+                "A budget must be of steps or of seconds. Received: "
+                f"budget_steps={self.budget_steps} and "
+                f"budget_sec={self.budget_sec}"
+            )
+        if self.patience is not None and direction_of(self.monitor) is None:
+            raise ValueError(
+                "`monitor` must be a figure whose name tells whether more of "
+                f"it is better. Received: {self.monitor!r}. Such as: "
+                "'val_loss', 'val_accuracy', 'val_TARGET_rmse'"
+            )
+
+    def plan(self, model: keras.Model) -> list[tuple[str, int]]:
+        """Returns name and epochs of each stage, in order."""
+        raise NotImplementedError
+
+    def stages(
+        self, model: keras.Model, data: Any, heads: Mapping[str, Any]
+    ) -> Iterator[Stage]:
+        """Yields one stage after the other; may freeze layers in between."""
+        raise NotImplementedError
+
+    def fit(
+        self,
+        model: keras.Model,
+        data: Any,
+        heads: Mapping[str, Any],
+        out: str | Path | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        seed: int | None = 0,
+        verbose: int | str = "auto",
+        resume: bool = False,
+        identity: Mapping[str, Any] | None = None,
+    ) -> keras.callbacks.History:
+        """Trains `model` in place.
+
+        Args:
+            model: Functional model from `{modality: x}` to `{target: y}`.
+            data: Anything with `train` and `validation`: data sets of
+                `({modality: x}, {target: y}, {target: sample_weight})`;
+                `validation` may be None.
+            heads: The heads of the model, by target.
+            out: Folder for `checkpoints/` and `logs/` (TensorBoard's, and a
+                `history.csv` that grows epoch by epoch); None writes nothing.
+                `save_run` puts the result beside them. Where there are
+                several stages, each that ends leaves a run of its own in
+                `stages/`, which names those before it by their hash.
+            callbacks: Further Keras callbacks, used in every stage.
+            seed: Seed of everything random from here on; on a CPU the same
+                model, data and seed then give the same bits. None leaves
+                seeds and determinism alone.
+            verbose: As in `model.fit`.
+            resume: Whether to go on from the last whole checkpoint in `out`,
+                if there is one; on a CPU, the weights then become the same
+                bits as without the interruption. Without it, an older
+                training's checkpoints are removed.
+            identity: What else must be the same for a training to go on,
+                JSON values by name, such as the recipe.
+
+        Returns:
+            The history of all stages, epochs numbered through, with a
+            `stage`, a `learning_rate`, and what was spent so far in `steps`
+            and `seconds`, for each epoch.
+
+        Raises:
+            ValueError: If the loss becomes NaN or infinite, or what is to be
+                gone on with was begun with other settings.
+            OSError: If `out` has no room for what will be saved.
+        """
+        check_data(data, self.monitor if self.patience else None)
+        check_targets(model, heads)
+        if seed is not None:
+            seed_everything(seed, self.jit_compile)
+        if out is not None:
+            out = Path(out)
+            check_room(out, model, self.checkpoints + 2)
+            with writing(out):
+                (out / "logs").mkdir(parents=True, exist_ok=True)
+        # Not `out/history.csv`: an older run there stays whole until the end.
+        rows = CsvHistory(out and out / "logs" / "history.csv")
+        fit = Fit(self, model, heads, out, rows, Spent(), callbacks, verbose)
+        fit.fingerprint = fingerprint(self, model, data, seed, identity)
+        checkpoint = None
+        if out is not None and resume:
+            checkpoint = find_checkpoint(out, fit.fingerprint)
+        if out is not None and checkpoint is None:
+            forget(out)
+        flags = trainable_flags(model)
+        try:
+            with tuned(self, model) as fit.tuning:
+                stages = self.stages(model, data, heads)
+                run_stages(fit, stages, seed, checkpoint)
+        finally:
+            restore_flags(flags)
+        return history_of(rows.rows, model)

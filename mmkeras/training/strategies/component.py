@@ -1,0 +1,253 @@
+"""Pretraining by components: the towers, the fusion, then everything."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+
+from mmkeras.training import pretext
+from mmkeras.training.alignment import pretraining as alignment
+from mmkeras.training.embeddings.frozen import towers_alone
+from mmkeras.training.stages.datasets import OneModality, present_columns
+from mmkeras.training.stages.definition import Stage
+from mmkeras.training.stages.fusion_stage import fusion_stage
+from mmkeras.training.strategies.base import COUNT, Strategy
+from mmkeras.training.strategies.settings import Check, is_whole
+from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
+from mmkeras.training.trainable.towers import (
+    input_names,
+    modalities,
+    tower_model,
+    tower_of,
+)
+
+PRETRAIN = ("supervised", *pretext.OBJECTIVES, "none")
+ALIGN = ("none", *alignment.OBJECTIVES)
+
+
+def _is_pretrain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_one_of(PRETRAIN, each) for each in value.values())
+    return value in PRETRAIN
+
+
+def _is_one_of(names: Sequence[str], value: Any) -> bool:
+    if isinstance(value, Mapping):
+        value = value.get("objective")
+    return isinstance(value, str) and value in names
+
+
+def _options(value: Any) -> tuple[str, dict[str, Any]]:
+    """Returns an objective's name and its arguments."""
+    if isinstance(value, Mapping):
+        return value["objective"], {
+            key: each for key, each in value.items() if key != "objective"
+        }
+    return value, {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentPretrain(Strategy):
+    """Trains each tower by itself, then the fusion, then everything.
+
+    1. Each tower learns alone: the targets, with heads of its own that are
+       thrown away; or without labels, by an objective of `pretext_model`.
+       Samples that lack the modality do not count.
+    2. With `align`, the towers learn together what they have in common,
+       without labels; see `alignment_model`.
+    3. Fusion and heads learn; the towers stay as they are and run as in
+       inference. What they say of each sample is computed once and kept on
+       disk, so that an epoch costs no tower pass.
+    4. Everything learns, at the lower `fine_tune_learning_rate`.
+
+    With `fit(out=...)`, the run of a stage without labels keeps the towers.
+
+    Where the data have samples without labels (`data.everything`), what needs
+    no label learns from all of them.
+
+    Args:
+        tower_epochs: Passes over the training split for each tower.
+        fusion_epochs: Passes with frozen towers.
+        epochs: Passes with everything.
+        fine_tune_learning_rate: Peak learning rate of the last stage.
+        pretrain: How towers learn: "supervised", "contrastive", "masked",
+            "autoencode", "next_step" or "none"; or a table of these by
+            modality, in which one that is left out is "supervised". With
+            arguments, one is a table too:
+            `{"objective": "masked", "fraction": 0.3}`.
+        align: "none", "infonce", "siglip" or "masked"; with arguments, such a
+            table.
+        align_epochs: Passes of the towers together.
+        cache: Whether what the towers say is kept on disk for stage 3, in a
+            temporary folder; None where that can be done.
+        cache_passes: Augmentations of each sample that are kept; an epoch
+            reads one of them.
+
+    Every argument of `Strategy` is taken too.
+
+    Example:
+
+    >>> strategy = ComponentPretrain(
+    ...     pretrain={
+    ...         "image": "contrastive",
+    ...         "audio": {"objective": "masked", "fraction": 0.3},
+    ...     },
+    ...     align="infonce",
+    ...     tower_epochs=5,
+    ... )
+    >>> history = strategy.fit(model, data, heads)
+    >>> list(dict.fromkeys(history.history["stage"]))
+    ['audio_masked', 'image_contrastive', 'align', 'fusion', 'all']
+    """
+
+    checks: ClassVar[dict[str, Check]] = {
+        "pretrain": (
+            f"one of {', '.join(PRETRAIN)}, or a table of these by modality",
+            _is_pretrain,
+        ),
+        "align": (
+            f"one of {', '.join(ALIGN)}, or a table with one as `objective`",
+            lambda v: _is_one_of(ALIGN, v),
+        ),
+        "align_epochs": COUNT,
+        "cache": ("true, false or None", lambda v: v in (True, False, None)),
+        "cache_passes": (
+            "a positive whole number",
+            lambda v: is_whole(v) and v > 0,
+        ),
+    }
+
+    tower_epochs: int = 10
+    fusion_epochs: int = 5
+    epochs: int = 5
+    fine_tune_learning_rate: float = 1e-4
+    pretrain: str | Mapping[str, Any] = "supervised"
+    align: str | Mapping[str, Any] = "none"
+    align_epochs: int = 5
+    cache: bool | None = None
+    cache_passes: int = 2
+
+    def plan(self, model):
+        found = [
+            (_stage_name(name, objective), self.tower_epochs)
+            for name, (objective, _) in self.objectives(model).items()
+        ]
+        if _options(self.align)[0] != "none":
+            found.append(("align", self.align_epochs))
+        return [*found, ("fusion", self.fusion_epochs), ("all", self.epochs)]
+
+    def objectives(
+        self, model: keras.Model
+    ) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Returns how each tower that learns alone does so, by modality.
+
+        An objective is its name and its arguments.
+
+        Raises:
+            ValueError: If `pretrain` names what is no modality of `model`, or
+                there is but one to align.
+        """
+        names = modalities(model)
+        given = self.pretrain
+        if not isinstance(given, Mapping):
+            given = dict.fromkeys(names, given)
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise ValueError(
+                "`pretrain` must have modalities of the model as keys. "
+                f"Received: {unknown}. Choices: {', '.join(names)}"
+            )
+        if _options(self.align)[0] != "none" and len(names) < 2:
+            raise ValueError(
+                "`align` needs two modalities or more. Received: "
+                f"align={self.align!r} with {', '.join(names)}"
+            )
+        chosen = {n: _options(given.get(n, "supervised")) for n in names}
+        for name, (objective, options) in chosen.items():
+            if options and objective in ("supervised", "none"):
+                raise ValueError(
+                    f"`pretrain.{name}` must have no arguments where the "
+                    f"objective is '{objective}'. Received: {options}"
+                )
+        return {n: each for n, each in chosen.items() if each[0] != "none"}
+
+    def stages(self, model, data, heads):
+        flags = trainable_flags(model)
+        columns = _columns(model, data)
+        # All of them before any is trained: a wrong option is told at once.
+        pretrained = self._towers(model, data, heads, columns)
+        align, options = _options(self.align)
+        if align != "none":
+            aligned = alignment.alignment_model(
+                model, align, columns=columns, **options
+            )
+        yield from pretrained
+        if align != "none":
+            yield Stage(
+                "align",
+                aligned,
+                alignment.Paired(data, aligned),
+                self.align_epochs,
+                self.learning_rate,
+                heads={},
+            )
+        for name in modalities(model):
+            tower_of(model, name).trainable = False
+        with tempfile.TemporaryDirectory(prefix="mmkeras-") as folder:
+            yield fusion_stage(self, model, data, heads, folder)
+        restore_flags(flags)
+        yield Stage(
+            "all", model, data, self.epochs, self.fine_tune_learning_rate
+        )
+
+    def _towers(
+        self,
+        model: keras.Model,
+        data: Any,
+        heads: Mapping[str, Any],
+        columns: Mapping[str, int],
+    ) -> list[Stage]:
+        """Returns the stages of the towers."""
+        found = []
+        for name, (objective, options) in self.objectives(model).items():
+            column = columns.get(name)
+            stage: dict[str, Any] = {
+                "name": _stage_name(name, objective),
+                "epochs": self.tower_epochs,
+                "learning_rate": self.learning_rate,
+            }
+            if objective == "supervised":
+                stage["model"] = tower_model(model, name, heads)
+                stage["data"] = OneModality(data, name, column)
+            else:
+                stage["model"] = _pretext(model, data, name, objective, options)
+                stage["data"] = pretext.Unlabelled(data, name, column)
+                stage |= {"heads": {}, "product": towers_alone(model, [name])}
+            found.append(Stage(**stage))
+        return found
+
+
+def _stage_name(name: str, objective: str) -> str:
+    return f"{name}_{'tower' if objective == 'supervised' else objective}"
+
+
+def _columns(model: keras.Model, data: Any) -> Mapping[str, int]:
+    """Returns the column of `present` of each optional modality."""
+    inputs = input_names(model)
+    count = inputs["present"].shape[-1] if "present" in inputs else 0
+    return present_columns(data, modalities(model), count)
+
+
+def _pretext(
+    model: keras.Model,
+    data: Any,
+    name: str,
+    objective: str,
+    options: Mapping[str, Any],
+) -> keras.Model:
+    """Returns a tower under an objective that needs no labels."""
+    known = getattr(getattr(data, "spec", None), "modalities", {})
+    kind = getattr(known.get(name), "kind", None)
+    return pretext.pretext_model(model, name, objective, kind=kind, **options)

@@ -1,0 +1,1 @@
+"""Which weights learn, how fast, and in which precision."""

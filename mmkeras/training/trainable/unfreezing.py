@@ -1,0 +1,79 @@
+"""Layers at rest by name, some of them only until a certain epoch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from mmkeras.training.trainable.patterns import Place, inner_layers
+
+
+def freeze(found: Iterable[Place]) -> list[Any]:
+    """Stops weights from learning; returns what `thaw` sets going again.
+
+    The layer that owns the weight rests as a whole, so that a batch
+    normalization runs as in inference and keeps its statistics. Of a layer
+    with further layers inside, and of one with LoRA, only its own weights
+    rest, not LoRA's. Dropout stays as it is: Keras drops inside a layer at
+    rest too.
+    """
+    stopped: list[Any] = []
+    for place in found:
+        layer = place.layer
+        whole = not (inner_layers(layer) or getattr(layer, "lora_rank", None))
+        owner = layer if whole else place.weight
+        if owner.trainable and not place.weight.name.startswith("lora_"):
+            owner.trainable = False
+            stopped.append(owner)
+    return stopped
+
+
+def thaw(stopped: Iterable[Any]) -> None:
+    """Lets what `freeze` stopped learn again."""
+    for owner in stopped:
+        owner.trainable = True
+
+
+def epochs_of(unfreeze: Mapping[Any, Sequence[str]]) -> dict[int, list[str]]:
+    """Returns the patterns by the number of the epoch, TOML's "3" being 3."""
+    found: dict[int, list[str]] = {}
+    for epoch, patterns in unfreeze.items():
+        found.setdefault(int(epoch), []).extend(patterns)
+    return dict(sorted(found.items()))
+
+
+class Unfreezing(keras.callbacks.Callback):
+    """Lets layers learn from the start of an epoch on.
+
+    What is at rest when depends on the number of the epoch alone. The
+    optimizer has owned all weights from the beginning, so that the moments of
+    those that learned before stay. Each such epoch compiles the step anew.
+
+    Args:
+        stopped: What `freeze` returned, by the epoch, counted from 1, at whose
+            start it begins to learn.
+        first: Number, from 0, of the stage's first epoch in `fit`.
+
+    Example:
+
+    >>> stopped = freeze(select(places(model), ["audio_tower/*"], "freeze"))
+    >>> model.fit(data.train, epochs=5, callbacks=[Unfreezing({3: stopped})])
+    """
+
+    def __init__(self, stopped: Mapping[int, list[Any]], first: int = 0):
+        super().__init__()
+        if keras.backend.backend() == "jax":
+            raise ValueError(
+                "`unfreeze` needs a backend whose optimizer may step some of "
+                "its weights. Received: jax. Choices: tensorflow, torch"
+            )
+        self.stopped = dict(stopped)
+        self.first = first
+
+    def on_epoch_begin(self, epoch, logs=None):
+        due = [at for at in self.stopped if at <= epoch - self.first + 1]
+        for at in due:
+            thaw(self.stopped.pop(at))
+        if due:
+            # Keras has compiled which weights learn.
+            self.model.make_train_function(force=True)
