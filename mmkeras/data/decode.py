@@ -14,8 +14,9 @@ from mmkeras.data.paths import read_inside
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.series import decode_series
 from mmkeras.data.sounds import decode_audio
+from mmkeras.data.stored import to_model
 from mmkeras.data.video import decode_video
-from mmkeras.data.volume import decode_volume, to_units
+from mmkeras.data.volume import decode_volume
 from mmkeras.kinds import Text, Video
 from mmkeras.spec import Modality
 
@@ -52,13 +53,6 @@ def decode_file(modality: Modality, path: str | Path) -> np.ndarray | str:
         )
     value = DECODERS[modality.kind](modality, path.read_bytes(), path.name)
     return to_model(modality, value)
-
-
-def to_model(modality: Modality, value: np.ndarray) -> np.ndarray:
-    """Turns what a shard holds into what enters the model."""
-    if modality.kind == "audio":
-        return value / np.float32(32768)
-    return to_units(modality, value) if modality.kind == "volume" else value
 
 
 def decode_text(modality: Text, raw: bytes, name: str) -> str:

@@ -59,9 +59,7 @@ def columns_of(spec: DataSpec) -> list[str]:
     """Returns the manifest columns that `spec` reads, sorted."""
     columns = {spec.data.id_column, spec.split.column, spec.split.group}
     for part in (*spec.modalities.values(), *spec.targets.values()):
-        columns.add(part.column)
-        columns.update(getattr(part, "columns", ()))
-        columns.update(getattr(part, "categorical", ()))
+        columns.update(part.manifest_columns)
     return sorted(columns - {None})
 
 

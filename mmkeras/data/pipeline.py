@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.data.shards import DTYPES
-from mmkeras.data.volume import LEVELS
+from mmkeras.data.stored import scaled, stored_dtype
 from mmkeras.spec import DataSpec
 
 
@@ -98,14 +97,11 @@ def parser(spec: DataSpec):
         raw = tf.io.parse_example(serialized, features)
         x, y, weights = {}, {}, {}
         for name, modality in spec.modalities.items():
-            dtype = np.dtype(DTYPES[modality.kind])
+            dtype = stored_dtype(modality)
             x[name] = _array(raw[name], dtype, modality.shape)
-            if modality.kind == "audio":
-                x[name] = tf.cast(x[name], tf.float32) / 32768
-            if modality.kind == "volume":
-                low, high = modality.window_low, modality.window_high
-                levels = tf.cast(x[name], tf.float32) + 32768
-                x[name] = levels * ((high - low) / LEVELS) + low
+            if modality.stored.scale is not None:
+                floats = tf.cast(x[name], modality.dtype)
+                x[name] = scaled(modality, floats)
         if spec.optional:
             shape = (len(spec.optional),)
             x["present"] = _array(raw["present"], np.float32, shape)

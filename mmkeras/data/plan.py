@@ -74,12 +74,11 @@ def make_plan(spec: DataSpec, table: pd.DataFrame) -> Plan:
 def shard_jobs(spec: DataSpec, plan: Plan) -> list[dict]:
     """Returns the arguments of `build_shard` for each shard, in order."""
     size, jobs = samples_per_shard(spec), []
-    columns = {modality.column for modality in spec.modalities.values()}
+    columns: set[str] = set()
     for modality in spec.modalities.values():
-        columns.update(getattr(modality, "columns", ()))
-        columns.update(getattr(modality, "categorical", ()))
+        columns.update(modality.manifest_columns)
     # Lists, since a cell of a table costs a hundred times as much.
-    cells = {c: plan.table[c].tolist() for c in sorted(columns - {None})}
+    cells = {c: plan.table[c].tolist() for c in sorted(columns)}
     ids = plan.table["sample/id"].tolist()
     for split in SPLITS:
         rows = np.flatnonzero(plan.split == split).tolist()

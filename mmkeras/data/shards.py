@@ -20,12 +20,9 @@ from mmkeras.data.paths import resolve_inside
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.records import example, write_records
 from mmkeras.data.samples import Context, files_of, read_modality
+from mmkeras.data.stored import stored_dtype
 from mmkeras.spec import DataSpec
 
-DTYPES = {
-    "image": "u1", "audio": "<i2", "text": "<i4", "vector": "<f4",
-    "series": "<f4", "video": "u1", "volume": "<i2",
-}  # fmt: skip
 SHARD_SAMPLES = 1024
 SHARD_BYTES = 16 * 2**20
 
@@ -33,7 +30,7 @@ SHARD_BYTES = 16 * 2**20
 def sample_bytes(spec: DataSpec) -> int:
     """Returns the bytes of one decoded sample, targets and id included."""
     sizes = [
-        int(np.prod(modality.shape)) * np.dtype(DTYPES[modality.kind]).itemsize
+        math.prod(modality.shape) * stored_dtype(modality).itemsize
         for modality in spec.modalities.values()
     ]
     for target in spec.targets.values():
@@ -128,10 +125,8 @@ def _optional(context: Context, name: str) -> bool:
 def _serialize(spec: DataSpec, row: dict, values: dict) -> bytes:
     features = {"sample/id": row["id"].encode()}
     for name, modality in spec.modalities.items():
-        dtype = DTYPES[modality.kind]
-        # Nothing but gaps is neutral to a tower of a series; 0 is a reading.
-        absent = np.nan if modality.kind == "series" else 0
-        value = values.get(name, np.full(modality.shape, absent, dtype))
+        dtype = stored_dtype(modality)
+        value = values.get(name, np.full(modality.shape, modality.absent))
         features[name] = value.astype(dtype).tobytes()
     if spec.optional:
         present = [name in values for name in spec.optional]

@@ -11,13 +11,13 @@ from mmkeras.data.paths import list_inside, read_inside
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.scan import MAX_BYTES, Scan
 from mmkeras.kinds import Volume
+from mmkeras.kinds.volume import LEVELS
 
 MAX_FILES = 4096
-LEVELS = 65535
 
 
 def decode_volume(modality: Volume, root: str | Path, name: str) -> np.ndarray:
-    """Reads a scan as `(depth, height, width, 1)` int16; see `to_units`.
+    """Reads a scan as `(depth, height, width, 1)` int16 over its window.
 
     In this order: slices sorted by their place; the closest of the axes of
     the body (RAS: from inferior to superior, from posterior to anterior, from
@@ -45,17 +45,6 @@ def decode_volume(modality: Volume, root: str | Path, name: str) -> np.ndarray:
     values = np.where(inside, np.clip(values, low, high), low)
     levels = np.rint((values - low) / (high - low) * LEVELS) - 32768
     return levels.astype(np.int16)[..., None]
-
-
-def to_units(modality: Volume, levels: np.ndarray) -> np.ndarray:
-    """Turns stored int16 into float32 in the units of the window.
-
-    The window has 65,536 levels, so that any unit fits: a CT's step is 0.02
-    Hounsfield units.
-    """
-    step = (modality.window_high - modality.window_low) / LEVELS
-    shifted = levels.astype(np.float32) + np.float32(32768)
-    return shifted * np.float32(step) + np.float32(modality.window_low)
 
 
 def read_scan(root: str | Path, name: str) -> Scan:

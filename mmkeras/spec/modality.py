@@ -75,7 +75,7 @@ class Modality(Kind):
     optional: bool = False
     # Type of the value in a batch, and so of the `keras.Input`.
     dtype: ClassVar[str] = "float32"
-    # What a batch holds where the modality is absent.
+    # What a shard holds, in its own numbers, where the modality is absent.
     absent: ClassVar[float] = 0.0
 
     @property

@@ -8,7 +8,8 @@ from data.signal_toys import body, dicom_bytes, nifti_bytes, write_dicom_folder
 
 from mmkeras.data.decode import decode_file
 from mmkeras.data.reasons import BadSample
-from mmkeras.data.volume import decode_volume, oriented, read_scan, to_units
+from mmkeras.data.stored import to_model
+from mmkeras.data.volume import decode_volume, oriented, read_scan
 from mmkeras.kinds import Volume
 
 pytest.importorskip("nibabel")
@@ -26,7 +27,7 @@ def spec(**changes) -> Volume:
 
 def read(folder, name, **changes) -> np.ndarray:
     modality = spec(**changes)
-    return to_units(modality, decode_volume(modality, folder, name))[..., 0]
+    return to_model(modality, decode_volume(modality, folder, name))[..., 0]
 
 
 def test_every_format_gives_the_same_body(tmp_path):
@@ -44,7 +45,7 @@ def test_levels_are_fine_whatever_the_unit():
     for low, high in ((-1000, 2000), (0, 1), (-1e-3, 5e-3)):
         modality = spec(window_low=low, window_high=high)
         levels = np.array([-32768, 0, 32767], np.int16)
-        found = to_units(modality, levels)
+        found = to_model(modality, levels)
         middle = (low + high) / 2
         np.testing.assert_allclose(
             found, [low, middle, high], atol=(high - low) / 60_000

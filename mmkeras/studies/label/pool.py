@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mmkeras.data import categories, manifest, targets
-from mmkeras.data.decode import to_model
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.samples import Context, read_modality
+from mmkeras.data.stored import to_model
 from mmkeras.data.tokens import load_tokenizer
 from mmkeras.spec import DataSpec, load_spec
 
@@ -186,5 +186,4 @@ def _inputs(context: Context, row: dict) -> dict[str, np.ndarray]:
 
 def absent(modality: Any) -> np.ndarray:
     """Returns what stands in the input for a modality that is not there."""
-    kinds = {"image": "uint8", "video": "uint8", "text": "int32"}
-    return np.zeros(modality.shape, kinds.get(modality.kind, "float32"))
+    return np.full(modality.shape, modality.absent, modality.dtype)

@@ -1,0 +1,38 @@
+"""How a shard holds numbers, and what a batch makes of them."""
+
+from typing import Any
+
+import numpy as np
+
+from mmkeras.spec import Modality
+
+
+def stored_dtype(modality: Modality) -> np.dtype:
+    """Returns the type of the numbers in a shard, little-endian anywhere."""
+    return np.dtype(modality.stored.dtype).newbyteorder("<")
+
+
+def to_model(modality: Modality, value: np.ndarray) -> np.ndarray:
+    """Turns what a shard holds into what enters the model."""
+    if modality.stored.scale is None:
+        return value
+    return scaled(modality, value.astype(modality.dtype))
+
+
+def scaled(modality: Modality, value: Any) -> Any:
+    """Brings stored numbers, as floats, to the model's unit.
+
+    Args:
+        modality: Whose they are.
+        value: NumPy array or tensor of the modality's `dtype`.
+    """
+    stored = modality.stored
+    scale, zero_point, offset = (
+        np.dtype(modality.dtype).type(number)
+        for number in (stored.scale, stored.zero_point, stored.offset)
+    )
+    # A sound has neither, and its batches are large.
+    if zero_point:
+        value = value - zero_point
+    value = value * scale
+    return value + offset if offset else value
