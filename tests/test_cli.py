@@ -174,7 +174,7 @@ def test_a_budget_out_of_reach_is_told(road, capsys):
     out = road / "tiny"
     arguments = [str(road / "full"), "--out", str(out), "--budget-kb", "0"]
     assert main(arguments) == 2
-    assert "`size_kb` must be positive" in capsys.readouterr().err
+    assert "`size_kb` must be above 0" in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -8,8 +8,9 @@ which makes the spectrogram.
 import itertools
 from collections.abc import Callable
 
+from mmkeras.arguments import check_keys, nearest
 from mmkeras.data.changes import CHANGES
-from mmkeras.spec import DataSpec, nearest
+from mmkeras.spec import DataSpec
 
 # By kind and key: what `augment=True` does, and the values allowed. 0 is off.
 KEYS = {
@@ -109,12 +110,8 @@ def _check(label: str, keys: dict, values: dict) -> None:
             f"`{label}` must be a dict. Received: {values!r}; keys: "
             f"{', '.join(keys) or 'none, this kind is not augmented'}"
         )
+    check_keys(label, values, keys)
     for key, value in values.items():
-        if key not in keys:
-            raise ValueError(
-                f"`{label}.{key}` is not a known key."
-                f"{nearest(str(key), list(keys))}"
-            )
         _, low, high = keys[key]
         if not isinstance(value, (int, float)) or not low <= value <= high:
             raise ValueError(

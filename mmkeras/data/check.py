@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from mmkeras.arguments import check_choice
 from mmkeras.artefact import check_file, read_manifest, sha256_of
 from mmkeras.data.records import intact_records
 from mmkeras.spec import DataSpec
@@ -27,11 +28,7 @@ def check_folder(
         ValueError: If a shard is missing, empty, cut, repeated, foreign or
             damaged; the message names it, with the samples expected and found.
     """
-    if on_error not in ON_ERROR:
-        raise ValueError(
-            f"`on_error` must be one of {', '.join(ON_ERROR)}. "
-            f"Received: on_error={on_error!r}"
-        )
+    check_choice("on_error", on_error, ON_ERROR)
     folder = Path(folder)
     found = read_manifest(folder, "data", check_files=False)
     shards = _shards_of(folder / "manifest.json", found)

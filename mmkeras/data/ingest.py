@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmkeras.arguments import check_integer
 from mmkeras.data import folder, statistics
 from mmkeras.data.categories import find_categories
 from mmkeras.data.manifest import read_manifest
@@ -196,10 +197,7 @@ def _check_row_files(spec: DataSpec, root: Path) -> None:
 
 
 def _checked(workers: int | None, seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(
-            f"`seed` must be an integer, at least 0. Received: seed={seed!r}"
-        )
+    check_integer("seed", seed, 0)
     if workers is None:
         # Linux knows how many processors this process may use.
         allowed = getattr(os, "sched_getaffinity", None)

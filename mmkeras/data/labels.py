@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmkeras.arguments import check_number
 from mmkeras.data.lookup import finder, hashes_of
 from mmkeras.data.targets import facts_of
 
@@ -162,12 +163,7 @@ def read_labels(data: Any, seed: int) -> Labels:
 
 def with_labels(data: Any, fraction: float, seed: int) -> Any:
     """See `Data.with_labels`."""
-    number = isinstance(fraction, (int, float)) and fraction is not True
-    if not number or not 0 < fraction <= 1:
-        raise ValueError(
-            "`fraction` must be a number above 0, and at most 1. "
-            f"Received: fraction={fraction!r}"
-        )
+    check_number("fraction", fraction, above=0, most=1)
     if data.labels is not None:
         raise ValueError(
             "`with_labels` must be asked of the data as `load_data` returns "

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
+from mmkeras.arguments import check_choice, check_integer, check_positive
 from mmkeras.data import augment as augmentation
 from mmkeras.data import labels, pipeline, views
 from mmkeras.data.check import check_folder, lost
@@ -202,11 +203,7 @@ class Data:
         """Returns the serialized samples of a split, in the fixed order."""
         import tensorflow as tf
 
-        if split not in self.counts:
-            raise ValueError(
-                f"`split` must be one of {', '.join(sorted(self.counts))}. "
-                f"Received: {split!r}"
-            )
+        check_choice("split", split, sorted(self.counts))
         records = pipeline.read_shards(self._paths(split), self._repaired)
         keep = self._filter(split)
         if keep is not None:
@@ -263,15 +260,8 @@ def load_data(
     >>> x["image"].shape
     TensorShape([64, 16, 16, 1])
     """
-    for name, value, least in (
-        ("batch_size", batch_size, 1),
-        ("seed", seed, 0),
-    ):
-        if not isinstance(value, int) or value < least:
-            raise ValueError(
-                f"`{name}` must be an integer, at least {least}. "
-                f"Received: {name}={value!r}"
-            )
+    check_positive(batch_size=batch_size)
+    check_integer("seed", seed, 0)
     manifest, repaired = check_folder(folder, on_error)
     spec = DataSpec.from_dict(manifest["spec"])
     settings = augmentation.settings_of(spec, augment)

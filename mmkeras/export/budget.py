@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mmkeras import artefact
+from mmkeras.arguments import check_number
 from mmkeras.export.frontier import draw
 
 # One step of pruning removes half of the multiply-adds that are left, or
@@ -33,10 +34,8 @@ class Budget:
 
     def __post_init__(self):
         for name, value in asdict(self).items():
-            if value is not None and not value > 0:
-                raise ValueError(
-                    f"`{name}` must be positive. Received: {value}"
-                )
+            if value is not None:
+                check_number(name, value, above=0)
 
     def excess(self, size_kb: float, latency_ms: float) -> float:
         """Returns the largest share of a limit that is used; 1 just fits."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmkeras.arguments import check_choice
 from mmkeras.export import bundle
 from mmkeras.export.bundle import card as cards
 from mmkeras.export.bundle.c_array import write_c_array
@@ -181,11 +182,7 @@ def _check_target(
 def _check_options(
     quantize: str, formats: Sequence[str], max_drop: float
 ) -> None:
-    if quantize not in QUANTIZE:
-        raise ValueError(
-            f"`quantize` must be one of {', '.join(QUANTIZE)}. "
-            f"Received: {quantize!r}"
-        )
+    check_choice("quantize", quantize, QUANTIZE)
     if not formats or set(formats) - set(FORMATS):
         raise ValueError(
             f"`formats` must be one or more of {', '.join(FORMATS)}. "

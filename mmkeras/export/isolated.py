@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mmkeras import processes
+from mmkeras.arguments import check_number
 from mmkeras.export.conversion.runtimes import Arrays, Runtime, open_file
 
 MAX_MEMORY_BYTES = 8_000_000_000
@@ -42,11 +43,7 @@ class Isolated:
     """
 
     def __init__(self, limit_sec: float = 60.0):
-        if not limit_sec > 0:
-            raise ValueError(
-                "`limit_sec` must be above 0 seconds. "
-                f"Received: limit_sec={limit_sec}"
-            )
+        check_number("limit_sec", limit_sec, above=0)
         self.limit_sec = limit_sec
         self._worker: subprocess.Popen | None = None
 

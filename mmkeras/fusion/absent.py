@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import check_rate
+from mmkeras.arguments import check_fraction
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -26,7 +26,7 @@ class ModalityDropout(keras.layers.Layer):
     """
 
     def __init__(self, rate=0.1, keep_one=True, seed=None, **kwargs):
-        check_rate("rate", rate)
+        check_fraction("rate", rate)
         super().__init__(**kwargs)
         self.rate = rate
         self.keep_one = keep_one

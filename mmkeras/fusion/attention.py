@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_rate, widths_of
+from mmkeras.arguments import check_fraction
+from mmkeras.fusion.base import Fusion, widths_of
 
 # Large enough to silence a token, small enough to leave int8 its resolution.
 MASKED = -30.0
@@ -43,7 +44,7 @@ class CrossAttention(Fusion):
     def __init__(
         self, units=64, num_heads=4, dropout=0.0, query=None, **kwargs
     ):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         super().__init__(units, **kwargs)
         check_heads(units, num_heads)
         self.num_heads = num_heads

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from mmkeras.arguments import check_positive
+
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Fusion(keras.layers.Layer):
@@ -42,10 +44,7 @@ class Fusion(keras.layers.Layer):
     decides = False
 
     def __init__(self, units=64, **kwargs):
-        if not isinstance(units, int) or units <= 0:
-            raise ValueError(
-                f"`units` must be a positive integer. Received: units={units!r}"
-            )
+        check_positive(units=units)
         super().__init__(**kwargs)
         self.units = units
 
@@ -151,21 +150,3 @@ class Fusion(keras.layers.Layer):
 def widths_of(features_shape):
     """Returns the width of each modality's vector, by name."""
     return {n: features_shape[n]["vector"][-1] for n in sorted(features_shape)}
-
-
-def check_positive(**values):
-    """Raises ValueError unless each argument is a positive whole number."""
-    for name, value in values.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(
-                f"`{name}` must be a positive integer. Received: "
-                f"{name}={value!r}"
-            )
-
-
-def check_rate(name, rate):
-    """Raises ValueError unless `rate` is in [0, 1)."""
-    if not 0 <= rate < 1:
-        raise ValueError(
-            f"`{name}` must be at least 0 and below 1. Received: {rate}"
-        )

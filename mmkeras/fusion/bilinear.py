@@ -5,7 +5,8 @@ from itertools import combinations
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_positive, widths_of
+from mmkeras.arguments import check_positive
+from mmkeras.fusion.base import Fusion, widths_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import check_positive
+from mmkeras.arguments import check_positive
 from mmkeras.fusion.transformer import (
     TokenFusion,
     for_each_sample,

@@ -3,8 +3,9 @@
 import keras
 from keras import layers, ops
 
+from mmkeras.arguments import check_positive
 from mmkeras.fusion.attention import softmax
-from mmkeras.fusion.base import Fusion, check_positive, widths_of
+from mmkeras.fusion.base import Fusion, widths_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_rate, widths_of
+from mmkeras.arguments import check_fraction
+from mmkeras.fusion.base import Fusion, widths_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -40,7 +41,7 @@ class FiLM(Fusion):
     reads_tokens = False
 
     def __init__(self, units=64, by=None, dropout=0.0, **kwargs):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         super().__init__(units, **kwargs)
         self.by = by
         self.dropout = dropout

@@ -3,7 +3,8 @@
 import keras
 from keras import layers, ops
 
-from mmkeras.fusion.base import Fusion, check_positive, check_rate, widths_of
+from mmkeras.arguments import check_choice, check_fraction, check_positive
+from mmkeras.fusion.base import Fusion, widths_of
 from mmkeras.fusion.transformer import masked_mean
 
 
@@ -42,13 +43,9 @@ class Graph(Fusion):
     def __init__(
         self, units=64, nodes="modalities", rounds=2, dropout=0.0, **kwargs
     ):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         check_positive(rounds=rounds)
-        if nodes not in ("modalities", "tokens"):
-            raise ValueError(
-                "`nodes` must be known. "
-                f"Received: {nodes!r}. Choices: 'modalities', 'tokens'"
-            )
+        check_choice("nodes", nodes, ("modalities", "tokens"))
         super().__init__(units, **kwargs)
         self.nodes = nodes
         self.rounds = rounds

@@ -3,7 +3,8 @@
 import keras
 from keras import layers, ops
 
-from mmkeras.fusion.base import Fusion, check_rate, widths_of
+from mmkeras.arguments import check_fraction
+from mmkeras.fusion.base import Fusion, widths_of
 from mmkeras.fusion.multi_view import (
     check_weight,
     mean_of_present,
@@ -46,7 +47,7 @@ class ModalityInvariant(Fusion):
     reads_tokens = False
 
     def __init__(self, units=64, adversary=0.1, dropout=0.0, **kwargs):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         check_weight("adversary", adversary)
         super().__init__(units, **kwargs)
         self.adversary = adversary

@@ -5,7 +5,8 @@ from functools import reduce
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_rate, widths_of
+from mmkeras.arguments import check_choice, check_fraction
+from mmkeras.fusion.base import Fusion, widths_of
 
 ACTIVATIONS = ("softmax", "sigmoid", "linear")
 
@@ -32,12 +33,8 @@ class Late(Fusion):
     decides = True
 
     def __init__(self, units, activation="softmax", dropout=0.0, **kwargs):
-        check_rate("dropout", dropout)
-        if activation not in ACTIVATIONS:
-            raise ValueError(
-                f"`activation` must be one of {', '.join(ACTIVATIONS)}. "
-                f"Received: activation={activation!r}"
-            )
+        check_fraction("dropout", dropout)
+        check_choice("activation", activation, ACTIVATIONS)
         super().__init__(units, **kwargs)
         self.activation = activation
         self.dropout = dropout

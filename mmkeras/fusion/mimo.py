@@ -3,7 +3,8 @@
 import keras
 from keras import layers, ops
 
-from mmkeras.fusion.base import Fusion, check_positive, check_rate, widths_of
+from mmkeras.arguments import check_fraction, check_positive
+from mmkeras.fusion.base import Fusion, widths_of
 from mmkeras.fusion.multi_view import mean_of_present, who_is_there
 
 
@@ -39,7 +40,7 @@ class MIMO(Fusion):
     reads_tokens = False
 
     def __init__(self, units=64, depth=1, dropout=0.0, **kwargs):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         check_positive(depth=depth)
         super().__init__(units, **kwargs)
         self.depth = depth

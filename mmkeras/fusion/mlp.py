@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_positive, check_rate, widths_of
+from mmkeras.arguments import check_fraction, check_positive
+from mmkeras.fusion.base import Fusion, widths_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -42,7 +43,7 @@ class MLP(Fusion):
         dropout=0.0,
         **kwargs,
     ):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         check_positive(hidden=hidden, depth=depth)
         super().__init__(units, **kwargs)
         self.hidden = hidden

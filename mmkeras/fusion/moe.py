@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_positive, check_rate, widths_of
+from mmkeras.arguments import check_fraction, check_positive
+from mmkeras.fusion.base import Fusion, widths_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -38,7 +39,7 @@ class MixtureOfExperts(Fusion):
     reads_tokens = False
 
     def __init__(self, units=64, experts=4, balance=0.0, dropout=0.0, **kwargs):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         check_positive(experts=experts)
         if balance < 0:
             raise ValueError(

@@ -3,7 +3,8 @@
 import keras
 from keras import layers, ops
 
-from mmkeras.fusion.base import Fusion, check_rate, widths_of
+from mmkeras.arguments import check_fraction
+from mmkeras.fusion.base import Fusion, widths_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -37,7 +38,7 @@ class MultiView(Fusion):
     reads_tokens = False
 
     def __init__(self, units=64, agreement=0.1, dropout=0.0, **kwargs):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         check_weight("agreement", agreement)
         super().__init__(units, **kwargs)
         self.agreement = agreement

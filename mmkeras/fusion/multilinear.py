@@ -5,7 +5,8 @@ from functools import reduce
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_positive, widths_of
+from mmkeras.arguments import check_positive
+from mmkeras.fusion.base import Fusion, widths_of
 
 # Weights of a tensor fusion; beyond it other fusions do the same for less.
 MAX_WEIGHTS = 1_000_000

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from mmkeras.arguments import check_choice
 from mmkeras.fusion.transformer import (
     TokenFusion,
     for_each_sample,
@@ -49,11 +50,7 @@ class SelfAttentionFusion(TokenFusion):
         dropout=0.0,
         **kwargs,
     ):
-        if pool not in ("mean", "token"):
-            raise ValueError(
-                "`pool` must be known. "
-                f"Received: {pool!r}. Choices: 'mean', 'token'"
-            )
+        check_choice("pool", pool, ("mean", "token"))
         super().__init__(units, num_heads, depth, dropout, **kwargs)
         self.pool = pool
 

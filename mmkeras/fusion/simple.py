@@ -5,7 +5,8 @@ from functools import reduce
 import keras
 from keras import ops
 
-from mmkeras.fusion.base import Fusion, check_rate, widths_of
+from mmkeras.arguments import check_fraction
+from mmkeras.fusion.base import Fusion, widths_of
 
 
 class Projected(Fusion):
@@ -18,7 +19,7 @@ class Projected(Fusion):
     reads_tokens = False
 
     def __init__(self, units=64, activation="relu", dropout=0.0, **kwargs):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         super().__init__(units, **kwargs)
         self.activation = activation
         self.dropout = dropout

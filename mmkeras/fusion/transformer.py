@@ -3,8 +3,9 @@
 import keras
 from keras import layers, ops
 
+from mmkeras.arguments import check_fraction, check_positive
 from mmkeras.fusion.attention import MASKED, check_heads, softmax
-from mmkeras.fusion.base import Fusion, check_positive, check_rate, widths_of
+from mmkeras.fusion.base import Fusion, widths_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -125,7 +126,7 @@ class TokenFusion(Fusion):
     """
 
     def __init__(self, units=64, num_heads=4, depth=1, dropout=0.0, **kwargs):
-        check_rate("dropout", dropout)
+        check_fraction("dropout", dropout)
         super().__init__(units, **kwargs)
         check_heads(units, num_heads)
         check_positive(depth=depth)

@@ -290,8 +290,14 @@ def test_training_with_4_bit_weights_beats_rounding_them_afterwards():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"weight_bits": 1}, "`weight_bits` must be one of .*Received: 1"),
-        ({"activation_bits": 4}, "`activation_bits` .*8, 16.*Received: 4"),
+        (
+            {"weight_bits": 1},
+            "`weight_bits` must be one of .*Received: weight_bits=1",
+        ),
+        (
+            {"activation_bits": 4},
+            "`activation_bits` .*8, 16.*activation_bits=4",
+        ),
     ],
 )
 def test_numbers_of_bits_that_no_file_has_are_refused(arguments, message):

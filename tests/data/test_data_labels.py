@@ -182,7 +182,9 @@ def test_the_iterator_can_be_checkpointed(folder, tmp_path):
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.1, float("nan"), True, "1"])
 def test_a_fraction_out_of_range_is_refused(folder, fraction):
-    with pytest.raises(ValueError, match="`fraction` must be a number above"):
+    with pytest.raises(
+        ValueError, match="`fraction` must be above 0 and at most"
+    ):
         load_data(folder).with_labels(fraction)
 
 

@@ -160,5 +160,5 @@ def test_a_search_is_written_as_table_and_picture(tmp_path):
 @pytest.mark.parametrize("limits", [{"size_kb": 0}, {"latency_ms": -1.0}])
 def test_a_limit_must_be_positive(limits):
     name = next(iter(limits))
-    with pytest.raises(ValueError, match=f"`{name}` must be positive"):
+    with pytest.raises(ValueError, match=f"`{name}` must be above 0"):
         Budget(**limits)

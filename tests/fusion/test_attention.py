@@ -192,7 +192,10 @@ def test_attention_counts_the_weights_it_says():
             lambda: SelfAttentionFusion(6, num_heads=4),
             "multiple of `num_heads`.*units=6, num_heads=4",
         ),
-        (lambda: SelfAttentionFusion(pool="max"), "`pool`.*'max'.*'token'"),
+        (
+            lambda: SelfAttentionFusion(pool="max"),
+            "`pool` .*mean, token.*'max'",
+        ),
         (lambda: SelfAttentionFusion(dropout=1.0), "`dropout` must be.*1.0"),
         (lambda: MulT(depth=0), "`depth` must be a positive.*depth=0"),
         (lambda: Bottleneck(depth=1), "`depth` must be at least 2.*1"),

@@ -272,7 +272,10 @@ def test_the_critic_learns_and_the_shared_parts_hide():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: Graph(nodes="pixels"), "`nodes`.*'pixels'.*'tokens'"),
+        (
+            lambda: Graph(nodes="pixels"),
+            "`nodes` .*modalities, tokens.*'pixels'",
+        ),
         (lambda: Graph(rounds=0), "`rounds` must be a positive.*0"),
         (
             lambda: MultiChannelAttention(6, groups=4),

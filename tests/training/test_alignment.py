@@ -303,7 +303,10 @@ def test_it_saves_and_loads(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("clip",), "one of infonce, siglip, masked. Received: 'clip'"),
+        (
+            ("clip",),
+            "one of infonce, siglip, masked. Received: objective='clip'",
+        ),
         (("masked", ["sound"]), r"sound, view. Received: \['sound'\]"),
         (("masked", ["sound", "smell"]), "Received: .*'smell'"),
     ],

@@ -97,7 +97,7 @@ def test_wrong_settings_are_refused(settings, message):
         ({"pretrain": {"view": "next_step"}}, "Choices: contrastive, masked"),
         (
             {"pretrain": {"view": {"objective": "masked", "share": 1}}},
-            "'share'. Choices: fraction",
+            "`masked.share` is not a known key. Choices: blocks, fraction",
         ),
         (
             {"pretrain": {"view": {"objective": "supervised", "share": 1}}},

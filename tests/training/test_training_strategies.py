@@ -347,7 +347,7 @@ def test_wrong_settings_are_refused_by_name(settings, message):
 
 def test_an_unknown_strategy_is_refused_with_the_choices():
     with pytest.raises(
-        ValueError, match="full, component, .*. Received: 'both'"
+        ValueError, match="full, component, .*. Received: strategy='both'"
     ):
         make_strategy("both")
 

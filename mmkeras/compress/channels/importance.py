@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mmkeras.arguments import check_choice
 from mmkeras.compress.channels.groups import Groups
 from mmkeras.compress.channels.rebuild import rebuild
 
@@ -40,10 +41,7 @@ def importances(
     al., "Pruning Convolutional Neural Networks for Resource Efficient
     Inference", 2017 (arXiv 1611.06440), for the gradients.
     """
-    if method not in METHODS:
-        raise ValueError(
-            f"`importance` must be one of {list(METHODS)}. Received: {method!r}"
-        )
+    check_choice("importance", method, METHODS)
     if method == "magnitude":
         return _mean(groups, _norms(groups))
     if method == "batch_norm":

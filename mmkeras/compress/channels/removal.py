@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mmkeras.arguments import check_positive
 from mmkeras.compress.channels.groups import Groups, Terms, multiply_adds, total
 from mmkeras.compress.channels.importance import importances
 from mmkeras.compress.channels.rebuild import rebuild
@@ -199,16 +200,7 @@ def _check(target, of, steps, min_channels, multiple):
             '`of` must be "multiply_adds", "parameters" or a function from a '
             f"model to its cost. Received: of={of!r}"
         )
-    counts = {
-        "steps": steps,
-        "min_channels": min_channels,
-        "multiple": multiple,
-    }
-    for name, value in counts.items():
-        if type(value) is not int or value < 1:
-            raise ValueError(
-                f"`{name}` must be a positive integer. Received: {value!r}"
-            )
+    check_positive(steps=steps, min_channels=min_channels, multiple=multiple)
 
 
 def _report(start: Groups, model: keras.Model, report) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from mmkeras.arguments import check_number
 from mmkeras.compress.distillation.losses import Relations, SoftLabels
 from mmkeras.compress.distillation.pairs import Plan, layer_names, times
 
@@ -220,11 +221,7 @@ def _as_list(value: Any, default: Any = None) -> list:
 
 
 def _check_weights(weights: Any, losses: list, share: float) -> list[float]:
-    if not 0 <= share <= 1:
-        raise ValueError(
-            "`student_loss_weight` must be between 0 and 1. "
-            f"Received: student_loss_weight={share}"
-        )
+    check_number("student_loss_weight", share, least=0, most=1)
     weights = [1.0] * len(losses) if weights is None else list(weights)
     if len(weights) != len(losses):
         raise ValueError(

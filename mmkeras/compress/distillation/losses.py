@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from mmkeras.arguments import check_number
+
 KINDS = ("softmax", "sigmoid", "number")
 
 
@@ -39,11 +41,7 @@ class SoftLabels(keras.distillation.DistillationLoss):
         weights: Mapping[str, float] | None = None,
         kinds: Mapping[str, str] | None = None,
     ):
-        if not temperature > 0:
-            raise ValueError(
-                "`temperature` must be above 0. "
-                f"Received: temperature={temperature}"
-            )
+        check_number("temperature", temperature, above=0)
         for target, kind in (kinds or {}).items():
             if kind not in KINDS:
                 raise ValueError(

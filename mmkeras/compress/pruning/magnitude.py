@@ -6,12 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from mmkeras.arguments import check_fraction
 from mmkeras.compress.kernels import copy_model, kernels
 from mmkeras.compress.pruning.holding import Hold
 from mmkeras.compress.pruning.masks import Pattern
 from mmkeras.compress.pruning.schedules import (
     Schedule,
-    check_share,
     last_turn,
     quick,
 )
@@ -46,7 +46,7 @@ def prune(
     >>> sparsity(small)["all"]
     0.8
     """
-    check_share("sparsity", sparsity)
+    check_fraction("sparsity", sparsity)
     pattern = Pattern(method, block, pooling, scope)
     pruned = copy_model(model)
     found = kernels(pruned, skip)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from keras import ops
 
+from mmkeras.arguments import check_choice
 from mmkeras.compress.kernels import Kernel
 
 POOLINGS = ("AVG", "MAX")
@@ -38,8 +39,8 @@ class Pattern:
     scope: str = "layer"
 
     def __post_init__(self):
-        _check_choice("pooling", self.pooling, POOLINGS)
-        _check_choice("scope", self.scope, SCOPES)
+        check_choice("pooling", self.pooling, POOLINGS)
+        check_choice("scope", self.scope, SCOPES)
         if len(self.block) != 2 or min(self.block) < 1:
             raise ValueError(
                 "`block` must be two positive numbers, rows and columns. "
@@ -164,11 +165,3 @@ def _group_mask(
     np.put_along_axis(mask, order[:, size - zeros :], 0, axis=-1)
     mask = mask.reshape(*table.shape[:-1], -1)[..., : table.shape[-1]]
     return mask.transpose(np.argsort(rows))
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(choices)}. Received: "
-            f"{name}={value!r}"
-        )

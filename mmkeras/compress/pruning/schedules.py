@@ -11,6 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from mmkeras.arguments import check_fraction
+
 TFMOT = "tensorflow_model_optimization."
 
 
@@ -42,7 +44,7 @@ class ConstantSparsity:
     frequency: int = 100
 
     def __post_init__(self):
-        check_share("target_sparsity", self.target_sparsity)
+        check_fraction("target_sparsity", self.target_sparsity)
         _check_steps(self)
 
     def __call__(self, step: int) -> tuple[bool, float]:
@@ -82,8 +84,8 @@ class PolynomialDecay:
     frequency: int = 100
 
     def __post_init__(self):
-        check_share("initial_sparsity", self.initial_sparsity)
-        check_share("final_sparsity", self.final_sparsity)
+        check_fraction("initial_sparsity", self.initial_sparsity)
+        check_fraction("final_sparsity", self.final_sparsity)
         _check_steps(self)
         if self.end_step <= self.begin_step:
             raise ValueError(
@@ -123,14 +125,6 @@ def last_turn(schedule: Schedule, step: int) -> int | None:
     newest = step if end < 0 else min(step, end)
     turns = range(newest, max(begin, 1) - 1, -1)
     return next((turn for turn in turns if bool(schedule(turn)[0])), None)
-
-
-def check_share(name: str, share: float) -> None:
-    """Raises ValueError unless `share` is in [0, 1)."""
-    if not 0 <= share < 1:
-        raise ValueError(
-            f"`{name}` must be at least 0 and below 1. Received: {name}={share}"
-        )
 
 
 def _is_turn(schedule, step: int) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
+from mmkeras.arguments import check_choice
 from mmkeras.compress.quantization.layer import QuantizeAware, layer_of
 from mmkeras.compress.quantization.rounding import UNKNOWN, extent
 
@@ -55,14 +56,8 @@ def quantize_aware(
     >>> history = trained.fit(x, y)
     >>> plain = strip_quantization(trained)
     """
-    for name, value, choices in (
-        ("weight_bits", weight_bits, range(2, 9)),
-        ("activation_bits", activation_bits, (8, 16)),
-    ):
-        if value not in choices:
-            raise ValueError(
-                f"`{name}` must be one of {list(choices)}. Received: {value!r}"
-            )
+    check_choice("weight_bits", weight_bits, range(2, 9))
+    check_choice("activation_bits", activation_bits, (8, 16))
     if not getattr(model, "inputs", None):
         raise ValueError(
             "`model` must be a functional model, whose inputs are known. "

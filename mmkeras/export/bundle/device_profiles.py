@@ -7,9 +7,10 @@ from typing import Annotated
 import pydantic
 from pydantic import Field
 
+from mmkeras.arguments import nearest
 from mmkeras.export.conversion.memory import peak_bytes
 from mmkeras.export.conversion.operators import count_operators
-from mmkeras.spec import nearest, read_toml
+from mmkeras.spec import read_toml
 
 Names = Annotated[tuple[str, ...], Field(strict=False, max_length=500)]
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmkeras.arguments import check_number, check_positive, check_table, nearest
 from mmkeras.begin import split_settings
 from mmkeras.metrics import MAX_SEEDS
-from mmkeras.spec import DataSpec, nearest
+from mmkeras.spec import DataSpec
 from mmkeras.training import STRATEGIES, Strategy, make_strategy
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -124,11 +125,8 @@ def make_arms(
     tables = recipe.get("compare", {})
     known = _strategies_of(tables)
     for place, table in {"": recipe, **tables}.items():
-        if not isinstance(table.get("init", {}), Mapping):
-            place = f"compare.{place}.init" if place else "init"
-            raise ValueError(
-                f"`{place}` must be a table. Received: {table['init']!r}"
-            )
+        place = f"compare.{place}.init" if place else "init"
+        check_table(place, table.get("init", {}))
     names = list(known) if chosen is None else list(chosen)
     for name in names:
         if name not in known:
@@ -154,8 +152,7 @@ def make_arms(
 
 def _strategies_of(tables: Mapping[str, Any]) -> dict[str, str]:
     """Returns the strategy of every arm that can be asked for."""
-    if not isinstance(tables, Mapping):
-        raise ValueError(f"`compare` must be a table. Received: {tables!r}")
+    check_table("compare", tables)
     known = {"full": "full", "component": "component"}
     for name, table in tables.items():
         if not NAME.fullmatch(name) or not isinstance(table, Mapping):
@@ -219,24 +216,15 @@ def _check_budget(steps: Any, minutes: Any) -> None:
             "One budget must be given: `budget_steps` or `budget_minutes`. "
             f"Received: {given}"
         )
-    if steps is not None and (type(steps) is not int or steps < 1):
-        raise ValueError(
-            "`budget_steps` must be a positive whole number. "
-            f"Received: {steps!r}"
-        )
-    if minutes is not None and not 0 < minutes < math.inf:
-        raise ValueError(
-            f"`budget_minutes` must be a positive number. Received: {minutes!r}"
-        )
+    if steps is not None:
+        check_positive(budget_steps=steps)
+    if minutes is not None:
+        check_number("budget_minutes", minutes, above=0, below=math.inf)
 
 
 def _check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
     for value in fractions:
-        if not isinstance(value, int | float) or not 0 < value <= 1:
-            raise ValueError(
-                "`label_fraction` must be above 0 and at most 1. "
-                f"Received: {value!r}"
-            )
+        check_number("label_fraction", value, above=0, most=1)
     rounded = {round(float(value), DIGITS) for value in fractions}
     if not rounded or len(rounded) < len(fractions) or 0.0 in rounded:
         raise ValueError(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras.arguments import check_choice, check_positive
 from mmkeras.data import load_data
 from mmkeras.model import load_model
 from mmkeras.runs import open_data
@@ -130,15 +131,9 @@ def _targets(pool: Pool) -> list[str]:
 
 
 def _check(out: Path, strategy: str, limit: int | None) -> None:
-    if strategy not in STRATEGIES:
-        raise ValueError(
-            f"`strategy` must be one of {', '.join(STRATEGIES)}. "
-            f"Received: {strategy!r}"
-        )
-    if limit is not None and limit < 1:
-        raise ValueError(
-            f"`limit` must be a positive integer. Received: limit={limit}"
-        )
+    check_choice("strategy", strategy, STRATEGIES)
+    if limit is not None:
+        check_positive(limit=limit)
     if out.exists():
         raise ValueError(
             f"`{out}` must not exist: somebody may have filled it in. "

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
+from mmkeras.arguments import nearest
 from mmkeras.data.manifest import MAX_MANIFEST_BYTES
 from mmkeras.data.paths import open_inside
 from mmkeras.data.reasons import cell
-from mmkeras.spec import DataSpec, load_spec, nearest
+from mmkeras.spec import DataSpec, load_spec
 from mmkeras.studies.label.informative import KINDS
 from mmkeras.studies.label.spelling import find, spellings
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras.arguments import check_choice
 from mmkeras.data import decode_file, encode_texts, load_data
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.tokens import tokenizer_file
@@ -71,10 +72,7 @@ def build_index(
 
     >>> build_index("runs/first", "demo", "image", "index", form="tflite")
     """
-    if form not in FORMATS:
-        raise ValueError(
-            f"`form` must be one of {', '.join(FORMATS)}. Received: {form!r}"
-        )
+    check_choice("form", form, FORMATS)
     out = Path(out)
     artefact.check_out(out, "index", (source, data_folder))
     manifest = artefact.read_manifest(source)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras.arguments import check_choice
 
 VECTORS, SCALES, IDS = "vectors.npy", "scales.npy", "ids.json"
 DTYPES = ("float32", "int8")
@@ -41,11 +42,7 @@ class Index:
     def __init__(
         self, vectors: np.ndarray, ids: Sequence[str], dtype: str = "float32"
     ):
-        if dtype not in DTYPES:
-            raise ValueError(
-                f"`dtype` must be one of {', '.join(DTYPES)}. "
-                f"Received: {dtype!r}"
-            )
+        check_choice("dtype", dtype, DTYPES)
         vectors = np.asarray(vectors)
         if vectors.ndim != 2 or not len(vectors) or len(vectors) != len(ids):
             raise ValueError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
+from mmkeras.arguments import check_choice, check_positive, check_table
 from mmkeras.studies.tune.space import Space, first_changes
 from mmkeras.training.stages import callbacks
 
@@ -48,8 +49,8 @@ class Job:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_choice("method", self.method, METHODS)
-        _check_choice("direction", self.direction, ("min", "max"))
+        check_choice("method", self.method, METHODS)
+        check_choice("direction", self.direction, ("min", "max"))
         if self.method == "grid":
             Space(self.space).check_grid()
         if self.trials is None and self.method in ("random", "bayesian"):
@@ -59,10 +60,8 @@ class Job:
             )
         for name in ("trials", "epochs"):
             value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 1):
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {value!r}"
-                )
+            if value is not None:
+                check_positive(**{name: value})
         if self.method == "hyperband" and self.epochs is None:
             raise ValueError(
                 "`epochs` must be given for Hyperband: those of its last "
@@ -83,10 +82,7 @@ class Job:
         if isinstance(tables["training"], Mapping):
             tables[key] = tables["training"].get(self.strategy, {})
         for name, table in tables.items():
-            if not isinstance(table, Mapping):
-                raise ValueError(
-                    f"`{name}` must be a table. Received: {table!r}"
-                )
+            check_table(name, table)
         ranges = {one.name for one in Space(self.space).ranges}
         return [
             f"{table}.{key}"
@@ -167,10 +163,3 @@ def _described(job: Job) -> dict[str, Any]:
     described["data_sha256"] = artefact.sha256_of(manifest)
     # As it reads back.
     return json.loads(json.dumps(described))
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(choices)}. Received: {value!r}"
-        )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmkeras.spec import nearest
+from mmkeras.arguments import check_choice, check_keys
 
 SAMPLINGS = ("linear", "log", "reverse_log")
 NUMBER_KEYS = ("min", "max", "step", "sampling", "default")
@@ -104,12 +104,7 @@ def parse_range(path: tuple[str, ...], table: Mapping[str, Any]) -> Range:
     """
     name = ".".join(path)
     allowed = CHOICE_KEYS if "choices" in table else NUMBER_KEYS
-    for key in table:
-        if key not in allowed:
-            raise ValueError(
-                f"`{name}.{key}` is not a known key of a range."
-                + nearest(key, list(allowed))
-            )
+    check_keys(name, table, allowed)
     if "choices" in table:
         return _choices(path, name, table)
     return _numbers(path, name, table)
@@ -158,11 +153,7 @@ def _numbers(path: tuple, name: str, table: Mapping) -> Range:
             f"max={high}"
         )
     sampling = table.get("sampling", "linear")
-    if sampling not in SAMPLINGS:
-        raise ValueError(
-            f"`{name}.sampling` must be one of {', '.join(SAMPLINGS)}. "
-            f"Received: {sampling!r}"
-        )
+    check_choice(f"{name}.sampling", sampling, SAMPLINGS)
     if sampling != "linear" and low <= 0:
         raise ValueError(
             f'`{name}.min` must be positive with `sampling = "{sampling}"`. '

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from mmkeras.arguments import check_choice
 from mmkeras.training.alignment.losses import (
     InfoNCEAlignment,
     MaskedPrediction,
@@ -69,11 +70,7 @@ def alignment_model(
     >>> aligned.compile("adam")
     >>> aligned.fit(Paired(data, aligned).train, epochs=5)
     """
-    if objective not in OBJECTIVES:
-        raise ValueError(
-            f"`objective` must be one of {', '.join(OBJECTIVES)}. "
-            f"Received: {objective!r}"
-        )
+    check_choice("objective", objective, OBJECTIVES)
     known = modalities(whole)
     names = sorted(names or known)
     if len(names) < 2 or not set(names) <= set(known):

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from mmkeras import heads as head_kinds
+from mmkeras.arguments import check_choice
 from mmkeras.training.balancing.gradients import gradient_norms
 
 METHODS = ("fixed", "uncertainty", "gradnorm", "dwa")
@@ -46,11 +47,7 @@ def balance(
     [0.98, 1.13, 1.35, 1.62, 1.94]
     >>> model.save("model.keras")
     """
-    if method not in METHODS:
-        raise ValueError(
-            f"`balance` must be one of {', '.join(METHODS)}. "
-            f"Received: {method!r}"
-        )
+    check_choice("balance", method, METHODS)
     if method == "gradnorm" and keras.backend.backend() == "jax":
         raise ValueError(
             "`balance` must be another method on JAX, where a loss cannot ask "

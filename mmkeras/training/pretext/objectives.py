@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from mmkeras.arguments import check_choice, check_keys
 from mmkeras.training.pretext.autoencode import autoencode
 from mmkeras.training.pretext.contrastive import Contrast, contrastive
 from mmkeras.training.pretext.masked import masked
@@ -103,15 +104,8 @@ def pretext_model(
 
 def check_objective(objective: str, name: str, kind: str) -> None:
     """Raises ValueError unless the objective is one for that kind."""
-    if objective not in OBJECTIVES:
-        raise ValueError(
-            f"`objective` must be one of {', '.join(OBJECTIVES)}. Received: "
-            f"{objective!r}"
-        )
-    if kind not in KINDS:
-        raise ValueError(
-            f"`kind` must be one of {', '.join(KINDS)}. Received: {kind!r}"
-        )
+    check_choice("objective", objective, OBJECTIVES)
+    check_choice("kind", kind, KINDS)
     if kind not in OBJECTIVES[objective]:
         suited = [one for one in OBJECTIVES if kind in OBJECTIVES[one]]
         raise ValueError(
@@ -143,12 +137,8 @@ def kind_of(tower: keras.Model) -> str:
 def _check_options(objective, make, options):
     allowed = list(inspect.signature(make).parameters)[3:]
     allowed = [key for key in allowed if key != "fill"]
+    check_keys(objective, options, allowed)
     for key, value in options.items():
-        if key not in allowed:
-            raise ValueError(
-                f"`options` must be arguments of the objective '{objective}'. "
-                f"Received: {key!r}. Choices: {', '.join(allowed)}"
-            )
         words, good = _VALUES.get(key, ("", lambda _: True))
         if value is not None and not good(value):
             raise ValueError(f"`{key}` must be {words}. Received: {value!r}")

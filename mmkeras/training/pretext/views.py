@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from mmkeras.arguments import check_keys
 from mmkeras.training.pretext.drawing import Drawing, known_statistics
 from mmkeras.training.pretext.fields import category_counts
 from mmkeras.training.pretext.hide import UNKNOWN
@@ -207,12 +208,5 @@ def views_of(
         allowed = [key for key in allowed if key not in ("gap", "categories")]
         gap = "nan" if fill == "nan" else "zero"
         given = {"gap": gap, "categories": len(category_counts(tower))}
-    if not isinstance(settings, Mapping):
-        raise ValueError(f"`views` must be a table. Received: {settings!r}")
-    for key in settings:
-        if key not in allowed:
-            raise ValueError(
-                f"`views` must be arguments of {make.__name__}. Received: "
-                f"{key!r}. Choices: {', '.join(allowed)}"
-            )
+    check_keys("views", settings, allowed)
     return make(**{**given, **settings}, name="views")

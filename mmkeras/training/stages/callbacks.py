@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras.arguments import check_number, check_positive
 from mmkeras.training.stages.run_folder import (
     non_finite,
     save_model,
@@ -62,14 +63,8 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         share: float = 1.0,
     ):
         super().__init__()
-        if keep < 1:
-            raise ValueError(
-                f"`keep` must be a positive integer. Received: keep={keep}"
-            )
-        if not 0 < share <= 1:
-            raise ValueError(
-                f"`share` must be above 0, at most 1. Received: share={share!r}"
-            )
+        check_positive(keep=keep)
+        check_number("share", share, above=0, most=1)
         self.folder = Path(folder)
         self.keep = keep
         self.share = share

@@ -4,11 +4,11 @@ All have one signature, `fit(model, data, heads, ...)`, and all leave an
 ordinary `keras.Model`; `model.fit` remains open to whoever prefers it.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from mmkeras.arguments import check_choice, nearest
 from mmkeras.training.strategies.base import Strategy
 from mmkeras.training.strategies.component import ComponentPretrain
 from mmkeras.training.strategies.full import FullFineTune
@@ -40,18 +40,12 @@ def make_strategy(
     >>> make_strategy("full", {"epochs": 3}).epochs
     3
     """
-    if name not in STRATEGIES:
-        raise ValueError(
-            f"`strategy` must be one of {', '.join(STRATEGIES)}. "
-            f"Received: {name!r}"
-        )
+    check_choice("strategy", name, STRATEGIES)
     allowed = [field.name for field in fields(STRATEGIES[name])]
     for key in settings or {}:
         if key not in allowed:
-            close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.5)
-            hint = f" Did you mean `{close[0]}`?" if close else ""
             raise ValueError(
                 f"`training.{key}` is not a setting of the strategy "
-                f"'{name}'.{hint} Choices: {', '.join(sorted(allowed))}"
+                f"'{name}'.{nearest(key, allowed)}"
             )
     return STRATEGIES[name](**(settings or {}))

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import keras
 
+from mmkeras.arguments import check_choice
+
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -29,11 +31,7 @@ def precision_scope(name: str) -> Iterator[None]:
     ...     model, heads = mmkeras.build_from_recipe(spec, statistics, recipe)
     >>> FullFineTune(precision="mixed_bfloat16").fit(model, data, heads)
     """
-    if name not in PRECISIONS:
-        raise ValueError(
-            f"`precision` must be one of {', '.join(PRECISIONS)}. "
-            f"Received: {name!r}"
-        )
+    check_choice("precision", name, PRECISIONS)
     before = keras.config.dtype_policy()
     if name != "float32":
         keras.config.set_dtype_policy(name)

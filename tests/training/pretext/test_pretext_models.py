@@ -133,8 +133,16 @@ def test_words_seen_with_their_neighbours_look_ahead():
         ("guess", {}, "contrastive, masked, autoencode, next_step"),
         ("masked", {"kind": "smell"}, "`kind` must be one of audio, image"),
         ("next_step", {"kind": "image"}, "Choices: contrastive, masked, auto"),
-        ("masked", {"ratio": 0.5}, "'ratio'. Choices: fraction, blocks, width"),
-        ("contrastive", {"views": {"flip": True}}, "Choices: noise, scale"),
+        (
+            "masked",
+            {"ratio": 0.5},
+            "`masked.ratio` is not .*Choices: blocks, fraction",
+        ),
+        (
+            "contrastive",
+            {"views": {"flip": True}},
+            "`views.flip` is not.*noise, scale",
+        ),
         ("masked", {"fraction": 0}, "`fraction` must be above 0 and at most"),
         ("masked", {"width": 8.0}, "`width` must be a positive whole number"),
         ("contrastive", {"temperature": 0}, "`temperature` must be above 0"),
