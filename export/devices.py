@@ -1,4 +1,4 @@
-"""The microphone and the camera of `live.py`, which loads this file.
+"""The microphone and the camera of `live.py`, which imports this file.
 
 sounddevice, picamera2 and OpenCV are imported when they are asked for.
 

@@ -4,7 +4,8 @@
     python run.py --audio long.wav --window --hop-sec 0.5
     python run.py --stdin < requests.jsonl
 
-`run.py` loads this file when it is asked for one of these. Each answer is a
+`command.py` imports this file when it is asked for one of these. Each answer
+is a
 line of JSON: `time_sec` (where the sound ends, or since the start),
 `latency_ms` (of the model), `answer`, and `absent`, the modalities that were
 not there. Modalities given as options hold for every line.
@@ -19,7 +20,6 @@ import contextlib
 import json
 import sys
 import time
-import wave
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -27,23 +27,22 @@ import numpy as np
 HOP_SEC = 0.5
 
 
-def answers(runner, given: dict, load: Callable) -> Iterator[dict]:
+def answers(runner, given: dict) -> Iterator[dict]:
     """Yields the lines that the options ask for.
 
     Args:
         runner: A `Runner`.
         given: The options of `run.py` by name, those of modalities as well.
-        load: Returns a module beside this one by its name.
     """
     given, recording = dict(given), None
     if given["window"]:
-        name = only(runner, "audio", "--window")
+        name = only(runner, "window")
         recording, given[name] = given[name], None
     fixed = {name: runner.read(name, given[name]) for name in runner.inputs
              if given[name] is not None}  # fmt: skip
     with contextlib.ExitStack() as stack:
-        camera = open_camera(runner, given, fixed, load, stack)
-        source = open_source(runner, given, fixed, recording, load, stack)
+        camera = open_camera(runner, given, fixed, stack)
+        source = open_source(runner, given, fixed, recording, stack)
         for count, (line, row) in enumerate(source, 1):
             try:
                 row = {**fixed, **(row() if callable(row) else row), **camera()}
@@ -67,7 +66,7 @@ def answered(runner, row: dict) -> dict:
     return {"latency_ms": spent_ms, "answer": answer, "absent": absent}
 
 
-def open_source(runner, given, fixed, recording, load, stack) -> Iterator:
+def open_source(runner, given, fixed, recording, stack) -> Iterator:
     """Opens what was asked for: it yields a line's beginning and a row."""
     kinds = ("stdin", "window", "microphone")
     asked = [kind for kind in kinds if given[kind]]
@@ -85,37 +84,41 @@ def open_source(runner, given, fixed, recording, load, stack) -> Iterator:
         return requests(runner, sys.stdin)
     if not asked:
         return ticks(hop_sec or HOP_SEC)
-    name = only(runner, "audio", f"--{asked[0]}", fixed)
+    name = only(runner, asked[0], fixed)
     entry = runner.inputs[name]
     hop_sec = hop_sec or entry["shape"][0] / entry["sample_rate_hz"] / 2
     if given["window"]:
         return windows(runner, name, recording, hop_sec)
-    stream = stack.enter_context(load("devices").microphone(entry))
+    from devices import microphone
+
+    stream = stack.enter_context(microphone(entry))
     return listen(stream, name, entry, hop_sec)
 
 
-def open_camera(runner, given, fixed, load, stack) -> Callable[[], dict]:
+def open_camera(runner, given, fixed, stack) -> Callable[[], dict]:
     """Returns what takes a picture, or nothing if no camera was asked for."""
     if not given["camera"]:
         return dict
-    name = only(runner, "image", "--camera", fixed)
-    camera = load("devices").Camera(runner.inputs[name]["shape"])
+    name = only(runner, "camera", fixed)
+    from devices import Camera
+
+    camera = Camera(runner.inputs[name]["shape"])
     stack.enter_context(contextlib.closing(camera))
     return lambda: {name: camera.picture()}
 
 
-def only(runner, kind: str, option: str, fixed=()) -> str:
-    """Returns the one modality of a kind, which nothing else may give."""
-    names = [n for n, e in runner.inputs.items() if e["kind"] == kind]
+def only(runner, option: str, fixed=()) -> str:
+    """Returns the one modality of an option, which nothing else may give."""
+    names = runner.takes(option)
     if len(names) != 1:
         raise ValueError(
-            f"`{option}` needs a bundle with one input of kind {kind}. "
+            f"`--{option}` needs a bundle with one input that it is for. "
             f"Received: {names}"
         )
     if names[0] in fixed:
         raise ValueError(
-            f"`{names[0]}` must come from one place. Received: {option} and "
-            f"--{names[0]}"
+            f"`{names[0]}` must come from one place. Received: --{option} "
+            f"and --{names[0]}"
         )
     return names[0]
 
@@ -135,13 +138,11 @@ def windows(runner, name: str, path: str, hop_sec: float) -> Iterator[tuple]:
             f"`--window` must have a recording to slide over, --{name} "
             f"FILE.wav. Received: no --{name}"
         )
-    rate = runner.inputs[name]["sample_rate_hz"]
-    wanted = len(runner.window(name, path, 0))  # refuses what is no such WAV
-    with wave.open(path, "rb") as file:
-        frames = file.getnframes()
+    entry, reader = runner.inputs[name], runner.readers[name]
+    rate, frames = entry["sample_rate_hz"], reader.frames(path, entry)
     for start in range(0, frames, max(1, round(hop_sec * rate))):
-        end = min(start + wanted, frames)
-        window = runner.window(name, path, start)
+        end = min(start + entry["shape"][0], frames)
+        window = reader.window(path, entry, start)
         yield {"time_sec": round(end / rate, 3)}, {name: window}
         if end == frames:
             return

@@ -1,6 +1,6 @@
 """What BERT and RoBERTa do with a text, id for id as `tokenizers` does it.
 
-`run.py` loads this file where the bundle's tokenizer is one of theirs.
+`tokenizer.py` imports this file where the bundle's tokenizer is one of theirs.
 """
 
 from __future__ import annotations

@@ -1,11 +1,17 @@
 """Who imports whom: the table of the design, held."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 
+from mmkeras.spec import MODALITIES, TARGETS
+
 PACKAGE = Path(__file__).parents[1] / "mmkeras"
+RUNNER = PACKAGE.parent / "export"
+# What drives a microphone or a camera, imported when it is asked for.
+DEVICES = ("sounddevice", "picamera2", "cv2")
 # The ground floor: anyone may stand on it, and it knows nothing of the rest.
 GROUND = {"arguments", "artefact", "processes"}
 ALLOWED = {
@@ -88,16 +94,42 @@ def test_imports_only_what_the_table_allows(path):
     assert imported <= ALLOWED[part]
 
 
-@pytest.mark.parametrize("name", ["run", "live", "devices", "subwords"])
-def test_the_runner_imports_nothing_of_mmkeras(name):
-    runner = PACKAGE.parent / "export" / f"{name}.py"
-    assert not imported_parts(runner)
-    assert "mmkeras" not in {
-        alias.name
-        for node in ast.walk(ast.parse(runner.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Import)
-        for alias in node.names
+def plain_imports(path: Path) -> set[str]:
+    """Top-level packages that a file imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*RUNNER.glob("*.py"), *PACKAGE.glob("kinds/*/device.py")],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_the_device_imports_nothing_of_mmkeras(path):
+    runner = {file.stem for file in RUNNER.glob("*.py")}
+    others = {"numpy", "ai_edge_litert", "PIL", *DEVICES}
+    assert plain_imports(path) <= runner | others | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("kind", [*MODALITIES.known, *TARGETS.known])
+def test_a_kind_names_the_files_that_its_device_imports(kind):
+    cls = {**MODALITIES.known, **TARGETS.known}[kind]
+    uses = cls.device_uses
+    # What depends on the keys of the table is tested with its bundle.
+    names = () if isinstance(uses, property) else uses
+    needed = {
+        f"{name}.py"
+        for name in plain_imports(cls.device_path())
+        if (RUNNER / f"{name}.py").is_file()
     }
+    if not isinstance(uses, property):
+        assert needed - {"validation.py"} <= set(names)
+    assert all((RUNNER / name).is_file() for name in names)
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

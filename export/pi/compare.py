@@ -12,6 +12,7 @@ differ by 1e-5. Emulated time says nothing of a Pi's.
 """
 
 import argparse
+import importlib.util
 import json
 import math
 import subprocess
@@ -45,23 +46,28 @@ def ask(python: str, bundle: Path, samples: Path, kernels: str) -> list[dict]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def draw(manifest: dict, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+def load_runner(bundle: Path):
+    """Returns the bundle's own `run.py`, which finds its other files."""
+    spec = importlib.util.spec_from_file_location("run", bundle / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Runner(bundle)
+
+
+def draw(runner, count: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Returns noise as the bundle reads it, one sample in five lacking each."""
     rng = np.random.default_rng(seed)
-    there = rng.random((count, len(manifest["present"]))) < 0.8
-    x = {"present": there.astype("float32")} if manifest["present"] else {}
-    for name, entry in manifest["inputs"].items():
-        shape = (count, *entry["shape"])
-        if entry["kind"] in ("image", "video"):
-            x[name] = rng.integers(0, 256, shape, dtype=np.uint8)
-        elif entry["kind"] == "audio":
-            x[name] = rng.uniform(-1, 1, shape).astype("float32")
-        elif entry["kind"] == "text":
-            size = entry["vocabulary_size"]
-            x[name] = rng.integers(2, size, shape, dtype=np.int32)
-        else:
-            x[name] = rng.normal(size=shape).astype("float32")
+    there = rng.random((count, len(runner.present))) < 0.8
+    x = {"present": there.astype("float32")} if runner.present else {}
+    for name, entry in runner.inputs.items():
+        noise = getattr(runner.readers[name], "draw", normal)
+        x[name] = noise(entry, count, rng).astype(entry["dtype"])
     return x
+
+
+def normal(entry: dict, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns values about 0, for kinds that do not say what they are like."""
+    return rng.normal(size=(count, *entry["shape"]))
 
 
 def last_steps(path: Path) -> dict[str, tuple[str, float, int]]:
@@ -115,13 +121,15 @@ def distance(ours: list, theirs: list, undo: str, step: float) -> float:
     return float(np.abs(apart).max()) / step
 
 
-def values(answer: dict) -> list[float]:
-    """Returns the numbers of one target's answer."""
-    if "vector" in answer:
-        return answer["vector"]
-    found = answer.get("probabilities", {"": answer.get("value")})
-    # Of a sequence, each class has a probability a step.
-    return np.ravel(list(found.values())).tolist()
+def values(answer) -> list[float]:
+    """Returns the numbers of one target's answer, wherever they stand."""
+    if isinstance(answer, float):
+        return [answer]
+    if isinstance(answer, dict):
+        answer = list(answer.values())
+    # Whole numbers count things; a model's output is none.
+    parts = answer if isinstance(answer, list) else []
+    return [value for part in parts for value in values(part)]
 
 
 def compare(bundle: Path, python: str, samples: Path) -> bool:
@@ -161,14 +169,13 @@ def main() -> int:
     options.add_argument("--samples", type=Path, help=".npz; else noise")
     options.add_argument("--count", type=int, default=100)
     options = options.parse_args()
-    manifest = json.loads((options.bundle / "manifest.json").read_text())
     with tempfile.TemporaryDirectory() as folder:
         samples = Path(folder) / "samples.npz"
         if options.samples:
             with np.load(options.samples, allow_pickle=False) as file:
                 x = {name: file[name][: options.count] for name in file.files}
         else:
-            x = draw(manifest, options.count)
+            x = draw(load_runner(options.bundle), options.count)
         np.savez(samples, **x)
         return 0 if compare(options.bundle, options.python, samples) else 1
 

@@ -52,9 +52,10 @@ RUNTIMES = {
         "onnxruntime-web-1.30.0": {f"dist/{n}": f"ort/{n}" for n in ORT},
     },
 }
-# Inputs that the page has a card for; outputs that it has no words for.
-READS = ("image", "audio", "text", "vector")
-HIDES = ("sequence", "embedding")
+# What the manifest's `web` may say: cards that the page has for inputs, and
+# forms that it has for answers.
+CARDS = ("picture", "sound", "text", "numbers")
+FORMS = ("class", "classes", "number")
 
 
 def archive(name: str, cache: Path) -> bytes:
@@ -129,16 +130,22 @@ def read_bundle(bundle: Path) -> dict:
 def check_known(manifest: dict) -> None:
     """Raises ValueError for what the page cannot take or show."""
     inputs, outputs = manifest["inputs"], manifest["outputs"]
-    odd = [(n, e["kind"]) for n, e in inputs.items() if e["kind"] not in READS]
+    odd = [
+        (name, entry["kind"])
+        for entries, known in ((inputs, CARDS), (outputs, FORMS))
+        for name, entry in entries.items()
+        if entry.get("web") not in known
+    ]
     odd += [(n, "categories") for n, e in inputs.items() if "categories" in e]
-    odd += [(n, e["kind"]) for n, e in outputs.items() if e["kind"] in HIDES]
     if "subwords.py" in manifest["files"]:
         odd.append(("the tokenizer", "bert or roberta"))
     if odd:
         found = ", ".join(f"{name} ({kind})" for name, kind in odd)
         raise ValueError(
-            "`BUNDLE` must have inputs and outputs that the page knows: "
-            f"{', '.join(READS)}. Received: {found}. `run.py` takes them all"
+            "`BUNDLE` must have inputs and outputs that the page knows, and "
+            f"say so in its manifest: {', '.join((*CARDS, *FORMS))}. "
+            f"Received: {found}. `run.py` takes them all; an older bundle is "
+            "made anew by `python -m mmkeras.export`"
         )
 
 

@@ -82,6 +82,8 @@ def export(
     _check_target(target, quantize, formats)
     out = Path(out)
     bundle.check_target(out, force)
+    if "tflite" in formats:
+        bundle.code(spec)  # a kind without a file for the device ends it here
     with bundle.staging(out) as folder:
         job = {
             "model": str(Path(model).absolute()),

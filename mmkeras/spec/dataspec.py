@@ -17,7 +17,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # Names that already mean something in a batch or on the runner's command line.
 RESERVED = (
     "bundle", "camera", "count", "help", "hop_sec", "kernels", "microphone",
-    "present", "samples", "stdin", "threads", "window",
+    "present", "samples", "stdin", "threads", "trust", "window",
 )  # fmt: skip
 
 

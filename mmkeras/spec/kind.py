@@ -3,6 +3,8 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, get_args
 
@@ -23,6 +25,15 @@ class Kind(Table):
     kind: str
     # Stages with a file of their own, beside what a subclass overrides.
     parts: ClassVar[tuple[str, ...]] = ()
+    # The file that travels to the device, which has NumPy and no mmkeras; None
+    # means `device.py` in the folder of the class.
+    device: ClassVar[Path | None] = None
+    # Files of the runner that it imports, beside `validation.py`.
+    device_uses: ClassVar[tuple[str, ...]] = ()
+    # Keys of the spec that it is told.
+    device_keys: ClassVar[tuple[str, ...]] = ()
+    # What stands for it on the phone's page; None: the page does not know it.
+    web: ClassVar[str | None] = None
 
     @classmethod
     def name_of_kind(cls) -> str:
@@ -41,12 +52,8 @@ class Kind(Table):
 
         A class that inherits asks the folders of its parents too.
         """
-        for owner in cls.__mro__:
-            home = sys.modules.get(owner.__module__)
-            # A module without a path is a single file, which has no parts.
-            if not issubclass(owner, Kind) or not hasattr(home, "__path__"):
-                continue
-            name = f"{owner.__module__}.{stem}"
+        for home in cls._homes():
+            name = f"{home.__name__}.{stem}"
             if name in sys.modules or importlib.util.find_spec(name):
                 return importlib.import_module(name)
         return None
@@ -73,3 +80,57 @@ class Kind(Table):
                 f"in a file `{stem}.py` beside it"
             )
         return function(self, *arguments, **named)
+
+    @classmethod
+    def _homes(cls) -> Iterator[ModuleType]:
+        """Yields the folders of the class and of its parents, as modules."""
+        for owner in cls.__mro__:
+            home = sys.modules.get(owner.__module__)
+            # A module without a path is a single file, which has no parts.
+            if issubclass(owner, Kind) and hasattr(home, "__path__"):
+                yield home
+
+    @classmethod
+    def device_path(cls) -> Path:
+        """Returns the file that travels to the device; it is not imported.
+
+        Raises:
+            ValueError: If the kind has none, and so cannot be in a bundle
+                that runs in Python.
+        """
+        places = [
+            Path(folder, "device.py")
+            for home in cls._homes()
+            for folder in home.__path__
+        ]
+        if cls.device is not None:
+            places = [Path(cls.device)]
+        for place in places:
+            if place.is_file():
+                return place
+        raise ValueError(
+            f"Kind '{cls.name_of_kind()}' must have a file for the device: "
+            f"`{cls.__name__}.device`, or `device.py` beside the class. "
+            f"Received: none of {', '.join(map(str, places)) or 'either'}"
+        )
+
+    def device_entry(self, name: str, folder: Path) -> dict[str, Any]:
+        """Returns what the device is told of it, values of JSON by key.
+
+        Args:
+            name: Its name in the spec.
+            folder: The bundle, which holds `device_files` by now.
+        """
+        return self.model_dump(mode="json", include=set(self.device_keys))
+
+    def device_files(self, name: str, data: Any) -> dict[str, Any]:
+        """Returns further files for the device, by their name in the bundle.
+
+        Args:
+            name: Its name in the spec.
+            data: The prepared data, of which `export` takes its samples.
+
+        Returns:
+            A path to copy, or a value to write as JSON.
+        """
+        return {}

@@ -77,6 +77,8 @@ class Modality(Kind):
     dtype: ClassVar[str] = "float32"
     # What a shard holds, in its own numbers, where the modality is absent.
     absent: ClassVar[float] = 0.0
+    # What stands for a value on the runner's command line in an example.
+    example: ClassVar[str] = "VALUE"
 
     @property
     def shape(self) -> tuple[int, ...]:

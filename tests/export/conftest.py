@@ -57,5 +57,5 @@ def link_packages(folder: Path, names) -> None:
 
 @pytest.fixture(scope="session")
 def runner_module():
-    """The module `export/run.py`, imported here."""
+    """The module `run.py` of the toy bundle, imported here."""
     return runner()

@@ -18,6 +18,7 @@ from mmkeras import artefact
 from mmkeras.export import export, exporter, scenarios
 from mmkeras.spec import DataSpec
 
+EXPORT = Path(__file__).parents[2] / "export"
 WORDS = "a good bad film was it very not the plot acting great dull".split()
 SPEC = {
     "name": "toy",
@@ -181,14 +182,33 @@ def write_run(folder: Path, model) -> Path:
     return folder
 
 
-@functools.cache
-def runner():
-    """The module `export/run.py`, imported here."""
-    path = Path(__file__).parents[2] / "export" / "run.py"
+def load_run(folder: Path):
+    """The module `run.py` of a folder, imported here."""
+    path = folder / "run.py"
     spec = importlib.util.spec_from_file_location("mmkeras_runner", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@functools.cache
+def runner():
+    """The module `run.py` of the toy bundle."""
+    return load_run(toy_export().bundle)
+
+
+@functools.cache
+def device_code():
+    """The files of `export/`, which import each other as on a device."""
+    return load_run(EXPORT).Code([EXPORT], None)
+
+
+@functools.cache
+def reader(kind):
+    """The file of a class of kind that travels to the device."""
+    path = kind.device_path()
+    code = load_run(EXPORT).Code([EXPORT, path.parent], None)
+    return code.load(path.stem)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from mmkeras.export import (
     load_profile,
     process,
 )
-from mmkeras.export.bundle import contents
+from mmkeras.export.bundle import device_code
 from mmkeras.export.verification import measurement
 
 
@@ -33,7 +33,11 @@ def test_the_bundle_holds_what_the_device_needs(done):
     manifest = artefact.read_manifest(done.bundle, "bundle")
     assert set(manifest["files"]) == {
         "model.tflite", "model.onnx", "labels.json", "tokenizer_text.json",
-        "card.json", "run.py", "live.py", "devices.py",
+        "card.json", "run.py", "command.py", "runner.py", "manifest.py",
+        "validation.py", "live.py", "devices.py", "picture.py",
+        "tokenizer.py", "input_image.py", "input_audio.py", "input_text.py",
+        "input_vector.py", "output_category.py", "output_categories.py",
+        "output_number.py",
     }  # fmt: skip
     assert manifest["model"] == {
         "file": "model.tflite",
@@ -45,6 +49,7 @@ def test_the_bundle_holds_what_the_device_needs(done):
     assert manifest["inputs"]["image"] == {
         "kind": "image", "shape": [16, 16, 1], "dtype": "uint8",
         "optional": False, "height": 16, "width": 16, "channels": 1,
+        "reader": "input_image.py", "example": "IMAGE.png", "web": "picture",
     }  # fmt: skip
     assert manifest["inputs"]["audio"]["sample_rate_hz"] == 8000
     assert manifest["inputs"]["text"]["tokenizer"] == "tokenizer_text.json"
@@ -195,13 +200,14 @@ def test_a_bundle_of_onnx_has_no_runner(without_child, tmp_path):
     run_export(out, formats=["onnx"])
     manifest = artefact.read_manifest(out, "bundle")
     assert manifest["model"]["file"] == "model.onnx"
-    assert "run.py" not in manifest["files"]
+    assert not any(name.endswith(".py") for name in manifest["files"])
+    assert "reader" not in manifest["inputs"]["image"]
     assert "ONNX" in bundle.next_command(manifest, out)
 
 
 def test_the_runner_is_found_where_it_was_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        contents, "__file__", "/nowhere/mmkeras/export/bundle/contents.py"
+        device_code, "__file__", "/nowhere/mmkeras/export/bundle/code.py"
     )
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
     with pytest.raises(ValueError, match="runner must lie beside.*nowhere"):

@@ -147,7 +147,7 @@ def test_other_bits_with_the_reference_kernels_fail(tmp_path):
 def test_noise_is_as_the_bundle_reads_it(pi):
     bundle = toy_export().bundle
     manifest = json.loads((bundle / "manifest.json").read_text())
-    x = pi.draw(manifest, 50)
+    x = pi.draw(pi.load_runner(bundle), 50)
     assert set(x) == {"present", "image", "audio", "text", "table"}
     for name, entry in manifest["inputs"].items():
         assert x[name].shape == (50, *entry["shape"])

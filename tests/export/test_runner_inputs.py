@@ -6,11 +6,18 @@ import zlib
 
 import numpy as np
 import pytest
+from export.export_toys import device_code, reader
 from PIL import Image
 
 from mmkeras.data.decode import decode_file
 from mmkeras.kinds import Audio
 from mmkeras.kinds import Image as ImageSpec
+
+
+@pytest.fixture(scope="module")
+def picture_code():
+    return device_code().load("picture")
+
 
 SHAPES = {"L": (9, 14, 1), "RGB": (9, 14, 3)}
 
@@ -43,53 +50,53 @@ def png(rows, width, height, bits, colour, extra=b"", interlaced=0):
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("kind", ["png", "jpg"])
-def test_pictures_are_read_as_at_ingest(runner_module, tmp_path, mode, kind):
+def test_pictures_are_read_as_at_ingest(picture_code, tmp_path, mode, kind):
     path = tmp_path / f"picture.{kind}"
     picture(mode).save(path)
     height, width, channels = shape = SHAPES[mode]
     spec = ImageSpec(
         kind="image", column="c", height=height, width=width, channels=channels
     )
-    found = runner_module.read_image(str(path), list(shape))
+    found = picture_code.read_picture(str(path), list(shape))
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, decode_file(spec, path))
 
 
 @pytest.mark.parametrize("kind", range(5))
-def test_every_png_filter_is_undone(runner_module, tmp_path, kind):
+def test_every_png_filter_is_undone(picture_code, tmp_path, kind):
     height, width, channels = SHAPES["RGB"]
     rng = np.random.default_rng(kind)
     lines = rng.integers(0, 256, (height, width * channels), dtype=np.uint8)
     rows = b"".join(bytes([kind]) + line.tobytes() for line in lines)
     path = tmp_path / "filtered.png"
     path.write_bytes(png(rows, width, height, 8, 2))
-    found = runner_module.read_image(str(path), list(SHAPES["RGB"]))
+    found = picture_code.read_picture(str(path), list(SHAPES["RGB"]))
     np.testing.assert_array_equal(found, np.asarray(Image.open(path)))
 
 
 @pytest.mark.parametrize("colours", [2, 4, 16, 200])
-def test_palettes_are_turned_to_rgb(runner_module, tmp_path, colours):
+def test_palettes_are_turned_to_rgb(picture_code, tmp_path, colours):
     path = tmp_path / "palette.png"
     picture().quantize(colours).save(path)
-    found = runner_module.read_image(str(path), list(SHAPES["RGB"]))
+    found = picture_code.read_picture(str(path), list(SHAPES["RGB"]))
     expected = np.asarray(Image.open(path).convert("RGB"))
     np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_grey_of_few_bits_is_scaled(runner_module, tmp_path, bits):
+def test_grey_of_few_bits_is_scaled(picture_code, tmp_path, bits):
     rows = b"".join(b"\0" + bytes([i * 37 % 256] * bits) for i in range(9))
     path = tmp_path / "grey.png"
     path.write_bytes(png(rows, 8, 9, bits, 0))
-    found = runner_module.read_image(str(path), [9, 8, 1])
+    found = picture_code.read_picture(str(path), [9, 8, 1])
     expected = np.asarray(Image.open(path).convert("L"))
     np.testing.assert_array_equal(found[..., 0], expected)
 
 
-def test_an_opaque_picture_loses_its_alpha(runner_module, tmp_path):
+def test_an_opaque_picture_loses_its_alpha(picture_code, tmp_path):
     path = tmp_path / "opaque.png"
     picture().convert("RGBA").save(path)
-    found = runner_module.read_image(str(path), list(SHAPES["RGB"]))
+    found = picture_code.read_picture(str(path), list(SHAPES["RGB"]))
     np.testing.assert_array_equal(found, np.asarray(picture()))
 
 
@@ -112,7 +119,7 @@ def wrong_pictures():
 
 
 @pytest.mark.parametrize("name", wrong_pictures())
-def test_a_wrong_picture_is_refused(runner_module, tmp_path, name):
+def test_a_wrong_picture_is_refused(picture_code, tmp_path, name):
     content, message = wrong_pictures()[name]
     path = tmp_path / "wrong.png"
     if isinstance(content, bytes):
@@ -120,17 +127,17 @@ def test_a_wrong_picture_is_refused(runner_module, tmp_path, name):
     else:
         content.save(path)
     with pytest.raises(ValueError, match=message):
-        runner_module.read_image(str(path), list(SHAPES["RGB"]))
+        picture_code.read_picture(str(path), list(SHAPES["RGB"]))
 
 
-def test_a_flipped_byte_in_a_png_is_refused(runner_module, tmp_path):
+def test_a_flipped_byte_in_a_png_is_refused(picture_code, tmp_path):
     path = tmp_path / "picture.png"
     picture().save(path)
     data = bytearray(path.read_bytes())
     data[data.index(b"IDAT") + 20] ^= 1
     path.write_bytes(data)
     with pytest.raises(ValueError, match="undamaged PNG.*IDAT"):
-        runner_module.read_image(str(path), list(SHAPES["RGB"]))
+        picture_code.read_picture(str(path), list(SHAPES["RGB"]))
 
 
 def write_wav(path, frames, width=2, rate=8000, channels=1):
@@ -145,15 +152,13 @@ def write_wav(path, frames, width=2, rate=8000, channels=1):
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
 @pytest.mark.parametrize("frames", [1, 799, 800, 1001])
 @pytest.mark.parametrize("crop", ["start", "center"])
-def test_recordings_are_read_as_at_ingest(
-    runner_module, tmp_path, width, frames, crop
-):
+def test_recordings_are_read_as_at_ingest(tmp_path, width, frames, crop):
     path = tmp_path / "sound.wav"
     write_wav(path, frames, width)
     spec = Audio(kind="audio", column="c", sample_rate_hz=8000,
                  duration_sec=0.1, crop=crop)  # fmt: skip
     entry = {"shape": [800], "sample_rate_hz": 8000, "crop": crop}
-    found = runner_module.read_audio(str(path), entry)
+    found = reader(Audio).read(str(path), entry)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, decode_file(spec, path))
 
@@ -166,21 +171,19 @@ def test_recordings_are_read_as_at_ingest(
         ({"frames": 0}, "as its header says"),
     ],
 )
-def test_a_wrong_recording_is_refused(
-    runner_module, tmp_path, options, message
-):
+def test_a_wrong_recording_is_refused(tmp_path, options, message):
     path = tmp_path / "sound.wav"
     write_wav(path, **{"frames": 900, **options})
     entry = {"shape": [800], "sample_rate_hz": 8000, "crop": "start"}
     with pytest.raises(ValueError, match=message):
-        runner_module.read_audio(str(path), entry)
+        reader(Audio).read(str(path), entry)
 
 
 @pytest.mark.parametrize("keep", [0, 3, 20, 43, 300])
-def test_a_cut_recording_is_refused(runner_module, tmp_path, keep):
+def test_a_cut_recording_is_refused(tmp_path, keep):
     path = tmp_path / "sound.wav"
     write_wav(path, 900)
     path.write_bytes(path.read_bytes()[:keep])
     entry = {"shape": [800], "sample_rate_hz": 8000, "crop": "start"}
     with pytest.raises(ValueError, match="sound.wav"):
-        runner_module.read_audio(str(path), entry)
+        reader(Audio).read(str(path), entry)

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 from data.signal_toys import signal, write_csv
-from export.export_toys import runner
+from export.export_toys import load_run, reader
 from PIL import Image
 
 from mmkeras.data.series import decode_series
 from mmkeras.export import bundle
+from mmkeras.kinds import Series
 from mmkeras.spec import DataSpec
 
 SPEC = DataSpec.from_dict(
@@ -89,7 +90,7 @@ def test_files_are_answered(folder, tmp_path, capsys, ecg, film):
     x = write_right(tmp_path)
     options = [f"--ecg={tmp_path / ecg}", f"--film={tmp_path / film}"]
     options += [f"--scan={tmp_path / 'scan.npy'}"]
-    assert runner().main(["--bundle", str(folder), *options]) == 0
+    assert load_run(folder).main(options) == 0
     answer = json.loads(capsys.readouterr().out)["total"]["value"]
     expected = np.nansum(x["ecg"]) + x["film"].sum() + x["scan"].sum()
     assert answer == pytest.approx(expected, rel=1e-5)
@@ -105,7 +106,7 @@ def test_a_series_is_read_as_at_ingest(tmp_path, steps, crop, name):
     write_csv(tmp_path / "x.csv", values, times=np.arange(steps) / 50)
     modality = SPEC.modalities["ecg"].model_copy(update={"crop": crop})
     entry = {**modality.model_dump(), "shape": [20, 2]}
-    found = runner().read_series(str(tmp_path / name), entry)
+    found = reader(Series).read(str(tmp_path / name), entry)
     assert found.dtype == np.float32
     expected = decode_series(modality, tmp_path, name)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
@@ -169,7 +170,7 @@ def test_a_wrong_file_is_refused(folder, tmp_path, capsys, name, file):
         f"--{key}={tmp_path / value}"
         for key, value in {**right, name: file}.items()
     ]
-    assert runner().main(["--bundle", str(folder), *options]) == 2
+    assert load_run(folder).main(options) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and WRONG[name][file] in captured.err
 
@@ -188,7 +189,7 @@ def test_a_wrong_array_is_refused(folder, tmp_path, name, change, message):
     x = write_right(tmp_path)
     x["ecg"] = x["ecg"].astype("float32")
     x["scan"] = x["scan"].astype("float32")[..., None]
-    ready = runner().Runner(folder)
+    ready = load_run(folder).Runner(folder)
     assert np.isfinite(ready.predict(x)["total"]).all()
     with pytest.raises(ValueError, match=f"`{name}` must be .*{message}"):
         ready.predict({**x, name: change(x[name])})

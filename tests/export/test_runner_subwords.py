@@ -6,12 +6,13 @@ import types
 
 import numpy as np
 import pytest
-from export.test_runner_tokens import odd_texts, old_letter
+from export.export_toys import reader
+from export.test_runner_tokens import Tokenizer, odd_texts, old_letter
 
 from mmkeras.data import tokens
 from mmkeras.data.own_tokens import own_tokenizer
 from mmkeras.export import bundle
-from mmkeras.kinds import Text
+from mmkeras.kinds import Text, Vector
 from mmkeras.spec import DataSpec
 
 WORDS = "the good film wasn't bad, it's 12 café 中 naïve!".split()
@@ -42,14 +43,12 @@ def vocabularies(tmp_path_factory):
 @pytest.mark.parametrize(
     "kind, lowercase", [("bert", True), ("bert", False), ("roberta", True)]
 )
-def test_ids_equal_those_of_training(
-    runner_module, vocabularies, tmp_path, kind, lowercase
-):
+def test_ids_equal_those_of_training(vocabularies, tmp_path, kind, lowercase):
     spec = Text(kind="text", column="c", max_tokens=40, tokenizer=kind,
                 vocabulary=kind, lowercase=lowercase)  # fmt: skip
     library = own_tokenizer(spec, vocabularies)
     tokens.save_tokenizer(library, tmp_path / "t.json")
-    ours = runner_module.Tokenizer(tmp_path / "t.json")
+    ours = Tokenizer(tmp_path / "t.json")
     library.no_padding()
     rng = random.Random(1)
     words = [*WORDS, "The", "I'd've", "  ", "2026's", "\U0001f600", "''re"]
@@ -60,13 +59,13 @@ def test_ids_equal_those_of_training(
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_every_character_of_unicode_3_splits_alike(
-    runner_module, vocabularies, tmp_path, kind
+    vocabularies, tmp_path, kind
 ):
     spec = Text(kind="text", column="c", max_tokens=40, tokenizer=kind,
                 vocabulary=kind)  # fmt: skip
     library = own_tokenizer(spec, vocabularies)
     tokens.save_tokenizer(library, tmp_path / "t.json")
-    ours = runner_module.Tokenizer(tmp_path / "t.json")
+    ours = Tokenizer(tmp_path / "t.json")
     library.no_padding()
     # What Unicode calls these three has changed since the library was made.
     letters = [
@@ -90,13 +89,11 @@ ENTRY = {
 
 
 @pytest.fixture
-def table(runner_module, tmp_path):
-    """A runner without a model, that knows one table."""
-    made = object.__new__(runner_module.Runner)
-    made.folder, made.inputs = tmp_path, {"table": dict(ENTRY)}
+def table(tmp_path):
+    """What the reader of rows is told of a table, by `Runner` too."""
     known = {"town": ["Rome", "Oslo, Norway"], "job": ["cook"]}
     (tmp_path / "categories_table.json").write_text(json.dumps(known))
-    return made
+    return {**ENTRY, "name": "table", "folder": tmp_path}
 
 
 @pytest.mark.parametrize(
@@ -108,10 +105,10 @@ def table(runner_module, tmp_path):
     ],
 )
 def test_a_row_is_read_as_at_ingest(table, value, expected):
-    found = table.read("table", value)
+    found = reader(Vector).read(value, table)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.float32(expected))
-    table._check("table", found)
+    reader(Vector).check(found, table)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +123,7 @@ def test_a_row_is_read_as_at_ingest(table, value, expected):
 )
 def test_a_wrong_row_is_refused(table, value, message):
     with pytest.raises(ValueError, match=message):
-        table.read("table", value)
+        reader(Vector).read(value, table)
 
 
 def test_a_bundle_holds_what_the_runner_needs(tmp_path):
@@ -163,4 +160,4 @@ def test_a_bundle_holds_what_the_runner_needs(tmp_path):
 
 def test_infinity_is_refused(table):
     with pytest.raises(ValueError, match="`table` must be finite"):
-        table._check("table", np.float32([1, np.inf, 2, 2]))
+        reader(Vector).check(np.float32([1, np.inf, 2, 2]), table)

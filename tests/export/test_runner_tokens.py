@@ -6,10 +6,12 @@ import random
 import unicodedata
 
 import pytest
-from export.export_toys import write_tokenizer
+from export.export_toys import device_code, write_tokenizer
 
 from mmkeras.data.tokens import load_tokenizer, train_tokenizer
 from mmkeras.kinds import Text
+
+Tokenizer = device_code().load("tokenizer").Tokenizer
 
 
 def old_letter(char):
@@ -38,9 +40,7 @@ def odd_texts():
 
 @pytest.mark.parametrize("kind", ["wordpiece", "word"])
 @pytest.mark.parametrize("lowercase", [True, False])
-def test_token_ids_equal_those_of_training(
-    runner_module, tmp_path, shared, kind, lowercase
-):
+def test_token_ids_equal_those_of_training(tmp_path, shared, kind, lowercase):
     with gzip.open(shared / "imdb" / "train.csv.gz", "rt", "utf-8") as file:
         reviews = [row[-1] for row in csv.reader(file)][1:3001:2]
     spec = Text(kind="text", column="c", max_tokens=300, tokenizer=kind,
@@ -48,7 +48,7 @@ def test_token_ids_equal_those_of_training(
     library = train_tokenizer(spec, reviews[:500])
     path = tmp_path / "tokenizer.json"
     library.save(str(path))
-    ours = runner_module.Tokenizer(path)
+    ours = Tokenizer(path)
     library.no_padding()
     texts = [*reviews, *odd_texts()]
     for text, encoded in zip(texts, library.encode_batch(texts), strict=True):
@@ -56,18 +56,18 @@ def test_token_ids_equal_those_of_training(
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
-def test_token_ids_of_odd_texts(runner_module, tmp_path, lowercase):
+def test_token_ids_of_odd_texts(tmp_path, lowercase):
     path = tmp_path / "tokenizer.json"
     write_tokenizer(path, lowercase)
-    ours, library = runner_module.Tokenizer(path), load_tokenizer(path)
+    ours, library = Tokenizer(path), load_tokenizer(path)
     for text in odd_texts():
         assert ours(text) == library.encode(text).ids, text
 
 
-def test_every_character_of_unicode_3_splits_alike(runner_module, tmp_path):
+def test_every_character_of_unicode_3_splits_alike(tmp_path):
     path = tmp_path / "tokenizer.json"
     write_tokenizer(path)
-    ours, library = runner_module.Tokenizer(path), load_tokenizer(path)
+    ours, library = Tokenizer(path), load_tokenizer(path)
     texts = [
         f"a{chr(c)}b"
         for c in range(1, 0x110000)
@@ -85,9 +85,9 @@ def test_every_character_of_unicode_3_splits_alike(runner_module, tmp_path):
     assert len(texts) > 10_000 and not wrong
 
 
-def test_a_tokenizer_of_another_make_is_refused(runner_module, tmp_path):
+def test_a_tokenizer_of_another_make_is_refused(tmp_path):
     path = tmp_path / "tokenizer.json"
     write_tokenizer(path)
     path.write_text(path.read_text().replace("Punctuation", "ByteLevel"))
     with pytest.raises(ValueError, match="tokenizer.json.*ByteLevel"):
-        runner_module.Tokenizer(path)
+        Tokenizer(path)

@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
 import numpy as np
 import onnx
 import pytest
-from export.export_toys import runner
+from export.export_toys import runner, toy_export
 from onnx import TensorProto, helper, numpy_helper
 
 from mmkeras import artefact
@@ -104,14 +105,20 @@ def bundle(files, tmp_path):
     path = folder / "model.tflite"
     path.write_bytes(files[0]["tflite"].read_bytes())
     (folder / "labels.json").write_text(json.dumps({"digit": list("abc")}))
+    readers = ["input_image.py", "input_text.py", "output_category.py"]
+    shared = ["picture.py", "tokenizer.py", "validation.py"]
+    for name in (*readers, *shared):
+        shutil.copy(toy_export().bundle / name, folder)
     artefact.write_manifest(
-        folder, "bundle", ["model.tflite", "labels.json"], present=[],
+        folder, "bundle", os.listdir(folder), present=[],
         model={"file": "model.tflite", "format": "tflite",
                "signature": "serving_default"},
         inputs={"image": {"kind": "image", "shape": [8, 8, 1],
-                          "dtype": "float32"},
-                "text": {"kind": "text", "shape": [6], "dtype": "int32"}},
-        outputs={"digit": {"kind": "category", "classes": list("abc")}},
+                          "dtype": "float32", "reader": readers[0]},
+                "text": {"kind": "text", "shape": [6], "dtype": "int32",
+                         "reader": readers[1]}},
+        outputs={"digit": {"kind": "category", "classes": list("abc"),
+                           "reader": readers[2]}},
     )  # fmt: skip
     return folder
 

@@ -1,41 +1,43 @@
 """What the bundle says of each kind of target, and how the runner answers."""
 
-import importlib.util
 import json
 
 import numpy as np
 import pytest
+from export.export_toys import device_code, reader
 from heads_toys import SPEC
 
 from mmkeras.export import bundle
-from mmkeras.export.bundle import contents
 from mmkeras.spec import DataSpec
 
 
 @pytest.fixture(scope="module")
-def runner():
-    path = bundle.runner_source()
-    spec = importlib.util.spec_from_file_location("run_of_heads", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    class Told(module.Runner):
+def runner(tmp_path_factory):
+    class Told(device_code().load("runner").Runner):
         """A runner whose model says what it is told."""
 
-        def __init__(self, outputs):
-            self.outputs = outputs
+        def __init__(self, outputs, readers):
+            self.outputs, self.readers = outputs, readers
 
         def predict(self, inputs):
             return inputs
 
-    targets = DataSpec.from_dict(SPEC).targets
-    return Told({n: contents._output(t) for n, t in sorted(targets.items())})
+    targets = dict(sorted(DataSpec.from_dict(SPEC).targets.items()))
+    folder = tmp_path_factory.mktemp("bundle")
+    return Told(
+        {name: bundle.describe("output", name, target, folder, True)
+         for name, target in targets.items()},
+        {name: reader(type(target)) for name, target in targets.items()},
+    )  # fmt: skip
 
 
 def test_the_manifest_says_what_an_answer_means(runner):
     assert runner.outputs["grade"]["classes"] == ["low", "mid", "high"]
     assert runner.outputs["move"]["steps"] == 4
-    assert runner.outputs["who"] == {"kind": "embedding"}
+    assert runner.outputs["who"] == {
+        "kind": "embedding",
+        "reader": "output_embedding.py",
+    }
     labels = bundle.labels(DataSpec.from_dict(SPEC))
     assert labels == {
         n: e["classes"] for n, e in runner.outputs.items() if "classes" in e

@@ -37,20 +37,9 @@ function bars({ probabilities, label, labels }) {
 
 function target(name, entry, answer) {
   const box = make("div", "target", make("h3", "", name));
-  if (entry.kind === "number") {
+  if (entry.web === "number") {
     const value = Number(answer.value.toPrecision(4)).toString();
     box.append(make("p", "big", value, make("small", "", ` ${answer.unit}`)));
-    return box;
-  }
-  if (entry.kind === "embedding") {
-    const size = answer.vector.length;
-    box.append(make("p", "big", "vector", make("small", "", ` of ${size}`)));
-    return box;
-  }
-  if (entry.kind === "sequence") {
-    const { labels, changes } = answer;
-    const runs = [0, ...changes].map((start) => `${labels[start]} (${start})`);
-    box.append(make("p", "big", runs.join(", ")));
     return box;
   }
   const labels = answer.labels ?? [answer.label];

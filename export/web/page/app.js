@@ -5,7 +5,7 @@ import { loadBundle } from "./bundle.js";
 import { makeCard } from "./cards.js";
 
 const LIVE_MS = 400;
-const ORDER = ["image", "audio", "text", "vector"];
+const ORDER = ["picture", "sound", "text", "numbers"];
 const find = (id) => document.getElementById(id);
 
 function say(text) {
@@ -93,7 +93,7 @@ async function main() {
   const bundle = await loadBundle("bundle", say);
   document.title = bundle.manifest.name;
   find("name").textContent = bundle.manifest.name;
-  const place = (name) => ORDER.indexOf(bundle.inputs[name].kind);
+  const place = (name) => ORDER.indexOf(bundle.inputs[name].web);
   const names = Object.keys(bundle.inputs).sort((a, b) => place(a) - place(b));
   const cards = names.map((name) => makeCard(bundle, name, complain));
   find("inputs").replaceChildren(...cards.map((card) => card.element));

@@ -72,21 +72,6 @@ export async function loadBundle(folder, say = () => {}) {
   return bundle;
 }
 
-/** Returns the answer of a sequence, its values a row of classes a step. */
-function byStep(values, classes) {
-  const rows = Array.from({ length: values.length / classes.length }, (_, i) =>
-    values.slice(i * classes.length, (i + 1) * classes.length),
-  );
-  const best = rows.map((row) => row.indexOf(Math.max(...row)));
-  return {
-    labels: best.map((i) => classes[i]),
-    changes: best.flatMap((b, i) => (i && b !== best[i - 1] ? [i] : [])),
-    probabilities: Object.fromEntries(
-      classes.map((label, i) => [label, rows.map((row) => row[i])]),
-    ),
-  };
-}
-
 /** A verified bundle: `predict` and `answer` are those of run.py. */
 export class Bundle {
   constructor(manifest, tokenizers, run) {
@@ -132,10 +117,10 @@ export class Bundle {
   }
 
   check(name, value, size) {
-    const { dtype, kind, vocabulary_size } = this.inputs[name];
+    const { dtype, web, vocabulary_size } = this.inputs[name];
     if (!(value instanceof ARRAYS[dtype]) || value.length !== size)
       refuse(`\`${name}\``, `${size} values of ${dtype}`, value.length);
-    if (kind === "text") {
+    if (web === "text") {
       if (value.some((id) => id < 0 || id >= vocabulary_size))
         refuse(`\`${name}\``, `token ids below ${vocabulary_size}`, "others");
     } else if (!value.every(Number.isFinite))
@@ -148,16 +133,8 @@ export class Bundle {
     const answers = {};
     for (const [name, entry] of Object.entries(this.outputs)) {
       const values = [...raw[name]];
-      if (entry.kind === "number") {
+      if (entry.web === "number") {
         answers[name] = { value: values[0], unit: entry.unit };
-        continue;
-      }
-      if (entry.kind === "embedding") {
-        answers[name] = { vector: values };
-        continue;
-      }
-      if (entry.kind === "sequence") {
-        answers[name] = byStep(values, entry.classes);
         continue;
       }
       const probabilities = Object.fromEntries(
@@ -165,7 +142,7 @@ export class Bundle {
       );
       const best = values.indexOf(Math.max(...values));
       answers[name] =
-        entry.kind === "categories"
+        entry.web === "classes"
           ? { labels: entry.classes.filter((_, i) => values[i] >= 0.5) }
           : { label: entry.classes[best], probability: values[best] };
       answers[name].probabilities = probabilities;

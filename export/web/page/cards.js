@@ -5,10 +5,10 @@ import { audioSource } from "./sound.js";
 import { imageSource } from "./picture.js";
 
 const SOURCES = {
-  image: imageSource,
-  audio: audioSource,
+  picture: imageSource,
+  sound: audioSource,
   text: textSource,
-  vector: vectorSource,
+  numbers: vectorSource,
 };
 let count = 0;
 
@@ -61,7 +61,7 @@ function vectorSource(bundle, name, changed) {
 
 /** Makes the card of one input; `read` returns its value, null if absent. */
 export function makeCard(bundle, name, complain) {
-  const { kind, optional } = bundle.inputs[name];
+  const { web, optional } = bundle.inputs[name];
   const there = make("input");
   Object.assign(there, { type: "checkbox", checked: !optional });
   there.setAttribute("role", "switch");
@@ -71,7 +71,7 @@ export function makeCard(bundle, name, complain) {
     if (optional) there.checked = full;
     show();
   };
-  const source = SOURCES[kind](bundle, name, changed, complain);
+  const source = SOURCES[web](bundle, name, changed, complain);
 
   const title = make("h2", "", name);
   title.id = `card-${++count}`;

@@ -3,23 +3,31 @@
 from mmkeras.export.bundle.contents import (
     CARD,
     LABELS,
-    RUNNER,
     check_target,
     fill,
     labels,
     next_command,
     put,
-    runner_source,
     seal,
     staging,
     writing,
+)
+from mmkeras.export.bundle.device_code import (
+    RUNNER,
+    RUNNERS,
+    code,
+    describe,
+    runner_source,
 )
 
 __all__ = [
     "CARD",
     "LABELS",
     "RUNNER",
+    "RUNNERS",
     "check_target",
+    "code",
+    "describe",
     "fill",
     "labels",
     "next_command",

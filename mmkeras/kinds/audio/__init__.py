@@ -1,6 +1,7 @@
 """Recordings of sound."""
 
-from typing import Annotated, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,8 +33,21 @@ class Audio(Modality):
     crop: Literal["start", "center"] = "start"
     noise_snr_db: Annotated[float, Field(ge=-60, le=120)] | None = None
     stored: ClassVar[Stored] = Stored("<i2", scale=1 / 32768)
+    example: ClassVar[str] = "SOUND.wav"
+    device_uses: ClassVar[tuple[str, ...]] = ("devices.py",)
+    device_keys: ClassVar[tuple[str, ...]] = (
+        "sample_rate_hz",
+        "duration_sec",
+        "crop",
+    )
+    web: ClassVar[str] = "sound"
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample: (samples,)."""
         return (round(self.sample_rate_hz * self.duration_sec),)
+
+    def device_entry(self, name: str, folder: Path) -> dict[str, Any]:
+        """Adds the length in samples."""
+        entry = super().device_entry(name, folder)
+        return {**entry, "samples": self.shape[0]}

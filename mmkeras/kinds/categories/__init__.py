@@ -39,6 +39,7 @@ class Categories(Category):
     guard: ClassVar[str] = "macro_f1"
     activation: ClassVar[str | None] = "sigmoid"
     baseline: ClassVar[str] = "class frequencies"
+    web: ClassVar[str | None] = "classes"
 
     @property
     def shape(self) -> tuple[int, ...]:

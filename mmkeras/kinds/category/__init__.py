@@ -39,6 +39,8 @@ class Category(Target):
     guard: ClassVar[str] = "accuracy"
     training_metric: ClassVar[str] = "accuracy"
     activation: ClassVar[str | None] = "softmax"
+    device_keys: ClassVar[tuple[str, ...]] = ("classes",)
+    web: ClassVar[str | None] = "class"
 
     @pydantic.field_validator("classes")
     @classmethod

@@ -37,6 +37,10 @@ class Image(Modality):
     resize: Literal["stretch", "crop", "pad", "refuse"] = "stretch"
     noise_std: Annotated[float, Field(ge=0, le=10)] = 0.0
     dtype: ClassVar[str] = "uint8"
+    example: ClassVar[str] = "IMAGE.png"
+    device_uses: ClassVar[tuple[str, ...]] = ("picture.py", "devices.py")
+    device_keys: ClassVar[tuple[str, ...]] = ("height", "width", "channels")
+    web: ClassVar[str] = "picture"
 
     @property
     def shape(self) -> tuple[int, ...]:

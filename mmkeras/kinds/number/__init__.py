@@ -32,6 +32,8 @@ class Number(Target):
     training_metric: ClassVar[str] = "rmse"
     activation: ClassVar[str | None] = "linear"
     baseline: ClassVar[str] = "mean of training"
+    device_keys: ClassVar[tuple[str, ...]] = ("unit",)
+    web: ClassVar[str] = "number"
 
     def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
         known = np.asarray(values)[np.asarray(weights) > 0]

@@ -35,6 +35,8 @@ class Sequence(Category):
     separator: Separator = "|"
     stratifies: ClassVar[bool] = False
     boosts: ClassVar[bool] = False
+    device_keys: ClassVar[tuple[str, ...]] = ("classes", "steps")
+    web: ClassVar[str | None] = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -48,6 +48,14 @@ class Series(Modality):
     time_column: Column | None = None
     # Nothing but gaps is neutral to a tower; 0 is a reading.
     absent: ClassVar[float] = float("nan")
+    example: ClassVar[str] = "SERIES.csv"
+    device_keys: ClassVar[tuple[str, ...]] = (
+        "channels",
+        "sample_rate_hz",
+        "duration_sec",
+        "crop",
+        "time_column",
+    )
 
     @pydantic.field_validator("channels")
     @classmethod

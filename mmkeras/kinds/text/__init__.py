@@ -1,6 +1,8 @@
 """Texts, as token ids."""
 
-from typing import Annotated, ClassVar, Literal
+import json
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
@@ -44,6 +46,9 @@ class Text(Modality):
     vocabulary: str | None = None
     lowercase: bool = True
     dtype: ClassVar[str] = "int32"
+    example: ClassVar[str] = '"A TEXT"'
+    device_keys: ClassVar[tuple[str, ...]] = ("max_tokens",)
+    web: ClassVar[str] = "text"
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Text":
@@ -61,3 +66,23 @@ class Text(Modality):
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample: (max_tokens,)."""
         return (self.max_tokens,)
+
+    @property
+    def device_uses(self) -> tuple[str, ...]:
+        """Files of the runner: a pretrained model's tokenizer needs two."""
+        more = ("subwords.py",) if self.vocabulary else ()
+        return ("tokenizer.py", *more)
+
+    def device_entry(self, name: str, folder: Path) -> dict[str, Any]:
+        """Adds the file of the tokenizer, and how many tokens it knows."""
+        file = f"tokenizer_{name}.json"
+        table = json.loads((folder / file).read_text(encoding="utf-8"))
+        return {
+            **super().device_entry(name, folder),
+            "tokenizer": file,
+            "vocabulary_size": len(table["model"]["vocab"]),
+        }
+
+    def device_files(self, name: str, data: Any) -> dict[str, Any]:
+        """Returns the tokenizer that training used."""
+        return {f"tokenizer_{name}.json": Path(data.tokenizer_path(name))}

@@ -1,6 +1,7 @@
 """Rows of a table."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
@@ -35,6 +36,9 @@ class Vector(Modality):
     file: str | None = None
     column: Column | None = None
     size: Annotated[int, Field(gt=0, le=100_000)] | None = None
+    example: ClassVar[str] = "1,2,3"
+    device_keys: ClassVar[tuple[str, ...]] = ("columns", "categorical")
+    web: ClassVar[str] = "numbers"
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Vector":
@@ -68,3 +72,17 @@ class Vector(Modality):
         if self.file is not None:
             return (self.column,)
         return self.columns + self.categorical
+
+    def device_entry(self, name: str, folder: Path) -> dict[str, Any]:
+        """Adds the file of the categories that training knew."""
+        entry = super().device_entry(name, folder)
+        if self.categorical:
+            entry["categories"] = f"categories_{name}.json"
+        return entry
+
+    def device_files(self, name: str, data: Any) -> dict[str, Any]:
+        """Returns the categories that training knew, by column."""
+        if not self.categorical:
+            return {}
+        known = data.statistics["modalities"][name]["categories"]
+        return {f"categories_{name}.json": known}

@@ -42,6 +42,16 @@ class Video(Modality):
     frame_rate_hz: Annotated[float, Field(gt=0, le=1000)] | None = None
     resize: Literal["stretch", "crop", "pad", "refuse"] = "stretch"
     dtype: ClassVar[str] = "uint8"
+    example: ClassVar[str] = "FRAMES"
+    device_uses: ClassVar[tuple[str, ...]] = ("picture.py",)
+    device_keys: ClassVar[tuple[str, ...]] = (
+        "frames",
+        "height",
+        "width",
+        "channels",
+        "sampling",
+        "frame_rate_hz",
+    )
 
     @pydantic.model_validator(mode="after")
     def _rule(self) -> "Video":

@@ -1,6 +1,6 @@
 """CT and MRI volumes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
@@ -44,6 +44,15 @@ class Volume(Modality):
     spacing_mm: Spacing
     window_low: Unit
     window_high: Unit
+    example: ClassVar[str] = "VOLUME.npy"
+    device_keys: ClassVar[tuple[str, ...]] = (
+        "depth",
+        "height",
+        "width",
+        "spacing_mm",
+        "window_low",
+        "window_high",
+    )
 
     @pydantic.model_validator(mode="after")
     def _window(self) -> "Volume":

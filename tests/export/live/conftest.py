@@ -100,12 +100,12 @@ def runner():
 
 @pytest.fixture(scope="module")
 def live():
-    return runner_of().load("live")
+    return runner_of().own().load("live")
 
 
 @pytest.fixture(scope="module")
 def fit():
-    return runner_of().load("devices").fit
+    return runner_of().own().load("devices").fit
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from export.export_toys import runner as runner_of
 
 RATE, SAMPLES = 8000, 800
 
@@ -81,6 +80,9 @@ def test_a_camera_that_stops_is_absent_if_it_may_be(live, devices):
     class Runner:
         inputs = {"view": {"kind": "image", "shape": [4, 4, 3]}}
 
+        def takes(self, option):
+            return ["view"]
+
         def answer(self, row):
             return sorted(row)
 
@@ -88,7 +90,7 @@ def test_a_camera_that_stops_is_absent_if_it_may_be(live, devices):
         ["view", "stdin", "window", "microphone", "count"], None
     )
     given |= {"camera": True, "hop_sec": 0.01}
-    source = live.answers(Runner(), given, runner_of().load)
+    source = live.answers(Runner(), given)
     first, second = next(source), next(source)
     source.close()
     assert (first["answer"], first["absent"]) == (["view"], [])

@@ -5,13 +5,11 @@ import json
 import subprocess
 import sys
 import wave
-from pathlib import Path
 
 import numpy as np
 import pytest
 from export.export_toys import toy_export, toy_inputs
 
-ROOT = Path(__file__).parents[3]
 RATE, SAMPLES = 8000, 800
 
 
@@ -80,8 +78,8 @@ REFUSED = [
 def test_lines_are_answered_one_by_one(device_python, runner, image):
     """On the device's Python, without its site's or this folder's modules."""
     lines = [*map(json.dumps, requests(image)), "", "nonsense"]
-    command = [device_python, "-I", ROOT / "export" / "run.py", "--bundle",
-               toy_export().bundle, "--stdin"]  # fmt: skip
+    script = toy_export().bundle / "run.py"
+    command = [device_python, "-I", script, "--stdin"]
     done = subprocess.run(
         command, input="\n".join(lines), capture_output=True, text=True
     )

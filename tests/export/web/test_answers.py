@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from export.export_toys import toy_inputs, write_tokenizer
-from export.test_runner_tokens import odd_texts, old_letter
+from export.export_toys import device_code, toy_inputs, write_tokenizer
+from export.test_runner_tokens import Tokenizer, odd_texts, old_letter
 
 from mmkeras import artefact
 
@@ -85,8 +85,9 @@ def write_onnx_bundle(folder):
         model={"file": "model.onnx", "format": "onnx", "quantize": "none",
                "signature": "serving_default"},
         inputs={"table": {"kind": "vector", "shape": [3], "dtype": "float32",
-                          "optional": False, "columns": ["a", "b", "c"]}},
-        present=[], outputs={"digit": {"kind": "category",
+                          "optional": False, "columns": ["a", "b", "c"],
+                          "web": "numbers"}},
+        present=[], outputs={"digit": {"kind": "category", "web": "class",
                                        "classes": classes}},
     )  # fmt: skip
     return weights
@@ -105,12 +106,10 @@ def test_an_onnx_file_runs_too(phone, build_site, serve, tmp_path):
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
-def test_the_page_cuts_texts_as_the_runner_does(
-    still, runner_module, tmp_path, lowercase
-):
+def test_the_page_cuts_texts_as_the_runner_does(still, tmp_path, lowercase):
     path = tmp_path / "tokenizer.json"
     write_tokenizer(path, lowercase)
-    ours = runner_module.Tokenizer(path)
+    ours = Tokenizer(path)
     letters = [
         f"a{chr(c)}b"
         for c in range(1, 0x3000)
@@ -130,9 +129,7 @@ def test_the_page_cuts_texts_as_the_runner_does(
 
 @pytest.mark.parametrize("size", [(480, 640), (33, 20), (28, 28), (5, 9)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_frame_becomes_the_runners_picture(
-    still, runner_module, size, channels
-):
+def test_a_frame_becomes_the_runners_picture(still, size, channels):
     # Noise that both languages can make, which is faster than to send it.
     noise = np.arange(4 * np.prod(size), dtype=np.uint32)
     frame = (noise * np.uint32(2654435761) >> 24).astype(np.uint8)
@@ -146,5 +143,5 @@ def test_a_frame_becomes_the_runners_picture(
         return [...fit({ data, height, width }, shape)]; }""",
         [*size, shape],
     )
-    expected = runner_module.load("devices").fit(frame[..., :3], shape)
+    expected = device_code().load("devices").fit(frame[..., :3], shape)
     np.testing.assert_array_equal(found, expected.ravel())

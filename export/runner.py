@@ -1,0 +1,216 @@
+"""A verified bundle, ready to answer.
+
+What it knows of an input or output is what the manifest says, and what the
+file does that the manifest names: its reader.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from manifest import check_listed, load_readers, read_manifest, understood
+from validation import check_finite, refuse
+
+KERNELS = ("default", "reference")
+
+
+class Runner:
+    """A verified bundle, ready to answer.
+
+    Args:
+        folder: The bundle.
+        threads: Threads of the interpreter.
+        kernels: "default", or "reference": slow, and alike on every machine.
+        trust: Whether to run readers that lie in `folder` and not beside the
+            runner's own files; they are code.
+
+    Example:
+
+    >>> answer = Runner("bundle").predict({"image": image})
+    """
+
+    def __init__(
+        self,
+        folder: str | Path = ".",
+        threads: int = 1,
+        kernels: str = "default",
+        trust: bool = False,
+    ):
+        if kernels not in KERNELS:
+            refuse("`kernels`", f"one of {KERNELS}", kernels)
+        self.folder = Path(folder)
+        with understood(self.folder):
+            self.manifest = read_manifest(self.folder)
+            self.present = self.manifest["present"]
+            # A reader is told the name as well, and where the bundle lies.
+            self.inputs, self.outputs = [
+                {name: {**entry, "name": name, "folder": self.folder}
+                 for name, entry in self.manifest[key].items()}
+                for key in ("inputs", "outputs")
+            ]  # fmt: skip
+        self.readers = load_readers(self.folder, self.manifest, trust)
+        with understood(self.folder):
+            check_listed(self.folder, self.manifest, self._files())
+            self._run = self._load(threads, kernels)
+
+    def _files(self) -> list[str]:
+        """Returns the files of the bundle that inputs are read with."""
+        return [
+            entry[key]
+            for name, entry in self.inputs.items()
+            for key in getattr(self.readers[name], "FILES", ())
+            if key in entry
+        ]
+
+    def _load(self, threads: int, kernels: str) -> Callable:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        kinds = OpResolverType.AUTO, OpResolverType.BUILTIN_REF
+        model = self.manifest["model"]
+        if model["format"] != "tflite":
+            refuse("The model's format", "tflite", model["format"])
+        path = self.folder / model["file"]
+        self._interpreter = Interpreter(
+            str(path),
+            num_threads=threads,
+            experimental_op_resolver_type=kinds[KERNELS.index(kernels)],
+        )
+        run = self._interpreter.get_signature_runner(model["signature"])
+        self._check_signature(run, path)
+        return run
+
+    def _check_signature(self, run: Callable, path: Path) -> None:
+        expected = {name: (entry["dtype"], [1, *entry["shape"]])
+                    for name, entry in self.inputs.items()}  # fmt: skip
+        if self.present:
+            expected["present"] = ("float32", [1, len(self.present)])
+        details = dict(run.get_input_details())
+        for name, detail in run.get_output_details().items():
+            details[f"output {name}"] = detail
+        received = {name: (np.dtype(d["dtype"]).name, d["shape"].tolist())
+                    for name, d in details.items()}  # fmt: skip
+        for name, entry in self.outputs.items():
+            shape = [1, *self.readers[name].shape(entry)]
+            _, found = received.get(f"output {name}", (None, []))
+            if None in shape and len(found) == len(shape):
+                # A size that the model alone knows.
+                shape = [
+                    a if a is not None else b for a, b in zip(shape, found)
+                ]
+            expected[f"output {name}"] = ("float32", shape)
+        if expected != received:
+            refuse(f"The signature of `{path}`", expected, received)
+
+    def read(self, name: str, value: str) -> np.ndarray:
+        """Turns a path, a text or comma-separated numbers into an input."""
+        return self.readers[name].read(value, self.inputs[name])
+
+    def takes(self, option: str) -> list[str]:
+        """Returns the modalities that `--microphone` or its like is for."""
+        return [
+            name
+            for name in self.inputs
+            if option in getattr(self.readers[name], "LIVE", ())
+        ]
+
+    def predict(self, inputs: dict) -> dict[str, np.ndarray]:
+        """Returns the model's raw outputs for one sample.
+
+        Args:
+            inputs: Arrays by modality, without a batch axis; one that is left
+                out, or None, is absent.
+        """
+        found = self._run(**self._feed(inputs))
+        return {name: value[0] for name, value in found.items()}
+
+    def stream(self, name: str, inputs: dict | None = None) -> Callable:
+        """Starts to read the modality `name` one step at a time.
+
+        Args:
+            name: A modality that the manifest lists under `streams`.
+            inputs: The other modalities, as for `predict`.
+
+        Returns:
+            A function from one step, an array of the manifest's `step`
+            samples or tokens, to the raw outputs for all steps so far.
+        """
+        streams = self.manifest.get("streams", {})
+        if name not in streams:
+            refuse("`name`", f"a streamed modality {sorted(streams)}", name)
+        length = streams[name]["step"]
+        entry = self.inputs[name]
+        whole = np.zeros(entry["shape"], entry["dtype"])
+        feed = self._feed({**(inputs or {}), name: whole})
+        run = self._interpreter.get_signature_runner(streams[name]["signature"])
+        state = {key: np.zeros(detail["shape"], np.float32)
+                 for key, detail in run.get_input_details().items()
+                 if key.startswith("state_")}  # fmt: skip
+
+        def step(part: np.ndarray) -> dict[str, np.ndarray]:
+            part = np.asarray(part)
+            self._check(name, part, [length, *entry["shape"][1:]])
+            found = run(**{**feed, name: part[None], **state})
+            state.update({key: found.pop(key) for key in state})
+            return {key: value[0] for key, value in found.items()}
+
+        return step
+
+    def _feed(self, inputs: dict) -> dict[str, np.ndarray]:
+        given = {k: v for k, v in inputs.items() if v is not None}
+        if set(given) - set(self.inputs):
+            refuse("The inputs", f"among {list(self.inputs)}", list(given))
+        feed = {}
+        for name, entry in self.inputs.items():
+            if name in given:
+                value = np.asarray(given[name])
+                self._check(name, value)
+            elif entry["optional"]:
+                value = np.zeros(entry["shape"], entry["dtype"])
+            else:
+                refuse(f"`{name}`", "given: it is not optional", "nothing")
+            feed[name] = value[None]
+        if self.present:
+            row = [[float(name in given) for name in self.present]]
+            feed["present"] = np.array(row, np.float32)
+        return feed
+
+    def _check(
+        self, name: str, value: np.ndarray, shape: list[int] | None = None
+    ) -> None:
+        entry = self.inputs[name]
+        expected = f"{entry['dtype']} of shape {shape or entry['shape']}"
+        received = f"{value.dtype} of shape {list(value.shape)}"
+        if expected != received:
+            refuse(f"`{name}`", expected, received)
+        getattr(self.readers[name], "check", check_finite)(value, entry)
+
+    def answer(self, inputs: dict) -> dict:
+        """Returns the answer for one sample as JSON values, by target."""
+        raw = self.predict(inputs)
+        return {
+            name: self.readers[name].answer(raw[name], entry)
+            for name, entry in self.outputs.items()
+        }
+
+    def samples(self, path: str) -> Iterator[dict[str, np.ndarray]]:
+        """Yields the samples of an .npz file: arrays by modality, by row.
+
+        It may hold `present` as well; a modality it lacks is absent.
+        """
+        if not zipfile.is_zipfile(path):
+            refuse(f"`{path}`", "an .npz file", "none")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        here = arrays.pop("present", None)
+        counts = {len(array) for array in arrays.values()}
+        if len(counts) != 1:
+            refuse(f"`{path}`", "arrays of one length", sorted(counts))
+        for i in range(counts.pop()):
+            row = {name: array[i] for name, array in arrays.items()}
+            for column, name in enumerate(self.present):
+                if here is not None and not here[i, column]:
+                    row.pop(name, None)
+            yield row

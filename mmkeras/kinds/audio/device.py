@@ -1,0 +1,73 @@
+"""Recordings on the device: PCM WAV at the model's rate."""
+
+import struct
+import wave
+
+import numpy as np
+from validation import refuse, size_of
+
+# The options of the runner that can be for such an input.
+LIVE = ("microphone", "window")
+
+
+def read(path: str, entry: dict) -> np.ndarray:
+    """Reads PCM WAV as float32 in [-1, 1], cut or padded to the length.
+
+    Returns:
+        `(samples,)`; of a longer recording, the part that `crop` names.
+    """
+    return window(path, entry, None)
+
+
+def frames(path: str, entry: dict) -> int:
+    """Returns the frames of a recording that can be read."""
+    window(path, entry, 0)
+    with wave.open(str(path), "rb") as file:
+        return file.getnframes()
+
+
+def window(path: str, entry: dict, start: int | None) -> np.ndarray:
+    """Reads from the frame `start` on; None goes by the model's `crop`."""
+    size, wanted = size_of(path), entry["shape"][0]
+    try:
+        with wave.open(str(path), "rb") as file:
+            check_header(file, path, size, entry)
+            if start is None:
+                late = max(0, file.getnframes() - wanted) // 2
+                start = late if entry["crop"] == "center" else 0
+            file.setpos(start)
+            data, width = file.readframes(wanted), file.getsampwidth()
+    except (wave.Error, EOFError, struct.error) as error:
+        refuse(f"`{path}`", "a PCM WAV file", error or "one that is cut")
+    sound = decode(data, width)
+    samples = np.zeros(wanted, np.float32)
+    samples[: len(sound)] = sound
+    return samples
+
+
+def check_header(file: wave.Wave_read, path: str, size: int, entry: dict):
+    """Raises ValueError unless a recording has one channel and the rate."""
+    channels, width, rate, count = file.getparams()[:4]
+    if (channels, rate) != (1, entry["sample_rate_hz"]):
+        expected = f"1 channel at {entry['sample_rate_hz']} Hz"
+        refuse(f"`{path}`", expected, f"{channels} channel(s) at {rate} Hz")
+    if not count or count * width > size:
+        promised = f"{count * width} bytes, as its header says"
+        refuse(f"`{path}`", f"a recording of {promised}", size)
+
+
+def decode(data: bytes, width: int) -> np.ndarray:
+    """Turns samples of 1 to 4 bytes into float32, rounded to 16 bits."""
+    # The sample sits in the top bytes of an int32, so one scale serves all.
+    raw = np.zeros((len(data) // width, 4), np.uint8)
+    raw[:, 4 - width :] = np.frombuffer(data, np.uint8).reshape(-1, width)
+    if width == 1:  # 8-bit WAV is unsigned
+        raw[:, 3] ^= 128
+    sound = np.rint(raw.view("<i4")[:, 0].astype(np.float32) / 65536)
+    return np.clip(sound, -32768, 32767) / 32768
+
+
+def draw(entry: dict, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns noise as the model reads sound, to compare machines by."""
+    shape = count, *entry["shape"]
+    return rng.uniform(-1, 1, shape).astype(np.float32)

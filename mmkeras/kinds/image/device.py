@@ -1,0 +1,17 @@
+"""Pictures on the device: PNG or JPEG of the model's size."""
+
+import numpy as np
+from picture import read_picture
+
+# The options of the runner that can be for such an input.
+LIVE = ("camera",)
+
+
+def read(path: str, entry: dict) -> np.ndarray:
+    """Returns a picture, `(height, width, channels)` of uint8."""
+    return read_picture(path, entry["shape"])
+
+
+def draw(entry: dict, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns noise as the model reads pictures, to compare machines by."""
+    return rng.integers(0, 256, (count, *entry["shape"]), dtype=np.uint8)

@@ -1,0 +1,57 @@
+"""Rows of a table on the device: cells with commas between them."""
+
+import csv
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+from validation import check_gaps, refuse
+
+# Keys of the manifest that name a file of the bundle.
+FILES = ("categories",)
+
+check = check_gaps
+
+
+def read(value: str, entry: dict) -> np.ndarray:
+    """Reads cells with commas: numbers, then the names of categories.
+
+    Returns:
+        `(size,)` of float32, NaN where a number is missing; a category is an
+        index: 0 missing, 1 unknown.
+    """
+    option = f"`--{entry['name']}`"
+    cells = [cell.strip() for cell in next(csv.reader([value]), [])]
+    known = known_categories(entry)
+    numbers = entry["shape"][0] - len(known)
+    try:
+        row = [float(cell or "nan") for cell in cells[:numbers]]
+    except ValueError:
+        refuse(option, "numbers with commas", value)
+    for cell, table in zip(cells[numbers:], known):
+        row.append(table.get(cell, 1) if cell else 0)
+    if len(cells) != entry["shape"][0]:
+        columns = [*entry.get("columns", []), *entry.get("categorical", [])]
+        order = f"of {columns}, " if columns else ""
+        expected = f"{order}of shape {entry['shape']}"
+        refuse(option, expected, f"float32 of shape [{len(cells)}]")
+    if np.isnan(row[:numbers]).all() and not any(row[numbers:]):
+        what = "a row with a known cell; leave it out if there is none"
+        refuse(option, what, value)
+    return np.array(row, np.float32)
+
+
+def known_categories(entry: dict) -> list[dict[str, int]]:
+    """Returns the index of each category, a table a column."""
+    if "categories" not in entry:
+        return []
+    tables = read_tables(entry["folder"] / entry["categories"])
+    return [{cell: i for i, cell in enumerate(tables[column], 2)}
+            for column in entry["categorical"]]  # fmt: skip
+
+
+@functools.cache
+def read_tables(path: Path) -> dict[str, list[str]]:
+    """Returns the categories that training knew, by column."""
+    return json.loads(path.read_text(encoding="utf-8"))
