@@ -1,5 +1,6 @@
 """Which code the runner runs: its own, as the manifest lists it, no other."""
 
+import configparser
 import json
 import shutil
 import subprocess
@@ -264,3 +265,11 @@ def test_only_what_the_kinds_need_is_shipped(modality, target, expected):
     files = bundle.code(spec)
     assert set(files) - set(bundle.RUNNERS) == expected
     assert all(path.is_file() for path in files.values())
+
+
+def test_an_installation_has_every_file_of_the_runner():
+    settings = configparser.ConfigParser()
+    settings.read(EXPORT.parent / "setup.cfg")
+    installed = settings["options.data_files"]["share/mmkeras"].split()
+    files = {f"export/{path.name}" for path in EXPORT.glob("*.py")}
+    assert set(installed) == files
