@@ -175,11 +175,9 @@ for _command in (
 
 def headline(entry: dict) -> str:
     """Returns a target's first metric as text, with its interval."""
-    from mmkeras.evaluation import HEADLINES
-
-    name = HEADLINES[entry["kind"]]
-    metric = entry["metrics"][name]
-    if metric["value"] is None:
+    name = entry["headline"]
+    metric = entry["metrics"].get(name)
+    if metric is None or metric["value"] is None:
         return f"{name} is not defined on this split"
     low, high = metric["low"], metric["high"]
     return f"{name} {metric['value']:.3f} ({low:.3f} to {high:.3f})"

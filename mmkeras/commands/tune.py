@@ -71,6 +71,6 @@ def tune(
         print(f"  {name} = {short(value)}")
     for target, metrics in sorted(result["test"].items()):
         if metrics:
-            name = headline(metrics)
+            name = headline(result, target)
             print(f"test, {target}: {name} {short(metrics[name]['value'])}")
     print(f"{out}/report.html\nNext: python -m mmkeras.export {out}/best")

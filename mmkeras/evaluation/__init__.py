@@ -1,20 +1,18 @@
 """Evaluation: how good a model is, compared with what, and where it fails."""
 
-from mmkeras.evaluation.baselines import constant_outputs
-from mmkeras.evaluation.between import recall_between
-from mmkeras.evaluation.evaluate import evaluate, write_evaluation
-from mmkeras.evaluation.measure import HEADLINES, measure
+from mmkeras.evaluation.evaluate import (
+    class_rows,
+    evaluate,
+    write_evaluation,
+)
 from mmkeras.evaluation.predict import predict
 from mmkeras.evaluation.report import render_report
 from mmkeras.evaluation.subsets import subsets, without
 
 __all__ = [
-    "HEADLINES",
-    "constant_outputs",
+    "class_rows",
     "evaluate",
-    "measure",
     "predict",
-    "recall_between",
     "render_report",
     "subsets",
     "without",

@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.evaluation.baselines import constant_outputs
-from mmkeras.evaluation.decisions import as_category
-from mmkeras.evaluation.measure import measure, per_class
 from mmkeras.evaluation.predict import predict
 from mmkeras.evaluation.subsets import subsets, without
-from mmkeras.evaluation.worst import confusion, points, worst_samples
+from mmkeras.evaluation.worst import worst_samples
+from mmkeras.metrics import (
+    Decisions,
+    confusion,
+    finite,
+    has_label,
+    measure,
+    per_class,
+)
 
 
 def evaluate(
@@ -33,7 +38,7 @@ def evaluate(
         model: Keras model from `{modality: x}` to `{target: y}`.
         dataset: Batches of `({modality: x}, {target: y},
             {target: sample_weight})` in a fixed order.
-        targets: Specs by name, with `kind`, and `classes` or `unit`.
+        targets: Targets of a spec by name.
         optional: Names of the optional modalities; each is taken away in
             turn, and each is left alone.
         statistics: Statistics of the training split by target, for the
@@ -49,9 +54,9 @@ def evaluate(
     Returns:
         JSON values only; None where something is not defined:
         `{"samples", "resamples", "confidence", "seed", "modalities",
-        "optional", "targets": {target: {"kind", "classes", "unit", "count",
-        "metrics", "baselines", "subsets", "per_class", "confusion",
-        "points", "worst"}}}`.
+        "optional", "targets": {target: {"kind", "classes", "unit",
+        "headline", "count", "metrics", "baselines", "subsets", "per_class",
+        "counted", "confusion", "points", "worst"}}}`.
 
     Example:
 
@@ -80,19 +85,20 @@ def evaluate(
         "targets": {},
     }
     for name, target in sorted(targets.items()):
-        score = functools.partial(_score, name, target.kind, resamples, seed)
-        entry = _describe(name, target, *everything)
+        score = functools.partial(_score, name, target, resamples, seed)
         known = (statistics or {}).get(name, {})
-        constant = _constant(name, entry, everything, known, train_samples)
-        entry["metrics"] = score(everything)
-        entry["baselines"] = [
-            *({**c, "metrics": score(c["metrics"])} for c in constant),
-            *_trained(baselines or {}, name),
-        ]
-        entry["subsets"] = [
-            {**subset, "metrics": score(found)} for subset, found in taken
-        ]
-        result["targets"][name] = entry
+        constant = _constant(name, target, everything, known, train_samples)
+        result["targets"][name] = {
+            **_describe(name, target, *everything),
+            "metrics": score(everything),
+            "baselines": [
+                *({**c, "metrics": score(c["metrics"])} for c in constant),
+                *_trained(baselines or {}, name),
+            ],
+            "subsets": [
+                {**subset, "metrics": score(found)} for subset, found in taken
+            ],
+        }
     return result
 
 
@@ -130,53 +136,61 @@ def _check_names(model: Any, targets: Mapping[str, Any]) -> None:
 
 def _describe(name, target, predictions, labels, weights) -> dict[str, Any]:
     """Returns what the report shows of one target, besides metrics."""
-    kind, classes = target.kind, list(getattr(target, "classes", ()))
-    found = (kind, labels[name], predictions[name], weights[name])
+    found = labels[name], predictions[name], weights[name]
     entry: dict[str, Any] = {
-        "kind": kind,
-        "classes": classes,
+        "kind": target.kind,
+        "classes": list(target.class_names),
         "unit": getattr(target, "unit", ""),
-        "count": _labelled(weights[name]),
-        "worst": worst_samples(*found, classes),
+        "headline": target.headline,
+        "count": int(has_label(weights[name]).sum()),
+        "worst": worst_samples(target, *found),
     }
-    if kind == "number":
-        entry["points"] = points(*found)
-    elif kind != "embedding":
-        entry["per_class"] = per_class(*as_category(*found), classes)
-    if kind in ("category", "ordinal", "sequence"):
-        entry["confusion"] = confusion(*as_category(*found))
+    points = target.points(*found)
+    if points is not None:
+        entry["points"] = points
+    seen = target.decisions(*found)
+    if seen is not None:
+        entry["counted"] = target.counted
+        entry["per_class"] = class_rows(target.class_names, seen)
+        if seen.exclusive:
+            entry["confusion"] = confusion(seen).tolist()
     return entry
 
 
-def _labelled(weights: np.ndarray) -> int:
-    """Returns how many samples have a label, if for one step only."""
-    return int((weights > 0).reshape(len(weights), -1).any(axis=1).sum())
+def class_rows(names: Sequence[str], seen: Decisions) -> list[dict[str, Any]]:
+    """Returns support, precision, recall, F1 and ROC-AUC of each class.
+
+    Args:
+        names: Of the classes.
+        seen: Decisions about them.
+    """
+    if not len(seen.weights):
+        return []
+    found = per_class(seen)
+    support = found.pop("support")
+    return [
+        {
+            "class": name,
+            "support": int(support[place]),
+            **{key: finite(values[place]) for key, values in found.items()},
+        }
+        for place, name in enumerate(names)
+    ]
 
 
-def _score(name, kind, resamples, seed, found):
+def _score(name, target, resamples, seed, found):
     outputs, labels, weights = (part[name] for part in found)
-    return measure(kind, labels, outputs, weights, resamples, seed)
+    figures = target.figures(labels, outputs, weights)
+    return measure(figures, resamples, seed)
 
 
-def _constant(name, entry, everything, known, train_samples):
+def _constant(name, target, everything, known, train_samples):
     """Yields what knows the training labels alone, outputs for metrics."""
-    outputs = constant_outputs(
-        entry["kind"],
-        len(everything[0][name]),
-        known,
-        entry["classes"],
-        train_samples,
-    )
-    if outputs is not None:
-        label = {
-            "categories": "class frequencies",
-            "number": "mean of training",
-        }.get(entry["kind"], "majority class")
-        if entry["kind"] == "sequence":
-            shape = everything[0][name].shape
-            outputs = np.broadcast_to(outputs[:, None], shape)
-        found = ({name: outputs}, *everything[1:])
-        yield {"name": label, "trained": False, "metrics": found}
+    constant = target.constant(known, train_samples)
+    if constant is not None:
+        shape = everything[0][name].shape
+        found = ({name: np.broadcast_to(constant, shape)}, *everything[1:])
+        yield {"name": target.baseline, "trained": False, "metrics": found}
 
 
 def _trained(baselines, name):

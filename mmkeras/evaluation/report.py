@@ -9,34 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras.evaluation import figures
-from mmkeras.evaluation.measure import HEADLINES
 from mmkeras.evaluation.pages import page_environment
 from mmkeras.evaluation.samples import show_sample
 from mmkeras.evaluation.worst import gather
+from mmkeras.metrics import describe
 
 # A table of more classes than this is not readable.
 MAX_TABLE = 26
-METRICS = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "subset_accuracy": "Subset accuracy",
-    "macro_precision": "Precision (macro)",
-    "macro_recall": "Recall (macro)",
-    "macro_f1": "F1 (macro)",
-    "micro_f1": "F1 (micro)",
-    "roc_auc": "ROC-AUC",
-    "mae": "Mean absolute error",
-    "rmse": "Root mean squared error",
-    "r2": "R²",
-    "correlation": "Correlation",
-    "kappa": "Kappa (quadratic weights)",
-    "change_f1": "F1 of changes",
-    "recall_at_1": "Recall at 1",
-    "recall_at_5": "Recall at 5",
-    "recall_at_10": "Recall at 10",
-}
-# Named in the unit of the target, and better when smaller.
-IN_UNITS = ("mae", "rmse")
 
 
 def render_report(
@@ -73,6 +52,8 @@ def render_report(
         "score": score_of,
         "number": number_of,
         "percent": percent,
+        "label": lambda name: describe(name).label,
+        "in_units": lambda name: describe(name).in_units,
     }
     shown = _worst_inputs(result, dataset, modalities or {}, tokenizers or {})
     page = environment.get_template("report.html.j2")
@@ -87,8 +68,6 @@ def render_report(
         curves=learning_curves(history) if history else [],
         shown=shown,
         ids=list(ids or []),
-        metric_names=METRICS,
-        in_units=IN_UNITS,
     )
 
 
@@ -143,16 +122,16 @@ def learning_curves(path: str | Path) -> list:
 
 def _target(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Returns one target's entry with its charts."""
-    headline = HEADLINES[entry["kind"]]
+    told = describe(entry["headline"])
     large = len(entry["classes"]) > MAX_TABLE
-    made = {**entry, "name": name, "headline": headline, "large": large}
+    made = {**entry, "name": name, "large": large}
     made["chart"] = made["picture"] = None
-    rows = _compared(entry, headline)
+    rows = _compared(entry, entry["headline"])
     if len(rows) > 1:
         unit = f" ({entry['unit']})" if entry["unit"] else ""
-        suffix = unit if headline in IN_UNITS else ""
-        made["chart"] = figures.compared(rows, METRICS[headline] + suffix)
-    if entry["kind"] == "number" and entry["points"]:
+        suffix = unit if told.in_units else ""
+        made["chart"] = figures.compared(rows, told.label + suffix)
+    if entry.get("points"):
         made["picture"] = figures.scatter(entry["points"], entry["unit"])
     if "confusion" in entry and large:
         made["picture"] = figures.heatmap(entry["confusion"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmkeras.metrics.figures import Figures, Sums, labelled, of_sums
+from mmkeras.metrics.figures import Figures, Sums, labelled, means, of_sums
 
 # A variance that is smaller, as a share of the squares that it is the
 # difference of, is what is left of rounding.
@@ -26,12 +26,12 @@ def regression(
     labels = labels.reshape(-1).astype("float64")
     outputs = outputs.reshape(-1).astype("float64")
     error = outputs - labels
+    mae = means(weights, mae=np.abs(error))
     # Centred first: sums of squares of large numbers lose their digits.
     centre = np.average(labels, weights=weights) if len(labels) else 0.0
     labels, outputs = labels - centre, outputs - centre
     rows = {
         "weight": np.ones(len(labels)),
-        "error": np.abs(error),
         "error_squared": error**2,
         "label": labels,
         "label_squared": labels**2,
@@ -40,8 +40,8 @@ def regression(
         "product": labels * outputs,
     }
     rows = {name: row * weights for name, row in rows.items()}
-    names = ("mae", "rmse", "r2", "correlation")
-    return Figures(len(labels), {names: of_sums(rows, _of_sums)})
+    names = ("rmse", "r2", "correlation")
+    return Figures(len(labels), {**mae.parts, names: of_sums(rows, _of_sums)})
 
 
 def _of_sums(sums: Sums) -> dict[str, np.ndarray]:
@@ -50,7 +50,6 @@ def _of_sums(sums: Sums) -> dict[str, np.ndarray]:
     outputs = _variance(mean["output"], mean["output_squared"])
     together = mean["product"] - mean["label"] * mean["output"]
     return {
-        "mae": mean["error"],
         "rmse": np.sqrt(mean["error_squared"]),
         "r2": 1 - mean["error_squared"] / labels,
         "correlation": together / np.sqrt(labels * outputs),

@@ -45,8 +45,9 @@ class Target(Kind):
     # What the last layer applies: "softmax", "sigmoid" or "linear". Outputs
     # of several models are pooled by it; None where they cannot be.
     activation: ClassVar[str | None] = None
-    # What knows the training labels alone.
+    # What knows the training labels alone, and what decisions are about.
     baseline: ClassVar[str] = "majority class"
+    counted: ClassVar[str] = "Samples"
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,8 +1,7 @@
 """Comparisons that were never trained: answers of which the truth is known."""
 
-from types import SimpleNamespace
-
 import numpy as np
+from target_toys import target_of
 
 from mmkeras.kinds import Audio, Image
 from mmkeras.studies.compare.measured import (
@@ -12,7 +11,7 @@ from mmkeras.studies.compare.measured import (
 )
 
 CLASSES = ["ant", "bee", "cat"]
-TARGETS = {"animal": SimpleNamespace(kind="category", classes=CLASSES)}
+TARGETS = {"animal": target_of("category", classes=CLASSES)}
 MODALITIES = {
     "image": Image(kind="image", column="i", height=8, width=8),
     "sound": Audio(

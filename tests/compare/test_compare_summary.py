@@ -1,10 +1,9 @@
 """What a comparison says of arms whose truth is known."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from compare_toys import COUNTS, TARGETS, toy
+from target_toys import target_of
 
 from mmkeras.studies.compare.conclusion import conclude, undecided
 from mmkeras.studies.compare.summary import summarise
@@ -219,7 +218,7 @@ def test_a_smaller_error_is_the_better_arm():
     report = summarise(
         header,
         results,
-        {"size": SimpleNamespace(kind="number", unit="mm")},
+        {"size": target_of("number", unit="mm")},
         lambda r, _: (labels, outputs[r["arm"], r["seed"]], weights),
         {"size": {"mean": 50.0, "std": 10.0}},
     )

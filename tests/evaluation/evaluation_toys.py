@@ -1,16 +1,15 @@
 """A model made of NumPy whose answers depend on what is present."""
 
-from types import SimpleNamespace
-
 import numpy as np
+from target_toys import target_of
 
 from mmkeras.kinds import Audio, Image, Text, Vector
 
 CLASSES = ["zero", "one", "two"]
 TARGETS = {
-    "digit": SimpleNamespace(kind="category", classes=CLASSES),
-    "size": SimpleNamespace(kind="number", unit="mm"),
-    "tags": SimpleNamespace(kind="categories", classes=["a", "b"]),
+    "digit": target_of("category", classes=CLASSES),
+    "size": target_of("number", unit="mm"),
+    "tags": target_of("categories", classes=["a", "b"]),
 }
 MODALITIES = {
     # Fewer samples a second than a spec may have.

@@ -1,7 +1,6 @@
 """The whole evaluation: what it holds, compares, and writes."""
 
 import json
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,17 +12,17 @@ from evaluation_toys import (
     ToyModel,
     toy_batches,
 )
+from target_toys import target_of
 
 from mmkeras import artefact
 from mmkeras.evaluation import (
-    constant_outputs,
     evaluate,
-    measure,
     predict,
     subsets,
     without,
     write_evaluation,
 )
+from mmkeras.metrics import measure
 
 STATISTICS = {
     "digit": {"counts": {"zero": 5, "one": 30, "two": 10}},
@@ -175,7 +174,7 @@ def test_predictions_keep_the_order_of_a_keras_model_and_its_data():
         np.testing.assert_allclose(outputs["size"][:, 0], table.sum(axis=1))
         np.testing.assert_array_equal(found["size"], labels)
         np.testing.assert_array_equal(weights["size"], np.ones(5))
-    targets = {"size": SimpleNamespace(kind="number", unit="")}
+    targets = {"size": target_of("number", unit="")}
     result = evaluate(model, [arrays], targets, resamples=5)
     assert result["modalities"] == ["table"]
     assert result["targets"]["size"]["subsets"] == []
@@ -227,43 +226,47 @@ def test_every_subset_is_named_once(optional, modalities, names):
 
 
 @pytest.mark.parametrize(
-    ("kind", "statistics", "arguments", "expected"),
+    ("kind", "classes", "statistics", "samples", "expected"),
     [
         (
             "category",
+            CLASSES,
             {"counts": {"zero": 1, "two": 3}},
-            {"classes": CLASSES},
+            None,
             [0.25, 0, 0.75],
         ),
         (
             "categories",
+            ["a", "b"],
             {"counts": {"a": 1, "b": 3}},
-            {"classes": ["a", "b"], "train_samples": 4},
+            4,
             [0.25, 0.75],
         ),
-        ("number", {"mean": 4.0}, {}, [4.0]),
-        ("number", {}, {}, None),
-        ("category", {"counts": {}}, {"classes": CLASSES}, None),
-        ("categories", {"counts": {"a": 1}}, {"classes": ["a"]}, None),
-        ("category", {}, {"classes": CLASSES}, None),
+        ("number", None, {"mean": 4.0}, None, [4.0]),
+        ("number", None, {}, None, None),
+        ("category", CLASSES, {"counts": {}}, None, None),
+        ("categories", ["a", "b"], {"counts": {"a": 1}}, None, None),
+        ("category", CLASSES, {}, None, None),
+        ("embedding", None, {"identities": 3}, 9, None),
     ],
 )
 def test_a_constant_knows_the_training_labels_alone(
-    kind, statistics, arguments, expected
+    kind, classes, statistics, samples, expected
 ):
-    outputs = constant_outputs(kind, 2, statistics, **arguments)
+    target = target_of(kind, **({"classes": classes} if classes else {}))
+    output = target.constant(statistics, samples)
     if expected is None:
-        assert outputs is None
+        assert output is None
     else:
-        np.testing.assert_allclose(outputs, [expected, expected])
+        np.testing.assert_allclose(output, expected)
 
 
 def test_the_majority_class_scores_its_share():
-    outputs = constant_outputs(
-        "category", 4, {"counts": {"zero": 9, "one": 1}}, CLASSES
-    )
+    target = target_of("category", classes=CLASSES)
+    output = target.constant({"counts": {"zero": 9, "one": 1}})
     labels = np.array([0, 0, 0, 2])
-    got = measure("category", labels, outputs, resamples=0)
+    outputs = np.broadcast_to(output, (4, 3))
+    got = measure(target.figures(labels, outputs), resamples=0)
     assert got["accuracy"]["value"] == 0.75
 
 

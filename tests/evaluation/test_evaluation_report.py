@@ -16,6 +16,7 @@ from evaluation_toys import (
     toy_batches,
 )
 from PIL import Image
+from target_toys import target_of
 
 from mmkeras.evaluation import evaluate, render_report
 from mmkeras.evaluation.report import learning_curves, number_of, score_of
@@ -59,9 +60,9 @@ class Page(html.parser.HTMLParser):
 def evil():
     """A result whose classes, unit and ids all try to break out."""
     targets = {
-        "digit": SimpleNamespace(kind="category", classes=[EVIL, "one", "two"]),
-        "size": SimpleNamespace(kind="number", unit=EVIL),
-        "tags": SimpleNamespace(kind="categories", classes=[EVIL, "b"]),
+        "digit": target_of("category", classes=[EVIL, "one", "two"]),
+        "size": target_of("number", unit=EVIL),
+        "tags": target_of("categories", classes=[EVIL, "b"]),
     }
     return evaluate(
         ToyModel(),
@@ -169,7 +170,7 @@ def test_many_classes_become_a_picture():
         output={"kind": None},
         predict_on_batch=lambda x: {"kind": draw.dirichlet(np.ones(40), 80)},
     )
-    targets = {"kind": SimpleNamespace(kind="category", classes=classes)}
+    targets = {"kind": target_of("category", classes=classes)}
     result = evaluate(model, [batch], targets, resamples=5)
     page = render_report(result, title="many")
     Page(page)

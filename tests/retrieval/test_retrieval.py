@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from mmkeras import artefact
 from mmkeras.commands import retrieve as commands
 from mmkeras.data import load_data, prepare
-from mmkeras.evaluation.between import recall_between
 from mmkeras.heads import Category, Embedding
+from mmkeras.metrics import recall_between
 from mmkeras.runs import describe_run
 from mmkeras.studies.retrieval import (
     Index,

@@ -37,6 +37,7 @@ class Sequence(Category):
     boosts: ClassVar[bool] = False
     device_keys: ClassVar[tuple[str, ...]] = ("classes", "steps")
     web: ClassVar[str | None] = None
+    counted: ClassVar[str] = "Steps"
 
     @property
     def shape(self) -> tuple[int, ...]:

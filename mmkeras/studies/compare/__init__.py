@@ -1,7 +1,7 @@
 """The comparison: which strategy is better for these data, and do they tell?
 
 `compare` trains every arm with every seed under one budget and writes the
-report; `statistics`, `summary` and `report` work on what was measured alone,
+report; `summary` and `report` work on what was measured alone,
 without TensorFlow.
 """
 

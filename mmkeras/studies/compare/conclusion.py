@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmkeras.evaluation.report import METRICS
-from mmkeras.metrics import seeds_for, smallest_p
+from mmkeras.metrics import describe, seeds_for, smallest_p
 from mmkeras.studies.compare.words import and_, labels_of, points, value_of
 
 Entry = Mapping[str, Any]
@@ -104,7 +103,7 @@ def _named(names: Sequence[str]) -> str:
 
 def _values(entry: Entry, table: Entry, names: Sequence[str]) -> str:
     means = [value_of(entry, table[name]["mean"]) for name in names]
-    label = METRICS[entry["metric"]].lower()
+    label = describe(entry["metric"]).label.lower()
     return f"{label} {means[0]} against {and_(means[1:])}"
 
 

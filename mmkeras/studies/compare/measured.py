@@ -12,22 +12,12 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.evaluation import measure, predict, subsets, without
-from mmkeras.evaluation.decisions import as_category
-from mmkeras.evaluation.measure import HEADLINES, per_class
+from mmkeras.evaluation import class_rows, predict, subsets, without
+from mmkeras.metrics import finite
 from mmkeras.studies.compare.noise import noisy
 
 FOLDER = "measured"
 KIND = "measured"
-# What a head's own metric is called during training.
-CURVES = {
-    "category": "accuracy",
-    "categories": "accuracy",
-    "ordinal": "accuracy",
-    "sequence": "accuracy",
-    "number": "rmse",
-    "embedding": "recall_at_1",
-}
 PARTS = ("output", "label", "weight")
 Found = tuple[dict, dict, dict]
 
@@ -36,10 +26,10 @@ def figures_of(found: Found, targets: Mapping[str, Any]) -> dict[str, Any]:
     """Returns every metric of one pass over the test split, by target."""
     return {
         name: {
-            metric: entry["value"]
-            for metric, entry in measure(
-                target.kind, *_of(found, name), resamples=0
-            ).items()
+            figure: finite(value)
+            for figure, value in target.figures(*_of(found, name))
+            .values()
+            .items()
         }
         for name, target in targets.items()
     }
@@ -49,17 +39,12 @@ def classes_of(found: Found, targets: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the F1 of each class, by target; none where it has no classes."""
     figures = {}
     for name, target in targets.items():
-        if target.kind in ("number", "embedding"):
-            continue
-        labels, outputs, weights = _of(found, name)
-        rows = per_class(
-            *as_category(target.kind, labels, outputs, weights),
-            list(target.classes),
-        )
-        figures[name] = [
-            {"class": row["class"], "support": row["support"], "f1": row["f1"]}
-            for row in rows
-        ]
+        seen = target.decisions(*_of(found, name))
+        if seen is not None:
+            figures[name] = [
+                {key: row[key] for key in ("class", "support", "f1")}
+                for row in class_rows(target.class_names, seen)
+            ]
     return figures
 
 
@@ -99,7 +84,7 @@ def headlines_of(
     """Returns the first figure of each target; None where it has none."""
     figures = figures_of(found, targets)
     return {
-        name: figures[name].get(HEADLINES[target.kind])
+        name: figures[name].get(target.headline)
         for name, target in targets.items()
     }
 
@@ -122,7 +107,7 @@ def curve(
     """
     found = {}
     for name, target in targets.items():
-        metric = CURVES[target.kind]
+        metric = target.training_metric
         values = history.get(f"val_{name}_{metric}")
         if values is None and len(targets) == 1:
             values = history.get(f"val_{metric}")

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmkeras.evaluation.report import METRICS
+from mmkeras.metrics import describe
 from mmkeras.studies.compare.drawing import Picture, dots, lines, picture
-from mmkeras.studies.compare.words import SHARES, labels_of, share_of
+from mmkeras.studies.compare.words import labels_of, share_of
 
 # More classes than this are no picture; the table has them all.
 MAX_CLASSES = 26
@@ -74,7 +74,8 @@ def _result(entry: Entry, report: Entry) -> Iterator[tuple]:
 
 
 def _pairs(entry: Entry, report: Entry) -> Iterator[tuple]:
-    scale = 100 if entry["metric"] in SHARES else 1
+    told = describe(entry["metric"])
+    scale = 100 if told.share else 1
     rows = [
         {
             "name": f"{row['first']} − {row['second']}, "
@@ -89,7 +90,7 @@ def _pairs(entry: Entry, report: Entry) -> Iterator[tuple]:
         for row in entry["pairs"]
     ]
     unit = "points" if scale == 100 else entry["unit"]
-    label = f"difference in {METRICS[entry['metric']].lower()}, {unit}"
+    label = f"difference in {told.label.lower()}, {unit}"
     title = "Is one better? Grey: the data do not decide"
     if len(rows) > 1:
         # An interval of one pair may leave out 0 where nothing is decided.
@@ -135,7 +136,7 @@ def _budget(entry: Entry, report: Entry) -> Iterator[tuple]:
         ]  # fmt: skip
         if not series:
             continue
-        label = METRICS[series[0]["metric"]].lower()
+        label = describe(series[0]["metric"]).label.lower()
         spent = "samples seen" if "samples" in series[0] else "seconds"
         draw = lines(series, f"{label} (validation)")(
             f"{spent}, pretraining included"
@@ -196,6 +197,6 @@ def _places(report: Entry) -> dict[str, int]:
 
 
 def _label(entry: Entry) -> str:
-    label = METRICS[entry["metric"]]
-    units = entry["unit"] and entry["metric"] not in SHARES
-    return f"{label} ({entry['unit']})" if units else label
+    told = describe(entry["metric"])
+    units = entry["unit"] and not told.share
+    return f"{told.label} ({entry['unit']})" if units else told.label

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras.evaluation.pages import page_environment
-from mmkeras.evaluation.report import METRICS, number_of
+from mmkeras.evaluation.report import number_of
+from mmkeras.metrics import describe
 from mmkeras.studies.compare.conclusion import undecided
 from mmkeras.studies.compare.drawing import ARMS, Picture
 from mmkeras.studies.compare.pictures import cost_picture, fused_of, pictures
@@ -37,7 +38,7 @@ def render_report(report: Entry) -> tuple[str, list[Picture]]:
         cost_pictures=costs,
         fused=fused_of(report),
         arms=[variable for variable, _ in ARMS.values()],
-        metric_names=METRICS,
+        describe=describe,
         labels_of=labels_of,
         points=points,
         value_of=value_of,
@@ -95,7 +96,7 @@ def as_text(report: Entry) -> str:
     for name, entry in report["targets"].items():
         if not entry["samples"]:
             continue
-        lines.append(f"{name}: {METRICS[entry['metric']].lower()} (95 %)")
+        lines.append(f"{name}: {_label(entry)} (95 %)")
         for fraction in report["fractions"][::-1]:
             rows = [r for r in entry["table"] if r["fraction"] == fraction]
             lines.append(f"  {labels_of(fraction)}")
@@ -105,6 +106,10 @@ def as_text(report: Entry) -> str:
             lines.append(f"    {_line(entry, majority)}")
         lines += ["", *entry["conclusion"], *undecided(entry, report), ""]
     return "\n".join(lines)
+
+
+def _label(entry: Entry) -> str:
+    return describe(entry["metric"]).label.lower()
 
 
 def _line(entry: Entry, row: Entry) -> str:

@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.evaluation.measure import HEADLINES
-from mmkeras.metrics import estimate
-from mmkeras.studies.compare.measured import CURVES
-from mmkeras.studies.compare.words import SHARES
+from mmkeras.metrics import describe, estimate
 
 NOTHING = {"mean": None, "low": None, "high": None}
 SPENT = ("steps", "samples", "seconds", "multiply_adds")
@@ -34,10 +31,10 @@ def costs(header: Mapping[str, Any], results: Results) -> list[dict]:
 
 
 def curves(
-    name: str, kind: str, header: Mapping[str, Any], results: Results
+    name: str, target: Any, header: Mapping[str, Any], results: Results
 ) -> list[dict]:
     """Returns the rows of `curves`; an arm without a figure has none."""
-    rows = []
+    rows, metric = [], target.training_metric
     by_time = header["budget"]["kind"] == "seconds"
     for fraction in header["fractions"]:
         for arm in header["arms"]:
@@ -48,7 +45,7 @@ def curves(
             if not lines or len(lines) < len(runs):
                 continue
             steps, values = _together(lines)
-            spans = [span_of(estimate(v), CURVES[kind]) for v in values.T]
+            spans = [span_of(estimate(v), metric) for v in values.T]
             ends = {end: [span[end] for span in spans] for end in NOTHING}
             samples = [int(step) * header["batch_size"] for step in steps]
             along = (
@@ -60,7 +57,7 @@ def curves(
                 {
                     "fraction": fraction,
                     "arm": arm["name"],
-                    "metric": CURVES[kind],
+                    "metric": metric,
                     **along,
                     **ends,
                 }
@@ -83,10 +80,10 @@ def _together(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def harder(
-    name: str, kind: str, header: Mapping[str, Any], results: Results
+    name: str, target: Any, header: Mapping[str, Any], results: Results
 ) -> dict[str, list[dict]]:
     """Returns the rows of `absent` and of `noise`, with the most labels."""
-    metric = HEADLINES[kind]
+    metric = target.headline
     absent, noise = [], []
     for arm, runs in _most(header, results):
         clean = over_seeds([run["clean"][name] for run in runs], metric)
@@ -155,8 +152,10 @@ def over_seeds(
 
 def span_of(found: Mapping[str, float], metric: str) -> dict[str, float]:
     """Returns mean and interval of a figure, cut where it cannot be."""
-    most = 1.0 if metric in SHARES else math.inf
-    return {end: min(most, max(0.0, found[end])) for end in NOTHING}
+    told = describe(metric)
+    most = 1.0 if told.share else math.inf
+    least = 0.0 if told.share or told.smaller_is_better else -math.inf
+    return {end: min(most, max(least, found[end])) for end in NOTHING}
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:

@@ -42,10 +42,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmkeras.evaluation.measure import HEADLINES
 from mmkeras.studies.compare import rows
 from mmkeras.studies.compare.conclusion import conclude
-from mmkeras.studies.compare.scores import SMALLER
 from mmkeras.studies.compare.table import Answers, Table, corrected, majority
 
 
@@ -64,7 +62,7 @@ def summarise(
             `batch_size`, `resamples`, `budget`, `seeds`, `fractions` and
             `arms`.
         results: What was measured of each run.
-        targets: Specs by name.
+        targets: Targets of the spec by name.
         answers: From one of `results` and a target to labels, outputs and
             weights of the test samples.
         statistics: Of the targets in the training split.
@@ -88,12 +86,12 @@ def summarise(
 def _target(name, target, header, results, table, statistics):
     fused = [a["name"] for a in header["arms"] if a["modality"] is None]
     alone = [a["name"] for a in header["arms"] if a["modality"] is not None]
-    fractions = header["fractions"]
+    fractions, told = header["fractions"], target.describe(target.headline)
     return {
         "kind": target.kind,
         "unit": getattr(target, "unit", ""),
-        "metric": HEADLINES[target.kind],
-        "smaller_is_better": HEADLINES[target.kind] in SMALLER,
+        "metric": target.headline,
+        "smaller_is_better": told.smaller_is_better,
         "samples": table.samples,
         "table": [
             table.row(fraction, arm["name"])
@@ -109,7 +107,7 @@ def _target(name, target, header, results, table, statistics):
             ]
         ),
         "alone": [table.pair(fractions[-1], fused[0], a) for a in alone],
-        "curves": rows.curves(name, target.kind, header, results),
-        **rows.harder(name, target.kind, header, results),
+        "curves": rows.curves(name, target, header, results),
+        **rows.harder(name, target, header, results),
         "classes": rows.classes(name, header, results),
     }

@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.evaluation.baselines import constant_outputs
-from mmkeras.evaluation.measure import HEADLINES, measure
-from mmkeras.metrics import CONFIDENCE, estimate, holm, paired
+from mmkeras.metrics import (
+    CONFIDENCE,
+    estimate,
+    holm,
+    measure,
+    paired,
+    resample,
+)
 from mmkeras.studies.compare.rows import NOTHING, mean_of, span_of
-from mmkeras.studies.compare.scores import headline, labelled_samples, resample
 
 Answers = Callable[
     [Mapping[str, Any], str], tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -40,23 +44,24 @@ class Table:
         results: Sequence[Mapping[str, Any]],
         answers: Answers,
     ) -> None:
-        self.name, self.header, self.kind = name, header, target.kind
+        self.name, self.header, self.headline = name, header, target.headline
         self.by_run = {
             (each["fraction"], each["arm"], each["seed"]): each
             for each in results
         }
-        metrics, self.samples = {}, 0
+        figures, self.samples = {}, 0
         for key, result in self.by_run.items():
             self.truth = answers(result, name)
-            labels, outputs, weights = self.truth
-            self.samples = int(labelled_samples(weights).sum())
-            if self.samples:
-                metrics[key] = headline(target.kind, labels, outputs, weights)
-        ones = np.ones((1, self.samples))
-        self.values = {key: float(m(ones)[0]) for key, m in metrics.items()}
-        self.resampled = resample(
-            metrics, max(1, self.samples), header["resamples"], seed=0
-        )
+            figures[key] = target.figures(*self.truth).only(self.headline)
+            self.samples = figures[key].samples
+        self.values = {
+            key: each.values().get(self.headline, math.nan)
+            for key, each in figures.items()
+        }
+        resampled = resample(figures, header["resamples"], seed=0)
+        self.resampled = {
+            key: found[self.headline] for key, found in resampled.items()
+        }
 
     def of(self, fraction: float, arm: str) -> tuple[list[float], np.ndarray]:
         """Returns the figures of an arm's seeds, and those resampled.
@@ -79,7 +84,7 @@ class Table:
         span = NOTHING
         if values is not None:
             found = estimate(values, resampled, self.samples)
-            span = span_of(found, HEADLINES[self.kind])
+            span = span_of(found, self.headline)
         return {
             "fraction": fraction,
             "arm": arm,
@@ -120,28 +125,17 @@ def majority(
     """Returns the figure of what knows the training labels alone, or None.
 
     Args:
-        target: Spec of the target.
+        target: The target.
         table: Its table.
         statistics: Of the target in the training split.
     """
     labels, outputs, weights = table.truth
-    constant = constant_outputs(
-        target.kind,
-        len(labels),
-        statistics,
-        list(getattr(target, "classes", ())),
-        table.header["counts"]["train"],
-    )
+    samples = table.header["counts"]["train"]
+    constant = target.constant(statistics, samples)
     if constant is None or not table.samples:
         return None
-    if target.kind == "sequence":
-        constant = np.broadcast_to(constant[:, None], outputs.shape)
-    resamples = table.header["resamples"]
-    found = measure(target.kind, labels, constant, weights, resamples)
-    found = found[HEADLINES[target.kind]]
-    name = {
-        "categories": "class frequencies",
-        "number": "mean of training",
-    }.get(target.kind, "majority class")
+    constant = np.broadcast_to(constant, outputs.shape)
+    figure = target.figures(labels, constant, weights).only(target.headline)
+    found = measure(figure, table.header["resamples"])[target.headline]
     ends = {"mean": found["value"], "low": found["low"], "high": found["high"]}
-    return {"name": name, **ends}
+    return {"name": target.baseline, **ends}

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmkeras.evaluation.report import number_of
+from mmkeras.metrics import describe
 
-# Figures that are a share of something, told in points of a hundred.
-SHARES = ("accuracy", "macro_f1", "recall_at_1", "f1")
 Entry = Mapping[str, Any]
 
 
@@ -24,14 +23,14 @@ def share_of(fraction: float) -> str:
 
 def value_of(entry: Entry, value: float) -> str:
     """Returns a figure for reading, with its unit: "0.912", "4.1 mm"."""
-    if entry["metric"] in SHARES:
+    if describe(entry["metric"]).share:
         return f"{value:.3f}"
     return f"{number_of(value)} {entry['unit']}".strip()
 
 
 def points(entry: Entry, value: float, named: bool = True) -> str:
     """Returns a difference: "4.7 points" of a share, else in its unit."""
-    if entry["metric"] not in SHARES:
+    if not describe(entry["metric"]).share:
         said = f"{number_of(value)} {entry['unit'] if named else ''}"
         return said.strip()
     said = f"{100 * value:.1f}".replace("-0.0", "0.0")

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.evaluation import HEADLINES, measure, predict
+from mmkeras.evaluation import predict
+from mmkeras.metrics import finite
 from mmkeras.runs import describe_run
 from mmkeras.training import save_run
 
@@ -26,9 +27,9 @@ def figures_of(
     """Returns each metric of each target, `{target: {metric: value}}`."""
     found = {}
     for name, target in targets.items():
-        parts = outputs[name], labels[name], weights[name]
-        metrics = measure(target.kind, parts[1], parts[0], parts[2], 0)
-        found[name] = {key: value["value"] for key, value in metrics.items()}
+        figures = target.figures(labels[name], outputs[name], weights[name])
+        values = figures.values()
+        found[name] = {key: finite(value) for key, value in values.items()}
     return found
 
 
@@ -87,7 +88,7 @@ def write_ensemble(
 def table(result: Mapping[str, Any], targets: Mapping[str, Any]) -> str:
     """Returns members and ensemble as lines of text, one a model."""
     columns = [
-        (split, name, HEADLINES[target.kind])
+        (split, name, target.headline)
         for name, target in sorted(targets.items())
         for split in SPLITS
     ]

@@ -14,8 +14,8 @@ from mmkeras.arguments import check_choice
 from mmkeras.data import decode_file, encode_texts, load_data
 from mmkeras.data.reasons import BadSample
 from mmkeras.data.tokens import tokenizer_file
-from mmkeras.evaluation.between import recall_between
 from mmkeras.export import to_tflite
+from mmkeras.metrics import recall_between
 from mmkeras.model import load_model
 from mmkeras.spec import DataSpec
 from mmkeras.studies.retrieval.encoder import (

@@ -7,9 +7,8 @@ from typing import Any
 
 from mmkeras import artefact
 from mmkeras.evaluation import figures
-from mmkeras.evaluation.measure import HEADLINES
 from mmkeras.evaluation.pages import page_environment
-from mmkeras.evaluation.report import METRICS
+from mmkeras.metrics import describe
 from mmkeras.studies.tune.recipe_toml import to_toml
 from mmkeras.training.stages.run_folder import write_csv
 
@@ -41,8 +40,8 @@ def render(result: Mapping[str, Any]) -> str:
         test=[
             {
                 "target": target,
-                "label": METRICS[headline(metrics)],
-                **metrics[headline(metrics)],
+                "label": describe(headline(result, target)).label,
+                **metrics[headline(result, target)],
             }
             for target, metrics in sorted(result["test"].items())
             if metrics
@@ -53,9 +52,13 @@ def render(result: Mapping[str, Any]) -> str:
     )
 
 
-def headline(metrics: Mapping[str, Any]) -> str:
-    """Returns the metric of a target that is shown first."""
-    return next(name for name in HEADLINES.values() if name in metrics)
+def headline(result: Mapping[str, Any], target: str) -> str:
+    """Returns the metric of a target that is shown first.
+
+    A search by an older version does not name it; then it is the first one.
+    """
+    named = result.get("headlines", {})
+    return named.get(target) or next(iter(result["test"][target]))
 
 
 def short(value: Any) -> str:

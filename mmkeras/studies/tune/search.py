@@ -84,6 +84,10 @@ def tune(
                 name: entry["metrics"]
                 for name, entry in evaluation["targets"].items()
             },
+            "headlines": {
+                name: entry["headline"]
+                for name, entry in evaluation["targets"].items()
+            },
         }
         _write(job, result)
     return json.loads((job.folder / RESULT).read_text(encoding="utf-8"))

@@ -1,12 +1,16 @@
-"""Metrics and intervals, against NumPy, scikit-learn and SciPy."""
+"""Figures of classes and numbers, against formulas written by hand."""
 
 import numpy as np
 import pytest
 import scipy.stats
-from sklearn import metrics as sk
 
-from mmkeras.evaluation.measure import labelled, measure, per_class
-from mmkeras.evaluation.resample import intervals, resampled
+from mmkeras.metrics import measure, multi_label, regression, single_label
+
+FIGURES = {
+    "category": single_label,
+    "categories": multi_label,
+    "number": regression,
+}
 
 
 def case(name):
@@ -123,7 +127,7 @@ def expected(kind, labels, outputs):
 )
 def test_every_metric_equals_its_formula(name):
     kind, labels, outputs = case(name)
-    got = measure(kind, labels, outputs, resamples=0)
+    got = measure(FIGURES[kind](labels, outputs), resamples=0)
     want = expected(kind, labels, outputs)
     assert set(got) == set(want)
     for metric, value in want.items():
@@ -142,9 +146,10 @@ def test_a_resample_scores_like_the_samples_it_repeats(name):
     rows = [np.arange(len(labels))]
     rows += [draw.integers(0, len(labels), len(labels)) for _ in range(6)]
     counts = np.array([np.bincount(r, minlength=len(labels)) for r in rows])
-    got = resampled(kind, *labelled(kind, labels, outputs, None), counts)
+    figures = FIGURES[kind]
+    got = figures(labels, outputs)(counts)
     for index, drawn in enumerate(rows):
-        want = measure(kind, labels[drawn], outputs[drawn], resamples=0)
+        want = measure(figures(labels[drawn], outputs[drawn]), resamples=0)
         assert set(got) == set(want)
         for metric, entry in want.items():
             value = got[metric][index]
@@ -154,76 +159,34 @@ def test_a_resample_scores_like_the_samples_it_repeats(name):
                 assert value == pytest.approx(entry["value"]), metric
 
 
-def test_an_interval_is_that_of_scipy():
-    kind, labels, outputs = case("number")
-    error = np.abs(outputs[:, 0] - labels)
-    want = scipy.stats.bootstrap(
-        (error,), np.mean, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    got = intervals(kind, labels, outputs[:, 0], 4000, seed=1)["mae"]
-    np.testing.assert_allclose(got, want, rtol=0.02)
-
-
 # Not "unseen": a resample that lacks a rare class has another macro mean.
 @pytest.mark.parametrize("name", [c for c in CASES if c != "unseen"])
 def test_intervals_hold_the_figure_and_repeat_with_their_seed(name):
     kind, labels, outputs = case(name)
-    first = measure(kind, labels, outputs, resamples=200, seed=4)
+    figures = FIGURES[kind](labels, outputs)
+    first = measure(figures, resamples=200, seed=4)
     for metric, entry in first.items():
         if entry["value"] is None:
             assert entry["low"] is None and entry["high"] is None
         else:
             assert entry["low"] - 1e-9 <= entry["value"], metric
             assert entry["value"] <= entry["high"] + 1e-9, metric
-    assert first == measure(kind, labels, outputs, resamples=200, seed=4)
+    assert first == measure(figures, resamples=200, seed=4)
 
 
 def test_intervals_do_not_depend_on_how_many_are_counted_at_once(monkeypatch):
-    kind, labels, outputs = case("category")
-    whole = measure(kind, labels, outputs, resamples=50)
-    monkeypatch.setattr("mmkeras.evaluation.resample.CHUNK", 7 * len(labels))
-    assert measure(kind, labels, outputs, resamples=50) == whole
+    _, labels, outputs = case("category")
+    figures = single_label(labels, outputs)
+    whole = measure(figures, resamples=50)
+    monkeypatch.setattr("mmkeras.metrics.bootstrap.CHUNK", 7 * len(labels))
+    assert measure(figures, resamples=50) == whole
 
 
 def test_samples_without_a_label_are_left_out():
-    kind, labels, outputs = case("category")
+    _, labels, outputs = case("category")
     weights = (np.arange(len(labels)) % 3 > 0).astype("float32")
     rows = weights > 0
     wrong = np.where(rows, labels, (labels + 1) % 4)
-    got = measure(kind, wrong, outputs, weights, resamples=20)
-    assert got == measure(kind, labels[rows], outputs[rows], resamples=20)
-    assert measure(kind, labels, outputs, 0 * weights) == {}
-
-
-@pytest.mark.parametrize("name", ["category", "unseen", "categories"])
-def test_each_class_equals_scikit_learn(name):
-    kind, labels, outputs = case(name)
-    names = [f"class {i}" for i in range(outputs.shape[1])]
-    if kind == "category":
-        truth = np.eye(outputs.shape[1], dtype=int)[labels]
-        found = np.eye(outputs.shape[1], dtype=int)[outputs.argmax(axis=1)]
-    else:
-        truth, found = (labels > 0.5).astype(int), (outputs >= 0.5).astype(int)
-    for index, row in enumerate(per_class(kind, labels, outputs, None, names)):
-        t, f, s = truth[:, index], found[:, index], outputs[:, index]
-        assert row["class"] == names[index] and row["support"] == t.sum()
-        want = {
-            "precision": sk.precision_score(t, f) if f.any() else None,
-            "recall": sk.recall_score(t, f) if t.any() else None,
-            "f1": sk.f1_score(t, f) if t.any() or f.any() else None,
-            "roc_auc": sk.roc_auc_score(t, s) if 0 < t.mean() < 1 else None,
-        }
-        for metric, value in want.items():
-            assert row[metric] == (value and pytest.approx(value)), metric
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("text", [0], [[1.0]]), "sequence, number, embedding. Received"),
-        (("number", [0, 1], [[1.0]]), "one entry a sample. Received: 2 and 1"),
-    ],
-)
-def test_what_cannot_be_measured_is_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        measure(*arguments)
+    got = measure(single_label(wrong, outputs, weights), resamples=20)
+    assert got == measure(single_label(labels[rows], outputs[rows]), 20)
+    assert measure(single_label(labels, outputs, 0 * weights)) == {}
