@@ -6,7 +6,6 @@ file does that the manifest names: its reader.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -200,6 +199,8 @@ class Runner:
 
         It may hold `present` as well; a modality it lacks is absent.
         """
+        import zipfile  # slow to import, and needed here alone
+
         if not zipfile.is_zipfile(path):
             refuse(f"`{path}`", "an .npz file", "none")
         with np.load(path, allow_pickle=False) as file:
