@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from manifest import check_listed, load_readers, read_manifest, understood
+from run import HERE
 from validation import check_finite, refuse
 
 KERNELS = ("default", "reference")
@@ -20,7 +21,7 @@ class Runner:
     """A verified bundle, ready to answer.
 
     Args:
-        folder: The bundle.
+        folder: The bundle; without it, the one that `run.py` lies in.
         threads: Threads of the interpreter.
         kernels: "default", or "reference": slow, and alike on every machine.
         trust: Whether to run readers that lie in `folder` and not beside the
@@ -33,7 +34,7 @@ class Runner:
 
     def __init__(
         self,
-        folder: str | Path = ".",
+        folder: str | Path = HERE,
         threads: int = 1,
         kernels: str = "default",
         trust: bool = False,

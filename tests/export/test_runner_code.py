@@ -273,3 +273,12 @@ def test_an_installation_has_every_file_of_the_runner():
     installed = settings["options.data_files"]["share/mmkeras"].split()
     files = {f"export/{path.name}" for path in EXPORT.glob("*.py")}
     assert set(installed) == files
+
+
+def test_the_bundle_of_the_runner_is_opened_from_anywhere(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    runner = load_run(folder).Runner()
+    assert runner.folder == folder
+    assert set(runner.answer(sample())) == {"digit", "tags", "rating"}
