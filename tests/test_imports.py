@@ -26,7 +26,7 @@ ALLOWED = {
     "compress": set(),
     "data": {"spec", "kinds"},
     "model": {"spec", "towers", "fusion", "heads"},
-    "training": {"heads"},
+    "training": {"heads", "spec"},
     "export": {"metrics", "spec", "compress"},
     # The contract of a part includes the files it ends in.
     "checks": {"export"},
@@ -52,6 +52,7 @@ KIND_FLOORS = {
     "head": {"spec", "heads"},
     "measure": {"metrics", "spec"},
     "show": {"spec", "reporting"},
+    "pretext": {"spec", "training"},
     "device": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

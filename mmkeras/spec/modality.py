@@ -112,6 +112,14 @@ class Modality(Kind):
         """
         return self.offer("show", "show", value, learned)
 
+    @classmethod
+    def pretext(cls) -> Any | None:
+        """How its towers learn without labels; None: they do not.
+
+        Returns an `Unsupervised` of `mmkeras.training.pretext`.
+        """
+        return getattr(cls.part("pretext"), "PRETEXT", None)
+
 
 def check_size(modality: Modality) -> Modality:
     """Returns a modality whose samples have a bounded size.

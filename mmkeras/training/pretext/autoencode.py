@@ -6,7 +6,7 @@ what little energy a class hangs on; `hidden` above 0 makes it denoising, which
 helps there. A text is said as a bag: which tokens it has, whatever their
 order.
 
-Targets are those of `fields`, shrunk to at most 64 steps, 32 x 32 pixels or
+Targets are the kind's field, shrunk to at most 64 steps, 32 x 32 pixels or
 16 x 16 x 16 voxels.
 
 Cost: one pass of the tower and a decoder of `d * width + width * field`
@@ -24,7 +24,7 @@ import keras
 from keras import layers, ops
 
 from mmkeras.training.pretext.drawing import Exact
-from mmkeras.training.pretext.fields import field_of
+from mmkeras.training.pretext.facts import Unsupervised
 from mmkeras.training.pretext.guessing import vocabulary_of
 from mmkeras.training.pretext.hide import UNKNOWN, HideTokens
 from mmkeras.training.pretext.masked import BLOCKS, hide_patches
@@ -42,7 +42,7 @@ LIMITS = {1: 64, 2: 32, 3: 16}
 def autoencode(
     tower: keras.Model,
     x: Any,
-    kind: str,
+    facts: Unsupervised,
     fill: str = "noise",
     hidden: float = 0.0,
     width: int = 128,
@@ -54,14 +54,14 @@ def autoencode(
     Args:
         tower: The tower.
         x: Its input, symbolic.
-        kind: Kind of the modality.
+        facts: What its kind is like.
         fill: What hides, as in `HidePatches`.
         hidden: Share of the input that the tower does not see; 0 for none.
         width: Units of the decoder.
         mask_id: Token id that hides; by default the unknown token's.
         vocabulary_size: Token ids; by default those of the tower's table.
     """
-    if kind == "text":
+    if facts.field is None:
         size = vocabulary_of(tower, vocabulary_size)
         seen = x
         if hidden:
@@ -70,16 +70,17 @@ def autoencode(
         places, there = RealPlaces(name="real")(x)
         logits = ops.expand_dims(logits, 1)
         return TokenError(name="error")(x, logits, places, there)
-    values, known = field_of(tower, x, kind)
-    if kind != "vector":
+    values, known = facts.field(tower, x)
+    if not facts.columns:
         shrink = Shrink(LIMITS[len(values.shape) - 2])
         known = shrink(known)
         # What is missing is 0 and does not count in the mean.
         values = shrink(values) / ops.maximum(known, 1e-6)
     seen = x
     if hidden:
-        axes = 1 if kind in ("audio", "vector") else len(x.shape) - 2
-        most = x.shape[1] if kind == "vector" else BLOCKS[axes]
+        # The last axis is of numbers, where there is more than one.
+        axes = max(1, len(x.shape) - 2)
+        most = x.shape[1] if facts.columns else BLOCKS[axes]
         grid = x.shape[1 : 1 + axes]
         seen, _ = hide_patches(x, grid, hidden, fill, most)
     sizes = values.shape[1:]

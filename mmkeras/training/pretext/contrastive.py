@@ -19,6 +19,7 @@ import keras
 from keras import layers, ops
 
 from mmkeras.training.pretext.drawing import Exact
+from mmkeras.training.pretext.facts import Unsupervised
 from mmkeras.training.pretext.views import views_of
 
 # Added to what is no candidate: far below any similarity / temperature.
@@ -90,7 +91,7 @@ class UnitLength(Exact):
 def contrastive(
     tower: keras.Model,
     x: Any,
-    kind: str,
+    facts: Unsupervised,
     fill: str = "noise",
     temperature: float = 0.2,
     width: int = 128,
@@ -102,16 +103,16 @@ def contrastive(
     Args:
         tower: The tower.
         x: Its input, symbolic.
-        kind: Kind of the modality.
-        fill: "nan" where a missing cell of a series or a row may be NaN.
+        facts: What its kind is like.
+        fill: "nan" where a missing cell may be NaN.
         temperature: What cosines are divided by; less of it minds the most
             alike of the others more.
         width: Hidden units of the projector.
         units: Its outputs, which are compared.
-        views: Arguments of the views, such as `{"flip": True}`: those of
-            `PictureViews`, `SoundViews`, `TextViews` or `CellViews`.
+        views: Arguments of the kind's layer of views, such as
+            `{"flip": True}` of `PictureViews`.
     """
-    both = views_of(tower, kind, fill, views or {})(x)
+    both = views_of(tower, facts, fill, views or {})(x)
     y = tower(both)["vector"]
     y = layers.Dense(width, activation="relu", name="projector")(y)
     y = layers.Dense(units, name="projection")(y)

@@ -1,17 +1,7 @@
 """Fields: what of an input is reconstructed, as numbers of about 1.
 
-| kind | field `(batch, *sizes, numbers)` |
-| --- | --- |
-| image, volume | pixels or voxels |
-| video | frames, each shrunk to at most 16 x 16 and laid out as one row |
-| audio | frames of the tower's own log-mel layer, or a spectrum a token |
-| series | steps, normalised and cut by the tower's own layers |
-| vector | numbers as the tower normalises them, and categories one-hot |
-
-Pixels, voxels and spectra are brought to mean 0 and deviation 1 for each
-sample: no sample then has a say in the target of another. The series or
-vector of a tower without a layer `FillMissing` is `sign(x) log(1 + |x|)`,
-which needs no statistics.
+Which field a kind of modality has is in its file `pretext.py`; here is what
+they are made of.
 """
 
 from collections.abc import Sequence
@@ -22,88 +12,37 @@ import numpy as np
 from keras import ops
 
 from mmkeras.training.pretext.drawing import Exact
-from mmkeras.training.pretext.patches import Cut, Shrink
+from mmkeras.training.pretext.patches import Cut
 
-FRAME = 16
 BANDS = 32
 
 
-def field_of(tower: keras.Model, x: Any, kind: str) -> tuple[Any, Any]:
-    """Returns what is to be reconstructed of `x`, and which of it is known.
+def standardised(values: Any) -> tuple[Any, Any]:
+    """Returns a field whose samples have mean 0 and deviation 1, all known.
 
-    Args:
-        tower: The tower.
-        x: Its input, symbolic.
-        kind: Kind of the modality; not "text".
-
-    Returns:
-        Two tensors `(batch, *sizes, numbers)`; the second is 1 where known.
+    No sample then has a say in the target of another.
     """
-    if kind == "vector":
-        return _row(tower, x)
-    if kind == "series":
-        filled = _inside(tower, "FillMissing", x)
-        values = SymLog()(x) if filled is None else filled
-        return values, Known()(x)
-    if kind == "audio":
-        values = _spectrum(tower, x)
-    elif kind == "video":
-        values = Shrink((x.shape[1], FRAME, FRAME))(x)
-        values = keras.layers.Reshape((x.shape[1], -1), dtype="float32")(values)
-    else:
-        values = x
     values = Standardise()(values)
     return values, ops.ones_like(values)
 
 
-def patches_of(values: Any, grid: Sequence[int], kind: str) -> Any:
+def patches_of(values: Any, grid: Sequence[int], even: bool = False) -> Any:
     """Cuts a field into the patches that tokens have to tell.
 
-    Each patch of sound is brought to mean 0 and deviation 1, as He et al.
-    2021 (arXiv 2111.06377) do with pixels: silence and loudness would be most
-    of what there is to tell. Patches of pixels are not, since those of small
-    towers are of few pixels.
+    Args:
+        values: `(batch, *sizes, numbers)`.
+        grid: Patches along each axis.
+        even: Whether each patch is brought to mean 0 and deviation 1, as He
+            et al. 2021 (arXiv 2111.06377) do with pixels.
     """
     patches = Cut(grid)(values)
-    return Standardise(-1, 0.01)(patches) if kind == "audio" else patches
+    return Standardise(-1, 0.01)(patches) if even else patches
 
 
-def _spectrum(tower, x):
+def output_inside(tower: keras.Model, layer_class: str, x: Any) -> Any | None:
+    """Returns what the tower's layer of that class makes of `x`, if any."""
     for layer in tower.layers:
-        if hasattr(layer, "mel_bands"):
-            return layer(x)
-    return Spectrum(tower.output["tokens"].shape[1])(x)
-
-
-def _row(tower, x):
-    filled = _inside(tower, "FillMissing", x)
-    ids = _inside(tower, "CategoryIds", x)
-    counts = category_counts(tower)
-    numbers = x.shape[-1] - len(counts)
-    parts = []
-    if numbers:
-        parts.append(SymLog()(x[:, :numbers]) if filled is None else filled)
-    if counts:
-        parts.append(OneHot(sum(counts))(ids))
-    join = keras.layers.Concatenate(dtype="float32")
-    values = join(parts) if parts[1:] else parts[0]
-    known = Repeat([1] * numbers + counts)(Known(numbers)(x))
-    return ops.expand_dims(values, -1), ops.expand_dims(known, -1)
-
-
-def category_counts(tower: keras.Model) -> list[int]:
-    """Returns the categories of each column of indices, the last ones."""
-    for layer in tower.layers:
-        if type(layer).__name__ == "CategoryIds":
-            # Two more: missing and unknown.
-            return [size + 2 for size in layer.sizes]
-    return []
-
-
-def _inside(tower, kind, x):
-    """Returns the output of the tower's layer of that class for `x`."""
-    for layer in tower.layers:
-        if type(layer).__name__ == kind:
+        if type(layer).__name__ == layer_class:
             return keras.Model(tower.inputs[0], layer.output)(x)
     return None
 

@@ -5,8 +5,8 @@ series, pictures with a transformer. The tower reads the input with random
 blocks hidden; the token that answers for a hidden part has to say what it was.
 Only hidden places count; padding and missing cells do not.
 
-Targets are those of `fields`, for texts the token ids (cross entropy). A
-tower of one token, and that of a vector, says everything by its vector.
+Targets are the kind's field, for texts the token ids (cross entropy). A tower
+of one token, and that of a row of columns, says everything by its vector.
 
 Cost: one pass of the tower, as in supervised training, and a decoder of
 `t * (d * width + width * patch)` multiply-adds a sample; for a text
@@ -23,12 +23,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from mmkeras.training.pretext.fields import (
-    Repeat,
-    category_counts,
-    field_of,
-    patches_of,
-)
+from mmkeras.training.pretext.facts import Unsupervised
+from mmkeras.training.pretext.fields import Repeat, patches_of
 from mmkeras.training.pretext.guessing import guess_tokens, vocabulary_of
 from mmkeras.training.pretext.hide import UNKNOWN, HidePatches, HideTokens
 from mmkeras.training.pretext.patches import Cut, Spread, grid_of
@@ -38,10 +34,6 @@ from mmkeras.training.pretext.reconstruct import (
     decode,
 )
 
-FRACTIONS = {
-    "audio": 0.5, "image": 0.6, "series": 0.4, "text": 0.15, "vector": 0.3,
-    "video": 0.4, "volume": 0.6,
-}  # fmt: skip
 # Blocks along an axis: smaller ones are guessed from their borders alone.
 BLOCKS = {1: 8, 2: 7, 3: 4}
 
@@ -49,7 +41,7 @@ BLOCKS = {1: 8, 2: 7, 3: 4}
 def masked(
     tower: keras.Model,
     x: Any,
-    kind: str,
+    facts: Unsupervised,
     fill: str = "noise",
     fraction: float | None = None,
     blocks: int | None = None,
@@ -63,11 +55,9 @@ def masked(
     Args:
         tower: The tower.
         x: Its input, symbolic.
-        kind: Kind of the modality.
+        facts: What its kind is like.
         fill: What hides, as in `HidePatches`.
-        fraction: Share that is hidden. Defaults to 0.6 for an image or a
-            volume, 0.5 for sound, 0.4 for a series or a video, 0.3 for a
-            vector, 0.15 for a text.
+        fraction: Share that is hidden; by default what suits the kind.
         blocks: Blocks along each axis, at most one a token. Defaults to 8
             along one axis, 7 along two, 4 along three.
         width: Units of the decoder.
@@ -76,21 +66,21 @@ def masked(
         mask_id: Token id that hides; by default the unknown token's.
         vocabulary_size: Token ids; by default those of the tower's table.
     """
-    fraction = FRACTIONS[kind] if fraction is None else fraction
-    if kind == "text":
+    fraction = facts.fraction if fraction is None else fraction
+    if facts.field is None:
         check_tokens(tower, "masked")
         size = vocabulary_of(tower, vocabulary_size)
         hide = HideTokens(size, fraction, places, mask_id, name="hide")
         hidden, where, there = hide(x)
         rows = tower(hidden)["tokens"]
         return guess_tokens(x, rows, where, there, size, width)
-    if kind == "vector":
-        return _cells(tower, x, fraction, fill, width)
-    return _patches(tower, x, kind, fraction, fill, blocks, width)
+    if facts.columns:
+        return _cells(tower, x, facts, fraction, fill, width)
+    return _patches(tower, x, facts, fraction, fill, blocks, width)
 
 
-def _patches(tower, x, kind, fraction, fill, blocks, width):
-    values, known = field_of(tower, x, kind)
+def _patches(tower, x, facts, fraction, fill, blocks, width):
+    values, known = facts.field(tower, x)
     sizes = values.shape[1:-1]
     most = blocks or BLOCKS[len(sizes)]
     tokens = tower.output["tokens"].shape[1]
@@ -100,7 +90,7 @@ def _patches(tower, x, kind, fraction, fill, blocks, width):
         grid, beside = grid_of(sizes, tokens)
     hidden, flags = hide_patches(x, grid, fraction, fill, most)
     found = tower(hidden)
-    patches = patches_of(values, grid, kind)
+    patches = patches_of(values, grid, facts.even_patches)
     count, numbers = patches.shape[1:]
     if tokens == 1:
         guess = decode(found["vector"], count * numbers, width)
@@ -111,14 +101,13 @@ def _patches(tower, x, kind, fraction, fill, blocks, width):
     return SquaredError(name="error")(patches, guess, places)
 
 
-def _cells(tower, x, fraction, fill, width):
+def _cells(tower, x, facts, fraction, fill, width):
     columns = x.shape[-1]
-    values, known = field_of(tower, x, "vector")
+    values, known = facts.field(tower, x)
     hidden, flags = hide_patches(x, (columns,), fraction, fill, columns)
     guess = decode(tower(hidden)["vector"], values.shape[1], width)
-    counts = category_counts(tower)
-    counts = [1] * (columns - len(counts)) + counts
-    places = ops.expand_dims(Repeat(counts)(flags), -1) * known
+    repeated = Repeat(facts.columns(tower, x))(flags)
+    places = ops.expand_dims(repeated, -1) * known
     guess = ops.expand_dims(guess, -1)
     return SquaredError(name="error")(values, guess, places)
 

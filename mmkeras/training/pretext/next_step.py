@@ -3,7 +3,7 @@
 Good for sensors, sound and texts whose tower reads a stream: the tower learns
 the dynamics that it will later read. Each token, which has seen all up to its
 own part of the input, guesses the part of the token `ahead` of it; targets are
-those of `fields`, for texts the token ids. Only for towers that look back
+the kind's field, for texts the token ids. Only for towers that look back
 only: any other would see the answer, and is refused.
 
 Cost: one pass of the tower, and the decoder of masked reconstruction.
@@ -19,7 +19,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.training.pretext.fields import field_of, patches_of
+from mmkeras.training.pretext.facts import Unsupervised
+from mmkeras.training.pretext.fields import patches_of
 from mmkeras.training.pretext.guessing import (
     first_after,
     guess_tokens,
@@ -37,7 +38,7 @@ from mmkeras.training.pretext.reconstruct import (
 def next_step(
     tower: keras.Model,
     x: Any,
-    kind: str,
+    facts: Unsupervised,
     ahead: int = 1,
     width: int = 128,
     places: int = 16,
@@ -48,7 +49,7 @@ def next_step(
     Args:
         tower: The tower; it looks back only.
         x: Its input, symbolic.
-        kind: Kind of the modality.
+        facts: What its kind is like.
         ahead: Tokens from the one that guesses to the one that is guessed; of
             sound and sensors, the very next is often nearly the same.
         width: Units of the decoder.
@@ -73,14 +74,14 @@ def next_step(
             f"'wavenet'. Received: `{tower.name}`, whose tokens depend on what "
             "comes after them. Choices for it: contrastive, masked, autoencode"
         )
-    if kind == "text":
+    if facts.field is None:
         size = vocabulary_of(tower, vocabulary_size)
         first = first_after(x.shape[1], tokens, ahead)
         where, there = DrawPlaces(places, first, name="draw")(x)
         rows = tower(x)["tokens"]
         return guess_tokens(x, rows, where, there, size, width, back=ahead)
-    values, known = field_of(tower, x, kind)
-    patches = patches_of(values, (tokens,), kind)[:, ahead:]
+    values, known = facts.field(tower, x)
+    patches = patches_of(values, (tokens,), facts.even_patches)[:, ahead:]
     known = Cut((tokens,))(known)[:, ahead:]
     guess = decode(tower(x)["tokens"][:, :-ahead], patches.shape[2], width)
     return SquaredError(name="error")(patches, guess, known)

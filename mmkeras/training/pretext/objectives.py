@@ -8,22 +8,16 @@ import numpy as np
 from keras import ops
 
 from mmkeras.arguments import check_choice, check_keys
+from mmkeras.spec import MODALITIES
 from mmkeras.training.pretext.autoencode import autoencode
 from mmkeras.training.pretext.contrastive import Contrast, contrastive
+from mmkeras.training.pretext.facts import Unsupervised
 from mmkeras.training.pretext.masked import masked
 from mmkeras.training.pretext.next_step import next_step
 from mmkeras.training.pretext.reconstruct import Reconstruct
 from mmkeras.training.strategies.settings import is_real
 from mmkeras.training.trainable.towers import input_names, tower_of
 
-KINDS = ("audio", "image", "series", "text", "vector", "video", "volume")
-# Each objective, and the kinds of modality that it suits.
-OBJECTIVES = {
-    "contrastive": KINDS,
-    "masked": KINDS,
-    "autoencode": KINDS,
-    "next_step": ("audio", "series", "text", "video"),
-}
 _COUNT = ("a positive whole number", lambda v: type(v) is int and v > 0)
 # What options must be, in words and as a test.
 _VALUES = {
@@ -42,6 +36,7 @@ _MAKE = {
     "autoencode": (autoencode, Reconstruct),
     "next_step": (next_step, Reconstruct),
 }
+OBJECTIVES = tuple(_MAKE)
 
 
 def pretext_model(
@@ -71,9 +66,8 @@ def pretext_model(
         name: The modality.
         objective: A key of `OBJECTIVES`.
         spec: The data spec, whose `modalities[name].kind` is the kind.
-        kind: The kind, where there is no spec. Defaults to what the tower's
-            input tells by its type and axes. A row of floats is a "vector"
-            where the tower has one token, or one a column, and else "audio".
+        kind: The kind, where there is no spec. Defaults to the one that
+            recognises the tower's input by its type and axes, see `kind_of`.
         **options: Arguments of the objective: see `contrastive`, `masked`,
             `autoencode` and `next_step`.
 
@@ -93,45 +87,55 @@ def pretext_model(
     like, tower = input_names(whole).get(name), tower_of(whole, name)
     kind = kind or (spec and spec.modalities[name].kind) or kind_of(tower)
     check_objective(objective, name, kind)
+    facts = MODALITIES.known[kind].pretext()
     make, model = _MAKE[objective]
     _check_options(objective, make, options)
     x = keras.Input(like.shape[1:], dtype=like.dtype, name=name)
     if "fill" in inspect.signature(make).parameters:
-        options["fill"] = _fill(tower, kind)
-    outputs = make(tower, x, kind, **options)
+        options["fill"] = _fill(tower, facts)
+    outputs = make(tower, x, facts, **options)
     return model({name: x}, outputs, name=f"{name}_{objective}")
 
 
 def check_objective(objective: str, name: str, kind: str) -> None:
     """Raises ValueError unless the objective is one for that kind."""
     check_choice("objective", objective, OBJECTIVES)
-    check_choice("kind", kind, KINDS)
-    if kind not in OBJECTIVES[objective]:
-        suited = [one for one in OBJECTIVES if kind in OBJECTIVES[one]]
+    offered = _offered()
+    # Of a kind that is known, but whose towers do not learn so, too.
+    check_choice("kind", kind, offered)
+    suited = [
+        n for n in OBJECTIVES if n != "next_step" or offered[kind].ordered
+    ]
+    if objective not in suited:
         raise ValueError(
             f"`objective` must suit `{name}`, whose kind is '{kind}'. "
             f"Received: {objective!r}. Choices: {', '.join(suited)}"
         )
 
 
+def _offered() -> dict[str, Unsupervised]:
+    """Returns the kinds whose towers can learn without labels."""
+    found = {n: each.pretext() for n, each in MODALITIES.known.items()}
+    return {name: facts for name, facts in found.items() if facts is not None}
+
+
 def kind_of(tower: keras.Model) -> str:
-    """Returns the kind of modality that a tower reads, from its shapes."""
+    """Returns the kind of modality that a tower reads, from its shapes.
+
+    A row of floats is of numbers where the tower has one token, or one a
+    column, and else of sound.
+    """
     like = tower.inputs[0]
-    axes, pixels = len(like.shape) - 1, like.dtype == "uint8"
-    if axes == 1 and "int" in like.dtype:
-        return "text"
-    if axes == 1:
-        tokens = tower.output["tokens"].shape[1]
-        return "vector" if tokens in (1, like.shape[1]) else "audio"
-    found = {(2, False): "series", (3, True): "image", (3, False): "image"}
-    found |= {(4, True): "video", (4, False): "volume"}
-    if (axes, pixels) not in found:
-        raise ValueError(
-            "`kind` is needed for a tower whose input tells none. Received: "
-            f"`{tower.name}` from {like.dtype} {like.shape}. Choices: "
-            f"{', '.join(KINDS)}"
-        )
-    return found[axes, pixels]
+    shape, tokens = tuple(like.shape[1:]), tower.output["tokens"].shape[1]
+    offered = _offered()
+    for name, facts in offered.items():
+        if facts.recognises(shape, like.dtype, tokens):
+            return name
+    raise ValueError(
+        "`kind` is needed for a tower whose input tells none. Received: "
+        f"`{tower.name}` from {like.dtype} {like.shape}. Choices: "
+        f"{', '.join(offered)}"
+    )
 
 
 def _check_options(objective, make, options):
@@ -144,17 +148,15 @@ def _check_options(objective, make, options):
             raise ValueError(f"`{key}` must be {words}. Received: {value!r}")
 
 
-def _fill(tower, kind):
+def _fill(tower, facts):
     """Returns what hides: NaN for cells, if the tower takes it, or noise.
 
     Noise with the statistics of a row, of columns in units of their own, would
     be none.
     """
-    if kind not in ("series", "vector"):
-        return "noise"
+    if not facts.gaps:
+        return facts.hides
     like = tower.inputs[0]
     missing = np.full((1, *like.shape[1:]), np.nan, "float32")
     found = ops.convert_to_numpy(tower(missing, training=False)["vector"])
-    if np.isfinite(found).all():
-        return "nan"
-    return "noise" if kind == "series" else "zero"
+    return "nan" if np.isfinite(found).all() else facts.hides

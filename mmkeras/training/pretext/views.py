@@ -9,9 +9,8 @@ from keras import ops
 
 from mmkeras.arguments import check_keys
 from mmkeras.training.pretext.drawing import Drawing, known_statistics
-from mmkeras.training.pretext.fields import category_counts
+from mmkeras.training.pretext.facts import Unsupervised
 from mmkeras.training.pretext.hide import UNKNOWN
-from mmkeras.training.pretext.picture_views import PictureViews
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -183,30 +182,18 @@ class CellViews(Drawing):
         return ops.where(drawn + gaps > 0, ops.full_like(y, value), y)
 
 
-VIEWS = {
-    "audio": SoundViews,
-    "image": PictureViews,
-    "series": CellViews,
-    "text": TextViews,
-    "vector": CellViews,
-    "video": PictureViews,
-    "volume": PictureViews,
-}
-
-
 def views_of(
-    tower: keras.Model, kind: str, fill: str, settings: Mapping[str, Any]
+    tower: keras.Model,
+    facts: Unsupervised,
+    fill: str,
+    settings: Mapping[str, Any],
 ) -> Drawing:
     """Returns the layer that draws two views of a modality.
 
     Raises ValueError if a setting is none of the layer's.
     """
-    make = VIEWS[kind]
+    make, own = facts.views, facts.view_arguments(tower, fill)
     allowed = list(inspect.signature(make.__init__).parameters)[1:-1]
-    given = {}
-    if make is CellViews:
-        allowed = [key for key in allowed if key not in ("gap", "categories")]
-        gap = "nan" if fill == "nan" else "zero"
-        given = {"gap": gap, "categories": len(category_counts(tower))}
+    allowed = [key for key in allowed if key not in own]
     check_keys("views", settings, allowed)
-    return make(**{**given, **settings}, name="views")
+    return make(**own, **settings, name="views")

@@ -6,13 +6,15 @@ import pytest
 import zoo
 from keras import ops
 
-from mmkeras.training.pretext.fields import field_of, patches_of
+from mmkeras.spec import MODALITIES
+from mmkeras.training.pretext.fields import patches_of
 
 
 def field(tower, kind, x):
     like = tower.inputs[0]
     given = keras.Input(like.shape[1:], dtype=like.dtype)
-    model = keras.Model(given, field_of(tower, given, kind))
+    facts = MODALITIES.known[kind].pretext()
+    model = keras.Model(given, facts.field(tower, given))
     return [ops.convert_to_numpy(y) for y in model(x)]
 
 
@@ -46,15 +48,21 @@ def test_sound_is_seen_through_the_towers_own_spectrogram():
 
 
 def test_each_patch_of_sound_alone_is_made_even():
+    even = {
+        kind
+        for kind, modality in MODALITIES.known.items()
+        if modality.pretext().even_patches
+    }
+    assert even == {"audio"}
     x = np.random.default_rng(0).normal(2, 5, (2, 6, 4)).astype("float32")
     x[0, :2] = -13
-    found = ops.convert_to_numpy(patches_of(x, (3,), "audio"))
+    found = ops.convert_to_numpy(patches_of(x, (3,), even=True))
     patches = x.reshape(2, 3, 8)
     mean, std = patches.mean(-1, keepdims=True), patches.std(-1, keepdims=True)
     wanted = (patches - mean) / np.maximum(std, 1e-3)
     assert found == pytest.approx(wanted, abs=5e-3)
     assert (found[0, 0] == 0).all()
-    other = ops.convert_to_numpy(patches_of(x, (3,), "series"))
+    other = ops.convert_to_numpy(patches_of(x, (3,)))
     assert np.array_equal(other, patches)
 
 
