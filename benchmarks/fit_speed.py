@@ -117,11 +117,11 @@ def our_callbacks(model, folder: Path) -> dict[str, list]:
 
     from mmkeras.training.stages.budget import Spent
     from mmkeras.training.stages.callbacks import (
-        AtomicCheckpoint,
         AveragedWeights,
         CsvHistory,
         Patience,
     )
+    from mmkeras.training.stages.checkpoints import AtomicCheckpoint
     from mmkeras.training.stages.resume import arrays_of, variables_of
     from mmkeras.training.strategies.base import Strategy
     from mmkeras.training.strategies.blend_weights import BlendWeights

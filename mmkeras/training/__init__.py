@@ -5,10 +5,9 @@ from mmkeras.training.balancing.weights import Balanced, balance
 from mmkeras.training.embeddings.cache import cache_embeddings, open_embeddings
 from mmkeras.training.embeddings.frozen import fusion_model, speaking_model
 from mmkeras.training.pretext import Unlabelled, pretext_model
-from mmkeras.training.stages.callbacks import (
+from mmkeras.training.stages.callbacks import AveragedWeights, CsvHistory
+from mmkeras.training.stages.checkpoints import (
     AtomicCheckpoint,
-    AveragedWeights,
-    CsvHistory,
     latest_checkpoint,
 )
 from mmkeras.training.stages.run_folder import check_finite, save_run

@@ -16,7 +16,7 @@ from mmkeras.training import (
     save_run,
 )
 from mmkeras.training.stages import callbacks
-from mmkeras.training.stages.callbacks import save_checkpoint
+from mmkeras.training.stages.checkpoints import save_checkpoint
 
 
 def tiny():

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.training.stages.callbacks import latest_checkpoint
+from mmkeras.training.stages.checkpoints import latest_checkpoint
 from mmkeras.training.stages.run_folder import STATE, read_state
 
 

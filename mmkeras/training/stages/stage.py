@@ -1,6 +1,5 @@
 """One stage of a strategy: what is trained, on what, how long, how fast."""
 
-import importlib.util
 import math
 import warnings
 from collections.abc import Mapping
@@ -12,13 +11,9 @@ import keras
 
 from mmkeras import heads as head_kinds
 from mmkeras.training.balancing.weights import balance
-from mmkeras.training.stages.callbacks import (
+from mmkeras.training.stages.callbacks import CsvHistory
+from mmkeras.training.stages.checkpoints import (
     AtomicCheckpoint,
-    AveragedWeights,
-    CsvHistory,
-    Patience,
-    SeededOrder,
-    direction_of,
     latest_checkpoint,
 )
 from mmkeras.training.stages.datasets import (
@@ -29,6 +24,7 @@ from mmkeras.training.stages.datasets import (
 )
 from mmkeras.training.stages.definition import Fit, Share, Stage
 from mmkeras.training.stages.optimizer import make_optimizer, schedule
+from mmkeras.training.stages.own_callbacks import own_callbacks
 from mmkeras.training.stages.resume import (
     Resumed,
     arrays_of,
@@ -37,7 +33,6 @@ from mmkeras.training.stages.resume import (
     restore_rows,
     variables_of,
 )
-from mmkeras.training.stages.votes import VotesFromValidation, voting_layers
 
 # Epochs of a stage that ends by time alone.
 FOREVER = 1_000_000
@@ -180,7 +175,7 @@ def _callbacks(
     chosen = [
         fit.spent,
         *fit.applied.callbacks,
-        *_own_callbacks(fit, stage),
+        *own_callbacks(fit, stage),
         # Before the history, to which they may add figures.
         *stage.callbacks,
         fit.rows,
@@ -224,67 +219,6 @@ def _callbacks(
     if checkpoint is not None:
         saving.append(Resumed(chosen, variables, checkpoint))
     return chosen + saving
-
-
-def _own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
-    """Returns the strategy's callbacks, in the order that they need."""
-    settings, whole = fit.settings, fit.whole
-    chosen: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
-    seed = fit.fingerprint.get("seed")
-    if isinstance(fit.train, keras.utils.PyDataset) and seed is not None:
-        chosen.append(SeededOrder(seed))
-    if settings.ema_momentum is not None:
-        # Before all that look at the weights.
-        chosen.append(AveragedWeights())
-    validation = stage.data.validation
-    votes = whole in (stage.model, stage.product) and voting_layers(whole)
-    if votes and validation is not None:
-        losses = head_kinds.losses(fit.heads)
-        chosen.append(VotesFromValidation(whole, losses, validation))
-    if fit.out is not None and settings.tensorboard:
-        chosen += _tensorboard(fit.out / "logs" / stage.name)
-    if settings.patience is not None:
-        monitor = _monitor(fit, stage)
-        chosen.append(
-            Patience(
-                monitor,
-                mode=direction_of(monitor),
-                patience=settings.patience,
-                restore_best_weights=True,
-            )
-        )
-    return chosen
-
-
-def _monitor(fit: Fit, stage: Stage) -> str:
-    """Returns the figure that patience watches, by its name in a stage."""
-    monitor, heads = fit.settings.monitor, stage.heads
-    if monitor in ("loss", "val_loss") or heads is None:
-        return monitor
-    if not heads:
-        # It has no other figure.
-        return "loss" if stage.data.validation is None else "val_loss"
-    if len(fit.heads) == 1 < len(heads):
-        # Keras names the target only where there are several.
-        figure = monitor.removeprefix("val_")
-        start = monitor.removesuffix(figure)
-        return f"{start}{next(iter(fit.heads))}_{figure}"
-    return monitor
-
-
-def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
-    if importlib.util.find_spec("tensorboard") is None:
-        warnings.warn(
-            "`tensorboard` is not installed, so no logs are written for it; "
-            "`pip install tensorboard`, or `tensorboard=False`",
-            stacklevel=2,
-        )
-        return []
-    return [
-        keras.callbacks.TensorBoard(
-            str(folder), write_graph=False, update_freq="epoch"
-        )
-    ]
 
 
 def _check_loss(rows: CsvHistory, out: Path | None) -> None:

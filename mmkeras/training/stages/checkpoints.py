@@ -1,0 +1,165 @@
+"""Checkpoints that survive a kill: whole, or not there at all."""
+
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mmkeras import artefact
+from mmkeras.arguments import check_number, check_positive
+from mmkeras.training.stages.run_folder import (
+    non_finite,
+    save_model,
+    write_state,
+    writing,
+)
+
+PREFIX = "epoch-"
+
+
+class AtomicCheckpoint(keras.callbacks.Callback):
+    """Saves model and optimizer after each epoch, whole or not at all.
+
+    Each checkpoint is a folder `epoch-0001` with `model.keras` and a
+    `manifest.json`, written last, that proves it. A process killed at any
+    moment leaves the checkpoint before, or this one. A model with NaN or
+    infinite weights is never saved, so that the last good one stays.
+
+    Args:
+        folder: Folder of the checkpoints.
+        keep: How many are kept.
+        model: The model that is saved; the one being trained by default.
+        state: What a resumed training needs beside the model: a function
+            from a callback's arguments to `(arrays, fields)`, the latter
+            JSON values for the manifest; None saves the model alone.
+        share: The largest share of the time that saving may take. An epoch
+            that ends too soon for it is left out, but for the first and the
+            last of a `fit`; 1 saves each epoch.
+
+    Example:
+
+    >>> model.fit(data.train, callbacks=[AtomicCheckpoint("checkpoints")])
+    >>> folder = latest_checkpoint("checkpoints")
+    >>> model = mmkeras.load_model(folder / "model.keras")
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        keep: int = 2,
+        model: keras.Model | None = None,
+        state: Callable[[], tuple[dict, dict]] | None = None,
+        share: float = 1.0,
+    ):
+        super().__init__()
+        check_positive(keep=keep)
+        check_number("share", share, above=0, most=1)
+        self.folder = Path(folder)
+        self.keep = keep
+        self.share = share
+        self._saved_model = model
+        self._state = state
+        self._rest_until = 0.0
+
+    def on_train_begin(self, logs=None):
+        self._rest_until = 0.0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob(f"{PREFIX}*/.tmp-*"):
+            leftover.unlink()
+
+    def on_epoch_end(self, epoch, logs=None):
+        last = epoch + 1 == (self.params or {}).get("epochs")
+        last = last or getattr(self.model, "stop_training", False)
+        start = time.monotonic()
+        if start < self._rest_until and not last:
+            return
+        model = self._saved_model or self.model
+        if non_finite(model) is None:
+            # The balance of several targets is no weight of the model.
+            state = getattr(self.model, "balance_state", None)
+            fields = {} if state is None else {"balance": state()}
+            arrays, more = self._state() if self._state else ({}, {})
+            save_checkpoint(
+                self.folder, model, epoch + 1, arrays, **fields, **more
+            )
+            self._forget(epoch + 1)
+        end = time.monotonic()
+        # As long as makes the save, within save and rest, this share.
+        self._rest_until = end + (end - start) * (1 / self.share - 1)
+
+    def _forget(self, epoch):
+        found = _checkpoints(self.folder)
+        # Later ones are of an older run into the same folder.
+        kept = [f for f in found if _epoch_of(f) <= epoch][: self.keep]
+        for folder in set(found) - set(kept):
+            # Without its manifest it is no checkpoint, even half removed.
+            (folder / artefact.MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+
+
+def save_checkpoint(
+    folder: str | Path,
+    model: keras.Model,
+    epoch: int,
+    arrays: Mapping[str, np.ndarray] | None = None,
+    **fields: Any,
+) -> Path:
+    """Saves `model` as the checkpoint after `epoch` epochs; returns it.
+
+    `arrays` become its `state.npz`; `fields`, further entries of its manifest.
+    """
+    place = Path(folder) / f"{PREFIX}{epoch:04d}"
+    with writing(place):
+        place.mkdir(parents=True, exist_ok=True)
+        with artefact.atomic(place / "model.keras") as temporary:
+            save_model(model, temporary)
+        files = ["model.keras"]
+        if arrays:
+            files.append(write_state(place, arrays))
+        artefact.write_manifest(
+            place, "checkpoint", files, epoch=epoch, **fields
+        )
+    return place
+
+
+def latest_checkpoint(folder: str | Path) -> Path | None:
+    """Returns the folder of the newest whole checkpoint, or None.
+
+    A newer one that is damaged is skipped with one warning naming both.
+    """
+    broken = []
+    for place in _checkpoints(Path(folder)):
+        try:
+            artefact.read_manifest(place, "checkpoint")
+        except ValueError as error:
+            broken.append((place, error))
+            continue
+        # A save that was killed before its manifest is no damage.
+        damaged = [b for b in broken if (b[0] / artefact.MANIFEST).exists()]
+        if damaged:
+            warnings.warn(
+                f"`{place}` is used, since the newer `{damaged[0][0]}` is "
+                f"damaged: {damaged[0][1]}",
+                stacklevel=2,
+            )
+        return place
+    return None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Returns the checkpoints in `folder`, newest first."""
+    found = [
+        place
+        for place in folder.glob(f"{PREFIX}*")
+        if place.name.removeprefix(PREFIX).isdigit()
+    ]
+    return sorted(found, key=_epoch_of, reverse=True)
+
+
+def _epoch_of(place: Path) -> int:
+    return int(place.name.removeprefix(PREFIX))
