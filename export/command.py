@@ -58,7 +58,11 @@ def read_options(
     parser.add_argument("--samples", help="an .npz file, for many samples")
     for name, entry in runner.inputs.items():
         optional = "; optional" if entry["optional"] else ""
-        parser.add_argument(f"--{name}", help=entry["kind"] + optional)
+        parser.add_argument(
+            f"--{name}",
+            metavar=entry.get("example"),
+            help=entry["kind"] + optional,
+        )
     add_live(parser)
     options = [f"--{name}" for name in runner.inputs]
     for at in reversed(range(len(rest) - 1)):

@@ -133,7 +133,7 @@ def test_a_needed_modality_left_out_is_refused(ask):
 
 def test_help_names_the_modalities(ask):
     text = ask("--help")
-    assert "audio; optional" in text and "--table" in text
+    assert "audio; optional" in text and "--table 1,2,3" in text
 
 
 @pytest.mark.skipif(

@@ -5,13 +5,15 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from export.export_toys import EXPORT, load_run, toy_export, toy_inputs
 
+import mmkeras
 from mmkeras import artefact
-from mmkeras.export import bundle
+from mmkeras.export import bundle, export
 from mmkeras.spec import DataSpec
 
 SHADOW = "raise SystemExit('a file of the current folder was run')\n"
@@ -265,6 +267,55 @@ def test_only_what_the_kinds_need_is_shipped(modality, target, expected):
     files = bundle.code(spec)
     assert set(files) - set(bundle.RUNNERS) == expected
     assert all(path.is_file() for path in files.values())
+
+
+class Points(mmkeras.Modality):
+    """A kind of a single file."""
+
+    kind: Literal["points"]
+    column: str
+    count: int
+    device_keys = ("count",)
+    example = "POINTS"
+
+    @property
+    def shape(self):
+        return (self.count, 3)
+
+
+def points_spec() -> DataSpec:
+    return DataSpec.from_dict(
+        {
+            "name": "own",
+            "modalities": {"x": {"kind": "points", "column": "p", "count": 5}},
+            "targets": {"y": {"kind": "number", "column": "n"}},
+        }
+    )
+
+
+def test_a_kind_of_ones_own_brings_its_file(tmp_path, monkeypatch):
+    path = tmp_path / "points_device.py"
+    path.write_text("def read(value, entry): return value\n")
+    monkeypatch.setattr(Points, "device", path)
+    with mmkeras.registrations():
+        mmkeras.register_modality(Points)
+        spec = points_spec()
+    assert bundle.code(spec)["input_points.py"] == path
+    entry = bundle.describe("input", "x", spec.modalities["x"], tmp_path, True)
+    assert entry == {
+        "kind": "points", "reader": "input_points.py", "example": "POINTS",
+        "shape": [5, 3], "dtype": "float32", "optional": False, "count": 5,
+    }  # fmt: skip
+
+
+def test_a_kind_without_a_file_ends_the_export_first(tmp_path):
+    with mmkeras.registrations():
+        mmkeras.register_modality(Points)
+        spec = points_spec()
+    message = "'points' must have a file for the device: `Points.device`"
+    with pytest.raises(ValueError, match=message):
+        export("run", spec, None, tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_installation_has_every_file_of_the_runner():
