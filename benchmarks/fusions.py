@@ -38,7 +38,7 @@ from mmkeras.spec import read_toml
 from mmkeras.training.embeddings.frozen import fusion_model, speaking_model
 from mmkeras.training.stages.datasets import OneModality, present_columns
 from mmkeras.training.stages.votes import VotesFromValidation, voting_layers
-from mmkeras.training.trainable.towers import modalities, tower_model
+from mmkeras.training.trainable.single_towers import modalities, tower_model
 
 
 def train_towers(data, recipe: dict, seed: int) -> keras.Model:

@@ -98,7 +98,7 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> None:
     from mmkeras import artefact
-    from mmkeras.compress.changes import Changes
+    from mmkeras.compress.change_table import Changes
     from mmkeras.export import calibration, latencies_ms, open_file, take
     from mmkeras.model import build_from_recipe
     from mmkeras.runs import open_data

@@ -20,7 +20,7 @@ from mmkeras.training import STRATEGIES, make_strategy
 from mmkeras.training.stages.datasets import OneModality, one_modality
 from mmkeras.training.stages.resume import differences
 from mmkeras.training.trainable.precision import precision_scope
-from mmkeras.training.trainable.towers import modalities
+from mmkeras.training.trainable.single_towers import modalities
 from mmkeras.training.trainable.transfer import take_tower
 
 # What a modality's tower does not depend on.

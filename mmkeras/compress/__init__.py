@@ -18,7 +18,7 @@ _HOME = {
     "KeepClusters": "pruning.clustering",
     "prune_channels": "channels.removal",
     "multiply_adds": "channels.removal",
-    "Changes": "changes",
+    "Changes": "change_table",
     "quantize_aware": "quantization.wrapping",
     "calibrate": "quantization.wrapping",
     "strip_quantization": "quantization.wrapping",

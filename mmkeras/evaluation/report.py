@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmkeras.evaluation import figures
-from mmkeras.evaluation.pages import page_environment
-from mmkeras.evaluation.samples import show_sample
+from mmkeras.evaluation.sample_view import show_sample
 from mmkeras.evaluation.worst import gather
 from mmkeras.metrics import describe
+from mmkeras.reporting import charts as figures
+from mmkeras.reporting.pages import page_environment
 
 # A table of more classes than this is not readable.
 MAX_TABLE = 26

@@ -13,7 +13,7 @@ from mmkeras.heads.class_losses import (
 from mmkeras.heads.classes import Categories, Category, Ordinal
 from mmkeras.heads.contrastive import InfoNCE, SigLIP
 from mmkeras.heads.embedding import Embedding
-from mmkeras.heads.figures import (
+from mmkeras.heads.keras_metrics import (
     ClassDistance,
     NearestIsMatch,
     RootMeanSquaredErrorOf,

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import keras
 from keras import layers
 
-from mmkeras.heads import class_losses, figures
+from mmkeras.heads import class_losses
+from mmkeras.heads import keras_metrics as figures
 from mmkeras.heads.layers import ConditionalsToLogits, drop
 
 

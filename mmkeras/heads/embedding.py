@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import keras
 from keras import layers
 
-from mmkeras.heads import contrastive, figures
+from mmkeras.heads import contrastive
+from mmkeras.heads import keras_metrics as figures
 from mmkeras.heads.layers import drop
 
 OBJECTIVES = ("info_nce", "siglip")

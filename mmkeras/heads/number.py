@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import keras
 from keras import layers
 
-from mmkeras.heads import figures, number_losses
+from mmkeras.heads import keras_metrics as figures
+from mmkeras.heads import number_losses
 from mmkeras.heads.layers import drop
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from target_toys import target_of
 
 from mmkeras.kinds import Audio, Image
-from mmkeras.studies.compare.measured import (
+from mmkeras.studies.compare.measurement import (
     classes_of,
     figures_of,
     headlines_of,

@@ -6,7 +6,11 @@ import pytest
 
 from mmkeras.studies.compare.cost import Cost, parts_of, sample_cost
 from mmkeras.training.embeddings.frozen import fusion_model, resting_model
-from mmkeras.training.trainable.towers import modalities, tower_model, tower_of
+from mmkeras.training.trainable.single_towers import (
+    modalities,
+    tower_model,
+    tower_of,
+)
 
 # Multiply-adds: a tower 3 * 4 each, fusion 8 * 5, head 5 * 2.
 TOWER, REST = 12, 50

@@ -16,7 +16,7 @@ from mmkeras.compress import (
     quantize_aware,
     strip,
 )
-from mmkeras.compress.changes import Changes
+from mmkeras.compress.change_table import Changes
 from mmkeras.compress.kernels import kernels
 from mmkeras.export import quantize_tflite, to_tflite
 

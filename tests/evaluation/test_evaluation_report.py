@@ -20,7 +20,7 @@ from target_toys import target_of
 
 from mmkeras.evaluation import evaluate, render_report
 from mmkeras.evaluation.report import learning_curves, number_of, score_of
-from mmkeras.evaluation.samples import show_sample
+from mmkeras.evaluation.sample_view import show_sample
 from mmkeras.kinds.text.show import words
 from mmkeras.reporting import numbers, picture
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmkeras.evaluation.samples import show_sample
+from mmkeras.evaluation.sample_view import show_sample
 from mmkeras.kinds import Series, Video, Volume
 from mmkeras.kinds.volume.show import slices
 from mmkeras.reporting import film_strip, lines

@@ -13,7 +13,7 @@ from mmkeras.heads import Category
 from mmkeras.training.strategies.blend_weights import blend_weights, mean_loss
 from mmkeras.training.strategies.blending import blended_model, with_copies
 from mmkeras.training.strategies.full import FullFineTune
-from mmkeras.training.trainable.towers import tower_model, tower_of
+from mmkeras.training.trainable.single_towers import tower_model, tower_of
 
 HEADS = {"side": Category(2)}
 

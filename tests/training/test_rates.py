@@ -12,7 +12,7 @@ from mmkeras.training.strategies.full import FullFineTune
 from mmkeras.training.trainable.patterns import matches, places, select
 from mmkeras.training.trainable.rates import GroupedAdamW, rates_by_depth
 from mmkeras.training.trainable.selection import fitting, tuning_of
-from mmkeras.training.trainable.towers import tower_model
+from mmkeras.training.trainable.single_towers import tower_model
 
 RATE, DECAY, BETAS, EPSILON = 0.01, 0.1, (0.9, 0.999), 1e-7
 

@@ -8,10 +8,10 @@ without TensorFlow.
 import importlib
 
 _HOME = {
-    "Arm": "plan",
-    "Plan": "plan",
+    "Arm": "arms",
+    "Plan": "arms",
     "compare": "run",
-    "make_plan": "plan",
+    "make_plan": "arms",
     "render_report": "report",
     "summarise": "summary",
 }

@@ -8,7 +8,7 @@ import keras
 
 from mmkeras.compress.channels.groups import multiply_adds
 from mmkeras.training.pretext.contrastive import Contrast
-from mmkeras.training.trainable.towers import modalities, tower_of
+from mmkeras.training.trainable.single_towers import modalities, tower_of
 
 # A training step takes the forward pass of what learns, and about twice that
 # for the gradients of its inputs and of its weights.

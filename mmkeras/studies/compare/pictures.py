@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmkeras.metrics import describe
-from mmkeras.studies.compare.drawing import Picture, dots, lines, picture
+from mmkeras.studies.compare.comparison_charts import (
+    Picture,
+    dots,
+    lines,
+    picture,
+)
 from mmkeras.studies.compare.words import labels_of, share_of
 
 # More classes than this are no picture; the table has them all.

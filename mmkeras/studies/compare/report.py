@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmkeras.evaluation.pages import page_environment
 from mmkeras.evaluation.report import number_of
 from mmkeras.metrics import describe
+from mmkeras.reporting.pages import page_environment
+from mmkeras.studies.compare.comparison_charts import ARMS, Picture
 from mmkeras.studies.compare.conclusion import undecided
-from mmkeras.studies.compare.drawing import ARMS, Picture
 from mmkeras.studies.compare.pictures import cost_picture, fused_of, pictures
 from mmkeras.studies.compare.words import labels_of, points, share_of, value_of
 

@@ -8,8 +8,8 @@ from typing import Any
 from mmkeras import artefact
 from mmkeras.begin import load_for
 from mmkeras.data import Data
-from mmkeras.studies.compare.measured import read_answers, read_measured
-from mmkeras.studies.compare.plan import Arm, Plan, make_plan
+from mmkeras.studies.compare.arms import Arm, Plan, make_plan
+from mmkeras.studies.compare.measurement import read_answers, read_measured
 from mmkeras.studies.compare.summary import summarise
 from mmkeras.studies.compare.train import (
     build_arm,

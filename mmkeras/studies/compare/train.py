@@ -14,8 +14,9 @@ from mmkeras.data import Data
 from mmkeras.evaluation import predict
 from mmkeras.model import build_from_recipe, load_model
 from mmkeras.runs import describe_run
+from mmkeras.studies.compare.arms import Arm, Plan
 from mmkeras.studies.compare.cost import Cost
-from mmkeras.studies.compare.measured import (
+from mmkeras.studies.compare.measurement import (
     classes_of,
     curve,
     figures_of,
@@ -24,7 +25,6 @@ from mmkeras.studies.compare.measured import (
     read_measured,
     write_measured,
 )
-from mmkeras.studies.compare.plan import Arm, Plan
 from mmkeras.training import save_run
 from mmkeras.training.stages.datasets import count_batches
 from mmkeras.training.trainable.precision import precision_scope

@@ -9,7 +9,11 @@ import numpy as np
 
 from mmkeras.export import open_file, run_all
 from mmkeras.model import load_model
-from mmkeras.training.trainable.towers import input_names, modalities, tower_of
+from mmkeras.training.trainable.single_towers import (
+    input_names,
+    modalities,
+    tower_of,
+)
 
 OUTPUT = "embedding"
 Encoder = Callable[[Mapping[str, np.ndarray]], np.ndarray]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
-from mmkeras.evaluation import figures
-from mmkeras.evaluation.pages import page_environment
 from mmkeras.metrics import describe
+from mmkeras.reporting import charts as figures
+from mmkeras.reporting.pages import page_environment
 from mmkeras.studies.tune.recipe_toml import to_toml
 from mmkeras.training.stages.run_folder import write_csv
 

@@ -20,7 +20,11 @@ from mmkeras.training.alignment.losses import (
     SigLIPAlignment,
 )
 from mmkeras.training.stages.datasets import mapped
-from mmkeras.training.trainable.towers import input_names, modalities, tower_of
+from mmkeras.training.trainable.single_towers import (
+    input_names,
+    modalities,
+    tower_of,
+)
 
 OBJECTIVES = {
     "infonce": InfoNCEAlignment,

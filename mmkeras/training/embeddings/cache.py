@@ -11,7 +11,7 @@ from mmkeras import artefact
 from mmkeras.training.embeddings.files import dataset_of, write_split
 from mmkeras.training.embeddings.frozen import speaking_model
 from mmkeras.training.stages.run_folder import writing
-from mmkeras.training.trainable.towers import modalities, tower_of
+from mmkeras.training.trainable.single_towers import modalities, tower_of
 
 KIND = "embeddings"
 

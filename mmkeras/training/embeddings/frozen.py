@@ -11,7 +11,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from mmkeras.training.trainable.towers import input_names, modalities, tower_of
+from mmkeras.training.trainable.single_towers import (
+    input_names,
+    modalities,
+    tower_of,
+)
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")

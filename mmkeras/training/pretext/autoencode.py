@@ -23,12 +23,12 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from mmkeras.training.pretext.drawing import Exact
 from mmkeras.training.pretext.facts import Unsupervised
 from mmkeras.training.pretext.guessing import vocabulary_of
 from mmkeras.training.pretext.hide import UNKNOWN, HideTokens
 from mmkeras.training.pretext.masked import BLOCKS, hide_patches
 from mmkeras.training.pretext.patches import Shrink
+from mmkeras.training.pretext.random_draws import Exact
 from mmkeras.training.pretext.reconstruct import (
     SquaredError,
     TokenError,

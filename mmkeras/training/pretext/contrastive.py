@@ -18,8 +18,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from mmkeras.training.pretext.drawing import Exact
 from mmkeras.training.pretext.facts import Unsupervised
+from mmkeras.training.pretext.random_draws import Exact
 from mmkeras.training.pretext.views import views_of
 
 # Added to what is no candidate: far below any similarity / temperature.

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from mmkeras.training.pretext.drawing import Drawing
+from mmkeras.training.pretext.random_draws import Drawing
 
 
 def _nothing(tower: keras.Model, fill: str) -> Mapping[str, Any]:

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from mmkeras.training.pretext.drawing import Exact
 from mmkeras.training.pretext.patches import Cut
+from mmkeras.training.pretext.random_draws import Exact
 
 BANDS = 32
 

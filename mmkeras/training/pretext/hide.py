@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from mmkeras.training.pretext.drawing import (
+from mmkeras.training.pretext.patches import spread
+from mmkeras.training.pretext.random_draws import (
     Drawing,
     as_before,
     known_statistics,
 )
-from mmkeras.training.pretext.patches import spread
 
 UNKNOWN = 1
 

@@ -16,7 +16,7 @@ from mmkeras.training.pretext.masked import masked
 from mmkeras.training.pretext.next_step import next_step
 from mmkeras.training.pretext.reconstruct import Reconstruct
 from mmkeras.training.strategies.settings import is_real
-from mmkeras.training.trainable.towers import input_names, tower_of
+from mmkeras.training.trainable.single_towers import input_names, tower_of
 
 _COUNT = ("a positive whole number", lambda v: type(v) is int and v > 0)
 # What options must be, in words and as a test.

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mmkeras.training.pretext.drawing import Exact
+from mmkeras.training.pretext.random_draws import Exact
 
 
 def owners(size: int, parts: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mmkeras.training.pretext.drawing import Drawing, as_before
+from mmkeras.training.pretext.random_draws import Drawing, as_before
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from mmkeras.training.pretext.drawing import Exact
+from mmkeras.training.pretext.random_draws import Exact
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")

@@ -8,9 +8,9 @@ import keras
 from keras import ops
 
 from mmkeras.arguments import check_keys
-from mmkeras.training.pretext.drawing import Drawing, known_statistics
 from mmkeras.training.pretext.facts import Unsupervised
 from mmkeras.training.pretext.hide import UNKNOWN
+from mmkeras.training.pretext.random_draws import Drawing, known_statistics
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")

@@ -6,7 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.training.trainable.towers import input_names, modalities, tower_of
+from mmkeras.training.trainable.single_towers import (
+    input_names,
+    modalities,
+    tower_of,
+)
 
 
 class VotesFromValidation(keras.callbacks.Callback):

@@ -25,7 +25,7 @@ from mmkeras.training.strategies.settings import (
 )
 from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
 from mmkeras.training.trainable.selection import tuned
-from mmkeras.training.trainable.towers import check_targets
+from mmkeras.training.trainable.single_towers import check_targets
 
 POSITIVE: Check = ("a positive number", lambda v: is_real(v) and v > 0)
 FROM_ZERO: Check = ("a number from 0", lambda v: is_real(v) and v >= 0)

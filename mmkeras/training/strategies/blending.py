@@ -18,7 +18,7 @@ from mmkeras.training.strategies.blend_weights import (
     blend_weights,
     split_losses,
 )
-from mmkeras.training.trainable.towers import (
+from mmkeras.training.trainable.single_towers import (
     input_names,
     modalities,
     tower_model,

@@ -16,7 +16,7 @@ from mmkeras.training.stages.fusion_stage import fusion_stage
 from mmkeras.training.strategies.base import COUNT, Strategy
 from mmkeras.training.strategies.settings import Check, is_whole
 from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
-from mmkeras.training.trainable.towers import (
+from mmkeras.training.trainable.single_towers import (
     input_names,
     modalities,
     tower_model,

@@ -8,7 +8,7 @@ import keras
 
 from mmkeras.training.trainable.patterns import places, select
 from mmkeras.training.trainable.precision import forget_functions
-from mmkeras.training.trainable.towers import modalities
+from mmkeras.training.trainable.single_towers import modalities
 
 # The kernel's attribute, and those of its two factors.
 _PARTS = {

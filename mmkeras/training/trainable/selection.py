@@ -23,7 +23,7 @@ from mmkeras.training.trainable.patterns import (
 )
 from mmkeras.training.trainable.precision import check_precision, to_float32
 from mmkeras.training.trainable.rates import rates_by_depth, rates_by_pattern
-from mmkeras.training.trainable.towers import modalities, tower_of
+from mmkeras.training.trainable.single_towers import modalities, tower_of
 from mmkeras.training.trainable.unfreezing import Unfreezing, epochs_of, freeze
 
 

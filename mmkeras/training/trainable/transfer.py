@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from mmkeras.training.trainable.towers import tower_of
+from mmkeras.training.trainable.single_towers import tower_of
 
 
 def take_tower(

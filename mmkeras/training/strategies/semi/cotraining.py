@@ -6,7 +6,7 @@ from mmkeras.training.stages.datasets import OneModality, present_columns
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.strategies.semi.base import Rounds, answers_of, shared_out
 from mmkeras.training.strategies.semi.choosing import agreed
-from mmkeras.training.trainable.towers import (
+from mmkeras.training.trainable.single_towers import (
     input_names,
     modalities,
     tower_model,

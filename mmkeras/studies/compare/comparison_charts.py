@@ -10,8 +10,8 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from mmkeras.evaluation import figures
-from mmkeras.evaluation.figures import ACCENT, FAINT, INK, LINE, SECOND, short
+from mmkeras.reporting import charts as figures
+from mmkeras.reporting.charts import ACCENT, FAINT, INK, LINE, SECOND, short
 
 # Stand-ins, what becomes of them on the page, and outside of it.
 ARMS = {
