@@ -18,7 +18,9 @@ def image(size=16, **arguments):
 
 
 def audio(**arguments):
-    return towers.audio_tower(2000, 4000, units=16, mel_bands=16, **arguments)
+    if arguments.get("variant") != "moonshine":
+        arguments = {"mel_bands": 16, **arguments}
+    return towers.audio_tower(2000, 4000, units=16, **arguments)
 
 
 def text(**arguments):

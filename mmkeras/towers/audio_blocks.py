@@ -1,12 +1,71 @@
 """What an audio tower does with a spectrogram, bands as channels or rows."""
 
+from dataclasses import dataclass
+
 from keras import layers, ops
 
+from mmkeras.options import COUNT, FLAG, option
 from mmkeras.towers import temporal
+from mmkeras.towers.spectrogram import Spectrogram, spectrogram
 
 
-def convolutions(x, width, depth, repeats, name):
+@dataclass(frozen=True, kw_only=True)
+class AudioCnn(Spectrogram):
+    """Options of stages of convolutions along time.
+
+    Args:
+        width: Filters of the first half of the stages; the second half has
+            twice as many.
+        depth: Stages; each has half the frames of the one before.
+        repeats: Convolutions of a stage.
+    """
+
+    width: int = option(128, COUNT, role="width")
+    depth: int = option(4, COUNT)
+    repeats: int = option(1, COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioRecurrent(Spectrogram):
+    """Options of a GRU or an LSTM over half the frames.
+
+    Args:
+        width: Filters of the convolutions before it, and units of each
+            direction.
+        repeats: Convolutions before it.
+        bidirectional: Whether it reads in both directions. If not, the whole
+            tower looks back only: frames end where their hop ends and
+            convolutions are causal, so that it can be streamed.
+    """
+
+    width: int = option(128, COUNT, role="width")
+    repeats: int = option(1, COUNT)
+    bidirectional: bool = option(True, FLAG)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioResNet(Spectrogram):
+    """Options of a ResNet over time and frequency.
+
+    Args:
+        width: Four times the filters of the first stage; each next one has
+            twice as many, and halves frames and bands.
+        depth: Stages.
+        repeats: Blocks of a stage.
+        stride: Frames and bands from one step to the next of the first
+            convolution; 2 makes it about four times as fast.
+    """
+
+    width: int = option(128, COUNT, role="width")
+    depth: int = option(4, COUNT)
+    repeats: int = option(1, COUNT)
+    stride: int = option(1, COUNT)
+
+
+def convolutions(sound, rate, options, name):
     """Stages of convolutions along time, each with half the frames."""
+    x = spectrogram(sound, rate, options, name)
+    width, depth, repeats = options.width, options.depth, options.repeats
     for i in range(depth):
         filters = 2 * width if depth <= 2 * i else width
         x = halve(x, f"{name}_pool_{i}") if i else x
@@ -15,16 +74,17 @@ def convolutions(x, width, depth, repeats, name):
     return x
 
 
-def recurrence(x, kind, width, repeats, bidirectional, name):
+def recurrence(sound, rate, options, name):
     """One stage of convolutions, halved frames, a GRU or an LSTM."""
-    causal = not bidirectional
-    x = stage(x, width, repeats, 5, causal, f"{name}_0")
-    x = halve(x, f"{name}_pool", causal)
-    name = f"{name}_{kind}"
-    return temporal.recurrence(x, kind, width, bidirectional, name)
+    both = options.bidirectional
+    x = spectrogram(sound, rate, options, name, causal=not both)
+    x = stage(x, options.width, options.repeats, 5, not both, f"{name}_0")
+    x = halve(x, f"{name}_pool", not both)
+    kind = options.variant
+    return temporal.recurrence(x, kind, options.width, both, f"{name}_{kind}")
 
 
-def residual(x, width, depth, repeats, stride, name):
+def residual(sound, rate, options, name):
     """A ResNet over time and frequency; bands are averaged at the end.
 
     Stages of `repeats` basic blocks. Each stage halves frames and bands and
@@ -34,11 +94,12 @@ def residual(x, width, depth, repeats, stride, name):
     Source: He et al., "Deep Residual Learning for Image Recognition", 2015
     (arXiv 1512.03385).
     """
+    x = spectrogram(sound, rate, options, name)
     x = ops.expand_dims(x, -1)
-    first = max(1, width // 4)
-    x = temporal.convolve(x, first, 3, stride, f"{name}_resnet_stem")
-    for i in range(depth):
-        for j in range(repeats):
+    first = max(1, options.width // 4)
+    x = temporal.convolve(x, first, 3, options.stride, f"{name}_resnet_stem")
+    for i in range(options.depth):
+        for j in range(options.repeats):
             stride = 2 if i and not j else 1
             x = _block(x, first * 2**i, stride, f"{name}_resnet_{i}_{j}")
     return ops.mean(x, axis=2)

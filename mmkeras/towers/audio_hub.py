@@ -1,34 +1,86 @@
 """The encoders of Whisper and of Moonshine, from keras_hub."""
 
+import dataclasses
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 from keras import layers, ops
 
+from mmkeras.options import COUNT, PATH, SHARE, option, or_none
 from mmkeras.towers.features import WhisperLogMel
 from mmkeras.towers.hub import load_backbone
 from mmkeras.towers.logmel import SpecAugment
+from mmkeras.towers.spectrogram import AudioOptions
 
 # The rate that every preset of either was trained at.
 SPEECH_HZ = 16_000
 # Samples that Moonshine's three convolutions need for their first step.
 MOONSHINE_SAMPLES = 895
+# Numbers of a head of Moonshine, at least: of fewer, keras_hub turns none.
+MOONSHINE_TURNS = 4
 
 
-def whisper(sound, rate, bands, width, depth, heads, augment, pretrained, name):
+@dataclass(frozen=True, kw_only=True)
+class AudioEncoder(AudioOptions):
+    """Options of an encoder of speech of keras_hub.
+
+    Args:
+        width: Width of an encoder without a preset.
+        depth: Blocks of an encoder without a preset.
+        heads: Attention heads of an encoder without a preset.
+        pretrained: Name or local folder of a keras_hub preset; sound is then
+            of 16000 Hz.
+    """
+
+    width: int = option(128, COUNT, role="width")
+    depth: int = option(4, COUNT)
+    heads: int = option(4, COUNT, role="parts")
+    pretrained: str | None = option(None, or_none(PATH), role="preset")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioWhisper(AudioEncoder):
+    """Options of Whisper's encoder.
+
+    Args:
+        mel_bands: Bands of the spectrogram of an encoder without a preset.
+        time_fraction: Longest stretch of time that training hides, as a share
+            of all frames; two for each sample.
+        mel_fraction: The same for the bands.
+    """
+
+    mel_bands: int = option(64, COUNT, "bands")
+    time_fraction: float = option(0.15, SHARE)
+    mel_fraction: float = option(0.12, SHARE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioMoonshine(AudioEncoder):
+    """Options of Moonshine's encoder."""
+
+    def narrower(self, scale):
+        found = super().narrower(scale)
+        most = found.width // MOONSHINE_TURNS
+        return dataclasses.replace(found, heads=min(found.heads, most))
+
+
+def whisper(sound, rate, options, name):
     """Reads samples by Whisper's encoder; `(batch, steps, width)`.
 
     A step is 20 ms. Without a preset the positions are the sinusoids that
     Whisper has, and stay frozen like them.
     """
-    _check(rate, width, heads, 1, pretrained)
+    _check(rate, options, 1)
+    pretrained = options.pretrained
     frames = sound.shape[1] // round(rate / 100)
     config = dict(
         vocabulary_size=1,
-        num_layers=depth,
-        num_heads=heads,
-        hidden_dim=width,
-        intermediate_dim=4 * width,
-        num_mels=bands,
+        num_layers=options.depth,
+        num_heads=options.heads,
+        hidden_dim=options.width,
+        intermediate_dim=4 * options.width,
+        num_mels=options.mel_bands,
         max_encoder_sequence_length=frames + 1,
         max_decoder_sequence_length=1,
     )
@@ -51,7 +103,8 @@ def whisper(sound, rate, bands, width, depth, heads, augment, pretrained, name):
     if not pretrained:
         # What varies in them is small beside the positions.
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bands")(x)
-    x = SpecAugment(*augment, name=f"{name}_spec_augment")(x)
+    hidden = options.time_fraction, options.mel_fraction
+    x = SpecAugment(*hidden, name=f"{name}_spec_augment")(x)
     return _of_length(encoder, frames)(x)
 
 
@@ -63,7 +116,7 @@ def _of_length(encoder, frames):
     return fixed
 
 
-def moonshine(sound, rate, width, depth, heads, pretrained, name):
+def moonshine(sound, rate, options, name):
     """Reads samples by Moonshine's encoder; `(batch, steps, width)`.
 
     Three strided convolutions make a step of 24 ms at 16 kHz; then a
@@ -72,8 +125,7 @@ def moonshine(sound, rate, width, depth, heads, pretrained, name):
     Source: Jeffries et al., "Moonshine: Speech Recognition for Live
     Transcription and Voice Commands", 2024 (arXiv 2410.15608).
     """
-    # Of fewer numbers of a head, keras_hub lets none turn.
-    _check(rate, width, heads, 4, pretrained)
+    _check(rate, options, MOONSHINE_TURNS)
     if sound.shape[1] < MOONSHINE_SAMPLES:
         raise ValueError(
             f"Argument `samples` must be at least {MOONSHINE_SAMPLES} for "
@@ -81,17 +133,17 @@ def moonshine(sound, rate, width, depth, heads, pretrained, name):
         )
     config = dict(
         vocabulary_size=1,
-        filter_dim=width,
-        hidden_dim=width,
-        intermediate_dim=4 * width,
-        encoder_num_layers=depth,
-        encoder_num_heads=heads,
+        filter_dim=options.width,
+        hidden_dim=options.width,
+        intermediate_dim=4 * options.width,
+        encoder_num_layers=options.depth,
+        encoder_num_heads=options.heads,
         decoder_num_layers=0,
-        decoder_num_heads=heads,
+        decoder_num_heads=options.heads,
     )
     # Its layers do not add up in mixed precision.
     hub = load_backbone(
-        "MoonshineBackbone", config, pretrained, dtype="float32"
+        "MoonshineBackbone", config, options.pretrained, dtype="float32"
     )
     # The layers one by one: the backbone itself wants a mask of the samples,
     # whose -1e9 would flatten int8 scores, and a stretch has no padding.
@@ -109,7 +161,9 @@ def moonshine(sound, rate, width, depth, heads, pretrained, name):
     return hub.get_layer("encoder_final_layer_norm")(x)
 
 
-def _check(rate, width, heads, least, pretrained):
+def _check(rate, options, least):
+    width, heads = options.width, options.heads
+    pretrained = options.pretrained
     if pretrained and rate != SPEECH_HZ:
         raise ValueError(
             f"Argument `sample_rate_hz` must be {SPEECH_HZ} for a preset. "

@@ -1,16 +1,40 @@
 """Image towers: uint8 pixels in, one vector and one row per cell out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras import layers
 
-from mmkeras.towers.checks import check_choice, check_sizes
+from mmkeras.options import COUNT, Part, Variants, option
+from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.finish import finish_tower
-from mmkeras.towers.image_hub import HUB_VARIANTS, hub_features, statistics_of
-from mmkeras.towers.mobilenet import mobilenet
+from mmkeras.towers.image_hub import (
+    RESNETS,
+    ImageBackbone,
+    efficientnet,
+    resnet,
+    statistics_of,
+)
+from mmkeras.towers.mobilenet import ImageMobileNet, mobilenet
+from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.vit import ImageViT, vit
 
-VARIANTS = ("cnn", "mobilenet", *HUB_VARIANTS)
+
+@dataclass(frozen=True, kw_only=True)
+class ImageCnn(TowerOptions):
+    """Options of stages of two 3x3 convolutions.
+
+    Args:
+        dropout: Share of features dropped before the last layer.
+        filters: Filters of the first stage; each next one has twice as many.
+        depth: Stages; the last map is `2 ** (depth - 1)` times smaller than
+            the image.
+    """
+
+    filters: int = option(16, COUNT, role="width")
+    depth: int = option(3, COUNT)
 
 
 def image_tower(
@@ -19,15 +43,10 @@ def image_tower(
     channels: int,
     name: str = "image",
     variant: str = "cnn",
-    units: int = 64,
-    dropout: float = 0.0,
-    filters: int = 16,
-    depth: int = 3,
+    *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    pretrained: str | None = None,
-    patch: int = 8,
-    heads: int = 4,
+    **options: Any,
 ) -> keras.Model:
     """Builds a tower that reads one image.
 
@@ -35,38 +54,35 @@ def image_tower(
     pixels as they come from the camera. The vector is the mean of the tokens,
     one for each cell of the last feature map, row by row.
 
+    | variant | what it is |
+    | --- | --- |
+    | `"cnn"` | stages of two convolutions, batch normalisation and ReLU |
+    | `"mobilenet"` | inverted residual blocks with depthwise convolutions |
+    | `"resnet18"`, `"resnet50"`, `"resnet152"` | of keras_hub |
+    | `"efficientnet"` | B0, of keras_hub |
+    | `"vit"` | a transformer over patches, of keras_hub |
+
     Args:
         height: Rows of pixels.
         width: Columns of pixels.
         channels: Channels a pixel. A backbone of keras_hub sees one channel
             three times.
         name: Name of the modality, and of the input.
-        variant: `"cnn"` (stages of two 3x3 convolutions with batch
-            normalisation and ReLU, each stage twice as wide and half as high
-            as the one before), `"mobilenet"` (a strided stem, then stages of
-            two inverted residual blocks with depthwise convolutions), or of
-            keras_hub `"resnet18"`, `"resnet50"`, `"resnet152"`,
-            `"efficientnet"` (B0) or `"vit"` (a transformer over patches).
-        units: Width of the vector and of the tokens.
-        dropout: Share of features dropped before the last layer.
-        filters: Filters of the first stage of a `"cnn"` or a `"mobilenet"`; a
-            quarter of the width of a `"vit"`.
-        depth: Stages of a `"cnn"`, whose last map is `2 ** (depth - 1)` times
-            smaller than the image, or of a `"mobilenet"` (`2 ** depth` times);
-            blocks of a `"vit"`.
+        variant: One of the table above.
         mean: Mean of pixels / 255 over the training images, one number for
-            each channel. Defaults to 0, or with `pretrained` to ImageNet's.
-        std: Their standard deviation. Defaults to 1, or to ImageNet's.
-        pretrained: Name or local folder of a keras_hub preset, in place of
-            random weights. A `"vit"` then sees the image resized to what the
-            preset was trained on.
-        patch: Pixels of a side of a patch of a `"vit"` without a preset.
-        heads: Attention heads of a `"vit"` without a preset.
+            each channel. Defaults to 0, or with `pretrained` to what the
+            preset was trained with.
+        std: Their standard deviation. Defaults to 1, or to the preset's.
+        options: Those of the variant: `units` (64), `dropout`, and what
+            `ImageCnn`, `ImageMobileNet`, `ImageBackbone` or `ImageViT` have.
 
     Returns:
         Model from uint8 `(batch, height, width, channels)` to
         `{"vector": (batch, units), "tokens": (batch, cells, units),
         "mask": (batch, cells)}`; the mask is all ones.
+
+    Raises:
+        ValueError: If the variant lacks an option, or a value is wrong.
 
     Example:
 
@@ -74,33 +90,19 @@ def image_tower(
     >>> tower(np.zeros((2, 28, 28, 1), "uint8"))["tokens"].shape
     TensorShape([2, 49, 64])
     """
-    check_choice("variant", variant, VARIANTS)
-    check_sizes(height=height, width=width, channels=channels, units=units)
-    check_sizes(filters=filters, depth=depth, patch=patch, heads=heads)
-    if pretrained and variant not in HUB_VARIANTS:
-        raise ValueError(
-            "Argument `pretrained` needs a variant with presets. Received: "
-            f"pretrained={pretrained!r} with variant={variant!r}. Choices: "
-            f"{', '.join(HUB_VARIANTS)}"
-        )
-    if pretrained and mean is None and std is None:
+    chosen = IMAGE_TOWERS.read({"variant": variant, **options})
+    check_sizes(height=height, width=width, channels=channels)
+    if getattr(chosen, "pretrained", None) and mean is None and std is None:
         mean, std = statistics_of(variant, channels)
     pixels = keras.Input((height, width, channels), dtype="uint8", name=name)
 
-    x = _normalise(pixels, mean, std, name)
-    if variant == "cnn":
-        x = _convolutions(x, filters, depth, name)
-    elif variant == "mobilenet":
-        x = mobilenet(x, filters, depth, name)
-    else:
-        vit = dict(filters=filters, depth=depth, patch=patch, heads=heads)
-        x = hub_features(x, variant, pretrained, name, **vit)
-
+    x = normalise_pixels(pixels, mean, std, name)
+    x = IMAGE_TOWERS.build(chosen)(x, chosen, name)
     x = layers.Reshape((-1, x.shape[-1]), name=f"{name}_cells")(x)
-    return finish_tower(pixels, x, units, dropout, name)
+    return finish_tower(pixels, x, chosen.units, chosen.dropout, name)
 
 
-def _normalise(pixels, mean, std, name):
+def normalise_pixels(pixels, mean, std, name):
     """Scales 0..255 to 0..1, then to mean 0 and deviation 1 if these are given.
 
     One multiplication and one addition: keras' Normalization would add a
@@ -124,13 +126,13 @@ def _normalise(pixels, mean, std, name):
     return layers.Rescaling(scale, offset, name=f"{name}_normalise")(pixels)
 
 
-def _convolutions(x, filters, depth, name):
-    for stage in range(depth):
+def _cnn(x, options, name):
+    for stage in range(options.depth):
         for i in range(2):
             # Strided convolutions, no pooling: in an int8 file nothing then
             # stands between one convolution and the next.
             x = layers.Conv2D(
-                filters * 2**stage,
+                options.filters * 2**stage,
                 3,
                 strides=2 if stage and not i else 1,
                 padding="same",
@@ -143,3 +145,16 @@ def _convolutions(x, filters, depth, name):
             )(x)
             x = layers.ReLU(name=f"{name}_relu_{stage}_{i}")(x)
     return x
+
+
+IMAGE_TOWERS = Variants(
+    "variant",
+    "cnn",
+    {
+        "cnn": Part(ImageCnn, _cnn),
+        "mobilenet": Part(ImageMobileNet, mobilenet),
+        **dict.fromkeys(RESNETS, Part(ImageBackbone, resnet)),
+        "efficientnet": Part(ImageBackbone, efficientnet),
+        "vit": Part(ImageViT, vit),
+    },
+)

@@ -1,10 +1,15 @@
 """Image backbones of keras_hub, by the configurations of their papers."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
 import keras
 from keras import layers
 
+from mmkeras.options import NUMBERS, PATH, option, or_none
 from mmkeras.towers.hub import load_backbone
-from mmkeras.towers.vit import transformer
+from mmkeras.towers.variants import TowerOptions
 
 # Mean and standard deviation of pixels / 255 by channels, which the presets of
 # keras_hub were trained with; for grey, those of the three averaged.
@@ -33,7 +38,26 @@ EFFICIENTNET = dict(
     stackwise_strides=[1, 2, 2, 2, 1, 2, 1],
     stackwise_block_types=["v1"] * 7,
 )
-HUB_VARIANTS = (*RESNETS, "efficientnet", "vit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageBackbone(TowerOptions):
+    """Options of a backbone of keras_hub.
+
+    Args:
+        dropout: Share of features dropped before the last layer.
+        pretrained: Name or local folder of a keras_hub preset, in place of
+            random weights.
+        mean: Mean of pixels / 255 that a preset was trained with, one number
+            for each channel, where it is not what keras_hub's were.
+        std: Their standard deviation.
+    """
+
+    one_width: ClassVar[bool] = True
+
+    pretrained: str | None = option(None, or_none(PATH), role="preset")
+    mean: Sequence[float] | None = option(None, or_none(NUMBERS))
+    std: Sequence[float] | None = option(None, or_none(NUMBERS))
 
 
 def statistics_of(variant: str, channels: int) -> tuple:
@@ -51,46 +75,48 @@ def check_channels(variant: str, channels: int) -> None:
         )
 
 
-def hub_features(x, variant, pretrained, name, **vit):
-    """Applies a backbone to normalised pixels of one channel or three.
+def resnet(x, options, name):
+    """Applies a ResNet of keras_hub; `(batch, rows, columns, filters)`."""
+    block, blocks = RESNETS[options.variant]
+    config = dict(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=[64, 128, 256, 512],
+        stackwise_num_blocks=blocks,
+        stackwise_num_strides=[1, 2, 2, 2],
+        block_type=block,
+    )
+    x = three_channels(x, options.variant, name)
+    hub = load_backbone(
+        "ResNetBackbone",
+        config,
+        options.pretrained,
+        image_shape=x.shape[1:],
+        data_format="channels_last",
+    )
+    return _plain(hub)(x)
 
-    Args:
-        x: `(batch, height, width, channels)`.
-        variant: One of `HUB_VARIANTS`.
-        pretrained: Preset or None.
-        name: Name of the modality.
-        **vit: `filters`, `depth`, `patch` and `heads` of a `"vit"`.
 
-    Returns:
-        `(batch, rows, columns, filters)`, of a `"vit"`
-        `(batch, patches, filters)`.
-    """
+def efficientnet(x, options, name):
+    """Applies EfficientNet-B0; `(batch, rows, columns, filters)`."""
+    x = three_channels(x, options.variant, name)
+    hub = load_backbone(
+        "EfficientNetBackbone",
+        EFFICIENTNET,
+        options.pretrained,
+        input_shape=x.shape[1:],
+    )
+    return _plain(hub)(x)
+
+
+def three_channels(x, variant, name):
+    """Shows a backbone one channel three times."""
     check_channels(variant, x.shape[-1])
     if x.shape[-1] == 1:
-        x = layers.Concatenate(name=f"{name}_three_channels")([x, x, x])
-    if variant == "vit":
-        return transformer(x, pretrained, name, **vit)
-    shape = x.shape[1:]
-    if variant == "efficientnet":
-        hub = load_backbone(
-            "EfficientNetBackbone", EFFICIENTNET, pretrained, input_shape=shape
-        )
-    else:
-        block, blocks = RESNETS[variant]
-        config = dict(
-            input_conv_filters=[64],
-            input_conv_kernel_sizes=[7],
-            stackwise_num_filters=[64, 128, 256, 512],
-            stackwise_num_blocks=blocks,
-            stackwise_num_strides=[1, 2, 2, 2],
-            block_type=block,
-        )
-        hub = load_backbone(
-            "ResNetBackbone",
-            config,
-            pretrained,
-            image_shape=shape,
-            data_format="channels_last",
-        )
+        return layers.Concatenate(name=f"{name}_three_channels")([x, x, x])
+    return x
+
+
+def _plain(hub):
     # A plain model of stock layers: the saved file needs no keras_hub.
-    return keras.Model(hub.inputs, hub.outputs[0], name="backbone")(x)
+    return keras.Model(hub.inputs, hub.outputs[0], name="backbone")

@@ -1,12 +1,33 @@
 """Inverted residual blocks: convolutions that cost little on a device."""
 
+from dataclasses import dataclass
+
 from keras import layers
+
+from mmkeras.options import COUNT, option
+from mmkeras.towers.variants import TowerOptions
 
 # A block works on so many times the channels it hands on.
 EXPANSION = 6
 
 
-def mobilenet(x, filters, depth, name):
+@dataclass(frozen=True, kw_only=True)
+class ImageMobileNet(TowerOptions):
+    """Options of stages of two inverted residual blocks.
+
+    Args:
+        dropout: Share of features dropped before the last layer.
+        filters: Filters of the stem and of the first stage; each next one has
+            twice as many.
+        depth: Stages; the last map is `2 ** depth` times smaller than the
+            image.
+    """
+
+    filters: int = option(16, COUNT, role="width")
+    depth: int = option(3, COUNT)
+
+
+def mobilenet(x, options, name):
     """Applies a stem, then stages of two inverted residual blocks.
 
     Each stage halves the map and doubles the filters of the one before. A
@@ -19,6 +40,7 @@ def mobilenet(x, filters, depth, name):
     Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear
     Bottlenecks", 2018 (arXiv 1801.04381).
     """
+    filters = options.filters
     x = layers.Conv2D(
         filters,
         3,
@@ -28,7 +50,7 @@ def mobilenet(x, filters, depth, name):
         name=f"{name}_stem",
     )(x)
     x = _norm(x, f"{name}_stem", relu=True)
-    for stage in range(depth):
+    for stage in range(options.depth):
         for i in range(2):
             stride = 2 if stage and not i else 1
             x = _block(x, filters * 2**stage, stride, f"{name}_{stage}_{i}")

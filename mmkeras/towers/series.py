@@ -1,11 +1,14 @@
 """Series towers: many channels of a sensor over time, where cells may miss."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras import layers
 
-from mmkeras.towers.checks import check_choice, check_sizes
+from mmkeras.options import COUNT, FLAG, SHARE, Part, Variants, option
+from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.sequence import (
     LearnedPosition,
     MaskedMean,
@@ -18,9 +21,72 @@ from mmkeras.towers.temporal import (
     normalise,
     recurrence,
 )
+from mmkeras.towers.variants import TowerOptions
 
-# What `depth` is where it is not said.
-DEPTHS = {"resnet": 3, "tcn": 4, "gru": 1, "lstm": 1, "patch_transformer": 2}
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesOptions(TowerOptions):
+    """Options of every series tower.
+
+    Args:
+        dropout: Share of features dropped in all layers.
+        width: Filters of a convolution, units of each direction, or width of
+            the transformer.
+        stride: Steps of a position.
+    """
+
+    dropout: float = option(0.1, SHARE)
+    width: int = option(64, COUNT, role="width")
+    stride: int = option(4, COUNT, "steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesResNet(SeriesOptions):
+    """Options of residual blocks of three convolutions.
+
+    Args:
+        width: Filters of the first block; the others have twice as many.
+        depth: Blocks; each but the first halves the positions.
+    """
+
+    depth: int = option(3, COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesTcn(SeriesOptions):
+    """Options of causal dilated residual blocks.
+
+    Args:
+        depth: Blocks.
+    """
+
+    depth: int = option(4, COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesRecurrent(SeriesOptions):
+    """Options of GRUs or LSTMs.
+
+    Args:
+        depth: Recurrent layers.
+        bidirectional: Whether they read in both directions.
+    """
+
+    depth: int = option(1, COUNT)
+    bidirectional: bool = option(True, FLAG)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesTransformer(SeriesOptions):
+    """Options of pre-norm blocks with learned positions.
+
+    Args:
+        depth: Blocks.
+        heads: Attention heads; divides `width`.
+    """
+
+    depth: int = option(2, COUNT)
+    heads: int = option(4, COUNT, role="parts")
 
 
 def series_tower(
@@ -28,15 +94,10 @@ def series_tower(
     channels: int,
     name: str = "series",
     variant: str = "resnet",
-    units: int = 64,
+    *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    width: int = 64,
-    depth: int | None = None,
-    stride: int = 4,
-    heads: int = 4,
-    dropout: float = 0.1,
-    bidirectional: bool = True,
+    **options: Any,
 ) -> keras.Model:
     """Builds a tower that reads one stretch of sensor data: ECG, IMU, weather.
 
@@ -46,30 +107,24 @@ def series_tower(
     follows reads the positions. The vector is the mean of the tokens that
     saw any known cell, and zeros where none did.
 
+    | variant | good for |
+    | --- | --- |
+    | `"resnet"` | little data; residual blocks of three convolutions |
+    | `"tcn"` | long memory; causal dilated residual blocks; streams |
+    | `"gru"`, `"lstm"` | order; streams in one direction |
+    | `"patch_transformer"` | much data; learned positions, pre-norm blocks |
+
     Args:
         steps: Steps of a stretch; those after the last whole `stride` are
             left out.
         channels: Channels a step.
         name: Name of the modality, and of the input.
-        variant: `"resnet"` (residual blocks of three convolutions, each block
-            but the first halves the positions: good with little data),
-            `"tcn"` (causal dilated residual blocks: long memory, streams),
-            `"gru"` or `"lstm"` (streams in one direction), or
-            `"patch_transformer"` (learned positions, pre-norm blocks: good
-            with much data).
-        units: Width of the vector and of the tokens.
+        variant: One of the table above.
         mean: Mean of each channel over the training data. Defaults to 0.
         std: Its standard deviation; 0 for a constant one. Defaults to 1.
-        width: Filters of a convolution (a `"resnet"` has twice as many from
-            the second block on), units of each direction, width of the
-            transformer.
-        depth: Blocks, or recurrent layers. Defaults to 3 for `"resnet"`, 4
-            for `"tcn"`, 2 for `"patch_transformer"`, or else 1.
-        stride: Steps of a position.
-        heads: Attention heads; divides `width`.
-        dropout: Share of features dropped in all layers.
-        bidirectional: Whether a GRU or LSTM reads in both directions. A
-            tower of one direction, or a `"tcn"`, can be streamed.
+        options: Those of the variant: `units` (64), `dropout` (0.1), `width`,
+            `stride`, and what `SeriesResNet`, `SeriesTcn`, `SeriesRecurrent`
+            or `SeriesTransformer` have.
 
     Returns:
         Model from float32 `(batch, steps, channels)`, raw units, NaN =
@@ -89,10 +144,9 @@ def series_tower(
     >>> tower(np.zeros((2, 500, 12), "float32"))["tokens"].shape
     TensorShape([2, 32, 64])
     """
-    check_choice("variant", variant, list(DEPTHS))
-    depth = DEPTHS[variant] if depth is None else depth
-    check_sizes(steps=steps, channels=channels, units=units, width=width)
-    check_sizes(depth=depth, stride=stride, heads=heads)
+    chosen = SERIES_TOWERS.read({"variant": variant, **options})
+    check_sizes(steps=steps, channels=channels)
+    stride = chosen.stride
     if stride > steps:
         raise ValueError(
             "Argument `stride` must not exceed `steps`. Received: "
@@ -105,21 +159,14 @@ def series_tower(
         _standardise(series, mean, std, name)
     )
     x = MarkGaps(name=f"{name}_mark_gaps")(x, missing)
-    x = layers.Conv1D(width, stride, stride, name=f"{name}_patches")(x)
+    x = layers.Conv1D(chosen.width, stride, stride, name=f"{name}_patches")(x)
     known = KnownSteps(dtype="float32", name=f"{name}_known_steps")(missing)
     known = layers.MaxPooling1D(stride, dtype="float32", name=f"{name}_known")(
         known
     )
 
-    if variant == "resnet":
-        x, known = _resnet(x, known, width, depth, dropout, name)
-    elif variant == "tcn":
-        x = _tcn(x, depth, dropout, name)
-    elif variant == "patch_transformer":
-        x = _transformer(x, known, depth, heads, dropout, name)
-    else:
-        x = _recurrent(x, variant, depth, bidirectional, dropout, name)
-    tokens = layers.Dense(units, name=f"{name}_tokens")(x)
+    x, known = SERIES_TOWERS.build(chosen)(x, known, chosen, name)
+    tokens = layers.Dense(chosen.units, name=f"{name}_tokens")(x)
     mask = known[:, :, 0]
     outputs = {
         "vector": MaskedMean(name=f"{name}_vector")(tokens, mask),
@@ -151,11 +198,11 @@ def _standardise(series, mean, std, name):
     return layers.Rescaling(scale, dtype="float32", name=f"{name}_scale")(x)
 
 
-def _resnet(x, known, width, depth, dropout, name):
+def _resnet(x, known, options, name):
     x = normalise(x, f"{name}_patches")
-    for i in range(depth):
+    for i in range(options.depth):
         key, step = f"{name}_block_{i}", 2 if i else 1
-        filters = 2 * width if i else width
+        filters = 2 * options.width if i else options.width
         y = _convolve(x, filters, 7, step, f"{key}_0")
         y = _convolve(y, filters, 5, 1, f"{key}_1")
         y = _convolve(y, filters, 3, 1, f"{key}_2", relu=False)
@@ -166,40 +213,42 @@ def _resnet(x, known, width, depth, dropout, name):
             )(known)
         x = layers.Add(name=f"{key}_add")([x, y])
         x = layers.ReLU(name=f"{key}_out")(x)
-        x = layers.Dropout(dropout, name=f"{key}_dropout")(x)
+        x = layers.Dropout(options.dropout, name=f"{key}_dropout")(x)
     return x, known
 
 
-def _tcn(x, depth, dropout, name):
+def _tcn(x, known, options, name):
     width = x.shape[-1]
     x = normalise(x, f"{name}_patches")
-    for i in range(depth):
+    for i in range(options.depth):
         y = x
         for j in range(2):
             key = f"{name}_block_{i}_{j}"
             y = _convolve(y, width, 3, 1, key, dilation=2**i, padding="causal")
-            y = layers.Dropout(dropout, name=f"{key}_dropout")(y)
+            y = layers.Dropout(options.dropout, name=f"{key}_dropout")(y)
         x = layers.Add(name=f"{name}_block_{i}_add")([x, y])
         x = layers.ReLU(name=f"{name}_block_{i}_out")(x)
-    return x
+    return x, known
 
 
-def _recurrent(x, kind, depth, bidirectional, dropout, name):
+def _recurrent(x, known, options, name):
     width = x.shape[-1]
     x = normalise(x, f"{name}_patches")
-    for i in range(depth):
-        key = f"{name}_{kind}_{i}"
-        x = recurrence(x, kind, width, bidirectional, key)
-        x = layers.Dropout(dropout, name=f"{key}_dropout")(x)
-    return x
+    for i in range(options.depth):
+        key = f"{name}_{options.variant}_{i}"
+        x = recurrence(x, options.variant, width, options.bidirectional, key)
+        x = layers.Dropout(options.dropout, name=f"{key}_dropout")(x)
+    return x, known
 
 
-def _transformer(x, known, depth, heads, dropout, name):
+def _transformer(x, known, options, name):
     mask = known[:, :, 0]
     x = LearnedPosition(name=f"{name}_position")(x)
-    for i in range(depth):
-        x = transformer_block(x, mask, heads, dropout, f"{name}_block_{i}")
-    return layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x)
+    rates = options.heads, options.dropout
+    for i in range(options.depth):
+        x = transformer_block(x, mask, *rates, f"{name}_block_{i}")
+    norm = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")
+    return norm(x), known
 
 
 def _convolve(
@@ -215,3 +264,16 @@ def _convolve(
         name=f"{name}_conv",
     )(x)
     return normalise(x, name, relu)
+
+
+SERIES_TOWERS = Variants(
+    "variant",
+    "resnet",
+    {
+        "resnet": Part(SeriesResNet, _resnet),
+        "tcn": Part(SeriesTcn, _tcn),
+        "gru": Part(SeriesRecurrent, _recurrent),
+        "lstm": Part(SeriesRecurrent, _recurrent),
+        "patch_transformer": Part(SeriesTransformer, _transformer),
+    },
+)

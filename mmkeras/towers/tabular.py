@@ -1,6 +1,7 @@
 """Layers for rows of a table: missing cells, categories, projections."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -194,12 +195,11 @@ def check_columns(size: int, categories: Sequence[int]) -> None:
         )
 
 
-def check_projection(variant: str, size: int, rows: np.ndarray | None) -> None:
+def check_projection(numbers: Any, rows: np.ndarray | None) -> None:
     """Raises ValueError unless a projection can be fitted, and used."""
-    if variant != "mlp" or not size:
+    if numbers is None:
         raise ValueError(
-            'Argument `projection` needs numbers, and `variant="mlp"`. '
-            f"Received: variant={variant!r}, size={size}"
+            "Argument `projection` needs columns with numbers. Received: size=0"
         )
     if rows is None:
         raise ValueError(
@@ -228,11 +228,6 @@ def fit_projection(
     """
     from sklearn.decomposition import PCA, FastICA
 
-    if kind not in PROJECTIONS:
-        raise ValueError(
-            f"Argument `projection` must be one of {list(PROJECTIONS)}. "
-            f"Received: projection={kind!r}"
-        )
     if components > min(rows.shape):
         raise ValueError(
             "Argument `components` must be at most the number of columns and "

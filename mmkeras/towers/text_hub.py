@@ -1,11 +1,14 @@
 """BERT and its like from keras_hub, for token ids whose padding is 0."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import keras
 from keras import ops
 
+from mmkeras.options import COUNT, PATH, option, or_none
 from mmkeras.towers.hub import load_backbone
+from mmkeras.towers.text_embedding import TextOptions
 
 HUB = {
     "bert": "BertBackbone",
@@ -14,28 +17,33 @@ HUB = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class TextBackbone(TextOptions):
+    """Options of a text encoder of keras_hub.
+
+    Args:
+        units: Width of the vector and of the tokens, and without a preset of
+            the encoder.
+        depth: Transformer blocks of an encoder without a preset.
+        heads: Attention heads of an encoder without a preset.
+        pretrained: Name or local folder of a keras_hub preset; the encoder
+            starts at random without it.
+    """
+
+    depth: int = option(1, COUNT)
+    heads: int = option(4, COUNT, role="parts")
+    pretrained: str | None = option(None, or_none(PATH), role="preset")
+
+
 def token_backbone(
-    variant: str,
-    max_tokens: int,
-    vocabulary_size: int,
-    units: int,
-    depth: int,
-    heads: int,
-    dropout: float,
-    pretrained: str | None = None,
+    max_tokens: int, vocabulary_size: int, options: TextBackbone
 ) -> keras.Model:
     """Returns a model from our token ids to a row each token.
 
     Args:
-        variant: A key of `HUB`.
         max_tokens: Tokens of a text.
         vocabulary_size: Token ids of the tokenizer.
-        units: Width of a row; this and the next three where there is no
-            preset.
-        depth: Transformer blocks.
-        heads: Attention heads.
-        dropout: Share of features dropped.
-        pretrained: Name of a preset, or a local folder of one.
+        options: What it is made of.
 
     Returns:
         Model with the inputs `token_ids` and `padding_mask`, and for BERT
@@ -46,26 +54,26 @@ def token_backbone(
     """
     config = {
         "vocabulary_size": vocabulary_size,
-        "num_layers": depth,
-        "num_heads": heads,
-        "hidden_dim": units,
-        "intermediate_dim": 4 * units,
+        "num_layers": options.depth,
+        "num_heads": options.heads,
+        "hidden_dim": options.units,
+        "intermediate_dim": 4 * options.units,
         "max_sequence_length": max_tokens,
-        "dropout": dropout,
+        "dropout": options.dropout,
     }
-    hub = load_backbone(HUB[variant], config, pretrained)
+    hub = load_backbone(HUB[options.variant], config, options.pretrained)
     # The embedding of tokens is the first weight of all of them.
     if hub.weights[0].shape[0] < vocabulary_size:
         raise ValueError(
             "Argument `pretrained` must know every token of the tokenizer, "
             f"{vocabulary_size} of them. Received: "
-            f"pretrained={pretrained!r} with {hub.weights[0].shape[0]}"
+            f"pretrained={options.pretrained!r} with {hub.weights[0].shape[0]}"
         )
     rows = hub.output
     if isinstance(rows, Mapping):
         rows = rows["sequence_output"]
     hub = keras.Model(hub.input, rows, name="backbone")
-    if variant != "roberta":
+    if options.variant != "roberta":
         return hub
     # Its own ids: 0 starts a text and 1 pads it; ours: the other way round.
     inputs = {

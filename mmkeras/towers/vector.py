@@ -1,15 +1,18 @@
 """Vector tower: a row of a table, where cells may be missing."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from mmkeras.towers.checks import check_choice, check_sizes
+from mmkeras.options import COUNT, Part, Variants, one_of, option, or_none
 from mmkeras.towers.sequence import transformer_block
 from mmkeras.towers.tabular import (
     MISSING,
+    PROJECTIONS,
     UNKNOWN,
     CategoryIds,
     Columns,
@@ -22,28 +25,55 @@ from mmkeras.towers.tabular import (
     fit_projection,
     starts_of,
 )
+from mmkeras.towers.variants import TowerOptions
 
-VARIANTS = ("ft_transformer", "mlp")
 # In the names of layers that see raw units, which no export may narrow: int8
 # and float16 have no room for a time stamp, and none for NaN.
 RAW = "raw_cells"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorMlp(TowerOptions):
+    """Options of hidden layers over a whole row.
+
+    Args:
+        dropout: Share of hidden units dropped.
+        depth: Hidden layers.
+        width: Units of a hidden layer.
+        projection: "pca" or "ica" (whitening and FastICA): axes that are
+            fitted on the training rows when the tower is built, and frozen.
+        components: Axes of `projection`.
+    """
+
+    depth: int = option(2, COUNT)
+    width: int = option(64, COUNT, role="width")
+    projection: str | None = option(None, or_none(one_of(*PROJECTIONS)))
+    components: int = option(8, COUNT, "axes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorTransformer(TowerOptions):
+    """Options of a token a column, read by a transformer.
+
+    Args:
+        depth: Transformer blocks.
+        heads: Attention heads; divides `units`.
+    """
+
+    depth: int = option(2, COUNT)
+    heads: int = option(4, COUNT, role="parts")
 
 
 def vector_tower(
     size: int,
     name: str = "vector",
     variant: str = "mlp",
-    units: int = 64,
+    *,
     mean: Sequence[float] | None = None,
     variance: Sequence[float] | None = None,
     categories: Sequence[int] = (),
-    projection: str | None = None,
-    components: int = 8,
     rows: np.ndarray | None = None,
-    depth: int = 2,
-    width: int = 64,
-    heads: int = 4,
-    dropout: float = 0.0,
+    **options: Any,
 ) -> keras.Model:
     """Builds a tower that reads a row of a table.
 
@@ -63,19 +93,13 @@ def vector_tower(
             are `categories`.
         name: Name of the modality, and of the input.
         variant: `"mlp"` or `"ft_transformer"`.
-        units: Width of the vector and of the tokens.
         mean: Mean of each number over the training rows. Defaults to 0.
         variance: Variance of each number; 0 for a constant one. Defaults to 1.
         categories: Known categories of each further column, which holds an
             index: 0 = missing, 1 = unknown, known ones from 2.
-        projection: `"pca"` or `"ica"` (whitening and FastICA): axes that are
-            fitted on `rows` when the tower is built, and frozen. For "mlp".
-        components: Axes of `projection`.
         rows: `(rows, columns)`, the training rows to fit `projection` on.
-        depth: Hidden layers, or transformer blocks.
-        width: Units of a hidden layer of the "mlp".
-        heads: Attention heads; divides `units`.
-        dropout: Share of hidden units dropped.
+        options: Those of the variant: `units` (64), `dropout`, and what
+            `VectorMlp` or `VectorTransformer` have.
 
     Returns:
         Model from float32 `(batch, columns)` to `{"vector": (batch, units),
@@ -92,37 +116,50 @@ def vector_tower(
     >>> tower(np.array([[21.5, np.nan, 2.0]]))["vector"].shape
     TensorShape([1, 64])
     """
-    check_choice("variant", variant, VARIANTS)
-    check_sizes(units=units, depth=depth, width=width, heads=heads)
-    check_sizes(components=components)
+    chosen = VECTOR_TOWERS.read({"variant": variant, **options})
     check_columns(size, categories)
     row = keras.Input((size + len(categories),), dtype="float32", name=name)
     numbers, missing = _numbers(row, size, mean, variance, name)
     ids = _category_ids(row, size, categories, name)
-    if projection is not None:
-        check_projection(variant, size, rows)
-        fitted = keras.Model(row, numbers).predict(rows, verbose=0)
-        layer = FrozenProjection(components, name=f"{name}_{projection}")
-        axes = fit_projection(fitted, projection, components)
-        numbers = layer(numbers)
-        layer.set_weights(axes)
-
-    if variant == "mlp":
-        x = _first_layer(numbers, missing, ids, categories, width, name)
-        vector = _hidden_layers(x, units, depth, dropout, name)
-        tokens = layers.Reshape((1, units), name=f"{name}_tokens")(vector)
-        mask = ops.ones_like(tokens[:, :, 0], dtype="float32")
-    else:
-        x = _features(numbers, missing, ids, categories, units, name)
-        mask = ops.ones_like(x[:, :, 0], dtype="float32")
-        for i in range(depth):
-            x = transformer_block(x, mask, heads, dropout, f"{name}_block_{i}")
-        norm = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_tokens")
-        tokens = norm(x)
-        mean_of = layers.GlobalAveragePooling1D(name=f"{name}_vector")
-        vector = mean_of(tokens)
-    outputs = {"vector": vector, "tokens": tokens, "mask": mask}
+    if getattr(chosen, "projection", None):
+        numbers = _project(row, numbers, rows, chosen, name)
+    columns = numbers, missing, ids, categories
+    outputs = VECTOR_TOWERS.build(chosen)(*columns, chosen, name)
     return keras.Model(row, outputs, name=f"{name}_tower")
+
+
+def _mlp(numbers, missing, ids, categories, options, name):
+    width = options.width
+    x = _first_layer(numbers, missing, ids, categories, width, name)
+    size = options.units, options.depth
+    vector = _hidden_layers(x, *size, options.dropout, name)
+    tokens = layers.Reshape((1, options.units), name=f"{name}_tokens")(vector)
+    mask = ops.ones_like(tokens[:, :, 0], dtype="float32")
+    return {"vector": vector, "tokens": tokens, "mask": mask}
+
+
+def _transformer(numbers, missing, ids, categories, options, name):
+    units = options.units
+    x = _features(numbers, missing, ids, categories, units, name)
+    mask = ops.ones_like(x[:, :, 0], dtype="float32")
+    rates = options.heads, options.dropout
+    for i in range(options.depth):
+        x = transformer_block(x, mask, *rates, f"{name}_block_{i}")
+    norm = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_tokens")
+    tokens = norm(x)
+    vector = layers.GlobalAveragePooling1D(name=f"{name}_vector")(tokens)
+    return {"vector": vector, "tokens": tokens, "mask": mask}
+
+
+def _project(row, numbers, rows, options, name):
+    check_projection(numbers, rows)
+    kind, components = options.projection, options.components
+    fitted = keras.Model(row, numbers).predict(rows, verbose=0)
+    layer = FrozenProjection(components, name=f"{name}_{kind}")
+    axes = fit_projection(fitted, kind, components)
+    projected = layer(numbers)
+    layer.set_weights(axes)
+    return projected
 
 
 def _numbers(row, size, mean, variance, name):
@@ -237,3 +274,13 @@ def _normalise(row, mean, variance, name):
         dtype="float32",
     )
     return scale(centre(row))
+
+
+VECTOR_TOWERS = Variants(
+    "variant",
+    "mlp",
+    {
+        "mlp": Part(VectorMlp, _mlp),
+        "ft_transformer": Part(VectorTransformer, _transformer),
+    },
+)

@@ -1,14 +1,26 @@
 """Video towers: uint8 frames in, one vector and one row per frame out."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras import layers, ops
 
-from mmkeras.towers.checks import check_choice, check_sizes
+from mmkeras.options import (
+    COUNT,
+    FLAG,
+    SHARE,
+    Options,
+    Part,
+    Variants,
+    option,
+)
+from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.finish import finish_tower
 from mmkeras.towers.hub import as_tower
-from mmkeras.towers.image import _normalise, image_tower
+from mmkeras.towers.image import IMAGE_TOWERS, image_tower, normalise_pixels
 from mmkeras.towers.sequence import LearnedPosition, transformer_block
 from mmkeras.towers.temporal import (
     Regroup,
@@ -16,8 +28,94 @@ from mmkeras.towers.temporal import (
     recurrence,
     spread_convolution,
 )
+from mmkeras.towers.variants import TowerOptions
 
-VARIANTS = ("gru", "attention", "cnn3d")
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(TowerOptions):
+    """Options of every video tower."""
+
+    dropout: float = option(0.1, SHARE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameByFrame(VideoOptions):
+    """Options of video towers of which an image tower reads each frame.
+
+    Args:
+        units: Width of the vector and of the tokens, and of what reads the
+            frames' vectors.
+        frame_tower: What reads a frame: a table of options of an image tower,
+            `units` being those of the video where they are left out; or, in
+            Python, a model of your own that `as_tower` takes, which then
+            normalises for itself. Defaults to a small CNN.
+        depth: Recurrent layers, or blocks.
+    """
+
+    frame_tower: Any = option(
+        None,
+        (
+            "options of `image_tower`, such as {'variant': 'resnet18'}, or a "
+            "Keras model",
+            lambda v: isinstance(v, Options | keras.Model),
+        ),
+    )
+    depth: int = option(1, COUNT)
+
+    @classmethod
+    def read(cls, given, where="", unused=None):
+        frame = given.get("frame_tower") or {}
+        if isinstance(frame, Mapping):
+            own = {"units": given["units"]} if "units" in given else {}
+            inner = f"{where}.frame_tower" if where else "frame_tower"
+            frame = IMAGE_TOWERS.read({**own, **frame}, inner, unused)
+        return super().read({**given, "frame_tower": frame}, where, unused)
+
+    def narrower(self, scale):
+        frame = self.frame_tower
+        if isinstance(frame, Options):
+            frame = IMAGE_TOWERS.narrower(frame, scale)
+        found = super().narrower(scale)
+        return dataclasses.replace(found, frame_tower=frame)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoGru(FrameByFrame):
+    """Options of a GRU over the frames.
+
+    Args:
+        depth: Recurrent layers.
+        bidirectional: Whether they read in both directions.
+    """
+
+    bidirectional: bool = option(True, FLAG)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoAttention(FrameByFrame):
+    """Options of pre-norm blocks over the frames, with learned positions.
+
+    Args:
+        depth: Blocks.
+        heads: Attention heads; divides `units`.
+    """
+
+    heads: int = option(4, COUNT, role="parts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoCnn3d(VideoOptions):
+    """Options of convolutions through space and time.
+
+    Args:
+        dropout: Share of features dropped before the last layer.
+        filters: Filters of the first stage; each next one has twice as many,
+            and is half as long along each axis.
+        depth: Stages.
+    """
+
+    filters: int = option(16, COUNT, role="width")
+    depth: int = option(3, COUNT)
 
 
 def video_tower(
@@ -27,15 +125,10 @@ def video_tower(
     channels: int,
     name: str = "video",
     variant: str = "gru",
-    units: int = 64,
+    *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    frame_tower: keras.Model | Mapping | None = None,
-    filters: int = 16,
-    depth: int | None = None,
-    heads: int = 4,
-    dropout: float = 0.1,
-    bidirectional: bool = True,
+    **options: Any,
 ) -> keras.Model:
     """Builds a tower that reads the frames of one clip.
 
@@ -53,20 +146,11 @@ def video_tower(
             positions, pre-norm blocks: which frames matter) or `"cnn3d"`
             (convolutions 3x3 in a frame, then 3 across frames: fine motion;
             each stage halves all axes).
-        units: Width of the vector and of the tokens, and of what reads the
-            frames' vectors.
         mean: Mean of pixels / 255 over the training frames, one number for
             each channel. Defaults to 0.
         std: Their standard deviation. Defaults to 1.
-        frame_tower: What reads a frame: arguments of `image_tower`, or a
-            model of your own that `as_tower` takes, which then normalises for
-            itself. Defaults to a small CNN. Not for `"cnn3d"`.
-        filters: Filters of the first stage of a `"cnn3d"`.
-        depth: GRU layers or blocks, 1 by default; stages of a `"cnn3d"`, 3 by
-            default.
-        heads: Attention heads; divides `units`.
-        dropout: Share of features dropped.
-        bidirectional: Whether the GRU reads in both directions.
+        options: Those of the variant: `units` (64), `dropout` (0.1), and what
+            `VideoGru`, `VideoAttention` or `VideoCnn3d` have.
 
     Returns:
         Model from uint8 `(batch, frames, height, width, channels)` to
@@ -80,74 +164,70 @@ def video_tower(
     >>> tower(np.zeros((2, 8, 32, 32, 3), "uint8"))["tokens"].shape
     TensorShape([2, 8, 64])
     """
-    check_choice("variant", variant, VARIANTS)
-    depth = depth or (3 if variant == "cnn3d" else 1)
+    chosen = VIDEO_TOWERS.read({"variant": variant, **options})
     check_sizes(frames=frames, height=height, width=width, channels=channels)
-    check_sizes(units=units, filters=filters, depth=depth, heads=heads)
     clip = keras.Input(
         (frames, height, width, channels), dtype="uint8", name=name
     )
 
     x = Regroup((height, width), dtype="uint8", name=f"{name}_each_frame")(clip)
-    if variant == "cnn3d":
-        if frame_tower is not None:
-            raise ValueError(
-                "Argument `frame_tower` is for variants that read frame by "
-                "frame. Received: variant='cnn3d'. Choices: 'gru', 'attention'"
-            )
-        x = _normalise(x, mean, std, name)
-        x = _cnn3d(x, frames, filters, depth, name)
+    x = VIDEO_TOWERS.build(chosen)(x, frames, mean, std, chosen, name)
+    return finish_tower(clip, x, chosen.units, chosen.dropout, name)
+
+
+def _vectors(x, frames, mean, std, options, name):
+    """Reads each frame; `(batch, frames, units)`."""
+    frame = options.frame_tower
+    if isinstance(frame, Options):
+        known = {"mean": mean, "std": std}
+        if getattr(frame, "pretrained", None):
+            known = {}
+        given = {**known, **frame.arguments()}
+        each = image_tower(*x.shape[1:], name=f"{name}_frame", **given)
     else:
-        each = _frame_tower(frame_tower, x, units, mean, std, f"{name}_frame")
-        x = flat(each(x)["vector"], frames, f"{name}_vectors")
-        if variant == "gru":
-            x = _gru(x, depth, dropout, bidirectional, name)
-        else:
-            x = _attention(x, depth, heads, dropout, name)
-
-    return finish_tower(clip, x, units, dropout, name)
+        shape = x.shape[1:]
+        each = as_tower(frame, f"{name}_frame", options.units, shape, "uint8")
+    return flat(each(x)["vector"], frames, f"{name}_vectors")
 
 
-def _frame_tower(given, x, units, mean, std, name):
-    """Returns a tower that reads one frame, from what the caller gave."""
-    if isinstance(given, keras.Model):
-        return as_tower(given, name, units, x.shape[1:], "uint8")
-    if not isinstance(given or {}, Mapping):
-        raise ValueError(
-            "Argument `frame_tower` must be a Keras model, or arguments of "
-            "`image_tower`, such as {'variant': 'resnet18'}. "
-            f"Received: frame_tower={given!r}"
-        )
-    arguments = {"units": units, **(given or {})}
-    if not arguments.get("pretrained"):
-        arguments = {"mean": mean, "std": std, **arguments}
-    return image_tower(*x.shape[1:], name=name, **arguments)
-
-
-def _gru(x, depth, dropout, bidirectional, name):
-    units = x.shape[-1]
-    for i in range(depth):
+def _gru(x, frames, mean, std, options, name):
+    x = _vectors(x, frames, mean, std, options, name)
+    units, both = x.shape[-1], options.bidirectional
+    for i in range(options.depth):
         key = f"{name}_gru_{i}"
-        x = layers.Dropout(dropout, name=f"{key}_dropout")(x)
-        x = recurrence(x, "gru", units, bidirectional, key)
+        x = layers.Dropout(options.dropout, name=f"{key}_dropout")(x)
+        x = recurrence(x, "gru", units, both, key)
     return x
 
 
-def _attention(x, depth, heads, dropout, name):
+def _attention(x, frames, mean, std, options, name):
+    x = _vectors(x, frames, mean, std, options, name)
     mask = ops.ones_like(x[:, :, 0], dtype="float32")
     x = LearnedPosition(name=f"{name}_position")(x)
-    for i in range(depth):
-        x = transformer_block(x, mask, heads, dropout, f"{name}_block_{i}")
+    rates = options.heads, options.dropout
+    for i in range(options.depth):
+        x = transformer_block(x, mask, *rates, f"{name}_block_{i}")
     return layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x)
 
 
-def _cnn3d(x, frames, filters, depth, name):
-    for i in range(depth):
+def _cnn3d(x, frames, mean, std, options, name):
+    x = normalise_pixels(x, mean, std, name)
+    for i in range(options.depth):
+        filters = options.filters * 2**i
         for j in range(2):
             stride = 2 if i and not j else 1
             key = f"{name}_{i}_{j}"
-            x, frames = spread_convolution(
-                x, frames, filters * 2**i, stride, key
-            )
+            x, frames = spread_convolution(x, frames, filters, stride, key)
     x = layers.GlobalAveragePooling2D(name=f"{name}_frame_vectors")(x)
     return flat(x, frames, f"{name}_vectors")
+
+
+VIDEO_TOWERS = Variants(
+    "variant",
+    "gru",
+    {
+        "gru": Part(VideoGru, _gru),
+        "attention": Part(VideoAttention, _attention),
+        "cnn3d": Part(VideoCnn3d, _cnn3d),
+    },
+)

@@ -1,10 +1,37 @@
 """A vision transformer: the encoder of keras_hub over patches of our own."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import keras
 from keras import layers, ops
 
+from mmkeras.options import COUNT, option
 from mmkeras.towers.hub import load_backbone
+from mmkeras.towers.image_hub import ImageBackbone, three_channels
 from mmkeras.towers.sequence import LearnedPosition
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageViT(ImageBackbone):
+    """Options of a vision transformer.
+
+    Args:
+        pretrained: Name or local folder of a keras_hub preset, which then
+            says what the other sizes are; the image is resized to what it was
+            trained on.
+        filters: A quarter of the width.
+        depth: Blocks.
+        patch: Side of a patch.
+        heads: Attention heads; divides four times the `filters`.
+    """
+
+    one_width: ClassVar[bool] = False
+
+    filters: int = option(16, COUNT, role="width")
+    depth: int = option(3, COUNT)
+    patch: int = option(8, COUNT, "pixels")
+    heads: int = option(4, COUNT, role="parts")
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -24,20 +51,22 @@ class ClassToken(layers.Layer):
         return ops.concatenate([first, x], axis=1)
 
 
-def transformer(x, pretrained, name, filters, depth, patch, heads):
+def vit(x, options, name):
     """Applies a ViT to normalised pixels; `(batch, patches, width)`.
 
     Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020 (arXiv
     2010.11929).
     """
+    x = three_channels(x, options.variant, name)
     height, width = x.shape[1:3]
-    if pretrained:
-        hub = load_backbone("ViTBackbone", {}, pretrained)
+    if options.pretrained:
+        hub = load_backbone("ViTBackbone", {}, options.pretrained)
         # Its positions are learned for one size of image.
         size = hub.inputs[0].shape[1:3]
         if (height, width) != size:
             x = layers.Resizing(*size, name=f"{name}_resize")(x)
         return _embed_and_encode(x, hub, name)
+    patch, filters, heads = options.patch, options.filters, options.heads
     if height % patch or width % patch or 4 * filters % heads:
         raise ValueError(
             "Argument `patch` must divide the height and the width of the "
@@ -48,7 +77,7 @@ def transformer(x, pretrained, name, filters, depth, patch, heads):
     config = dict(
         image_shape=x.shape[1:],
         patch_size=patch,
-        num_layers=depth,
+        num_layers=options.depth,
         num_heads=heads,
         hidden_dim=4 * filters,
         mlp_dim=16 * filters,

@@ -1,9 +1,13 @@
 """Volume towers: CT or MRI voxels in, one vector and one row per cell out."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import keras
 from keras import layers
 
-from mmkeras.towers.checks import check_choice, check_sizes
+from mmkeras.options import COUNT, Part, Variants, option
+from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.finish import finish_tower
 from mmkeras.towers.temporal import (
     Regroup,
@@ -11,6 +15,34 @@ from mmkeras.towers.temporal import (
     flat,
     spread_convolution,
 )
+from mmkeras.towers.variants import TowerOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeCnn(TowerOptions):
+    """Options of stages of two convolutions.
+
+    Args:
+        dropout: Share of features dropped before the last layer.
+        filters: Filters of the first stage; each next one has twice as many,
+            and is half as long along each axis.
+        stages: Stages.
+    """
+
+    filters: int = option(16, COUNT, role="width")
+    stages: int = option(4, COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeResNet(VolumeCnn):
+    """Options of stages of residual blocks behind a convolution of stride 2.
+
+    Args:
+        blocks: Residual blocks of a stage, of two convolutions: with 4 stages
+            and 1 block the 3-D ResNet-10, with 2 blocks the ResNet-18.
+    """
+
+    blocks: int = option(1, COUNT)
 
 
 def volume_tower(
@@ -20,13 +52,10 @@ def volume_tower(
     channels: int = 1,
     name: str = "volume",
     variant: str = "cnn",
-    units: int = 64,
+    *,
     window_low: float = -1000.0,
     window_high: float = 400.0,
-    filters: int = 16,
-    stages: int = 4,
-    blocks: int = 1,
-    dropout: float = 0.0,
+    **options: Any,
 ) -> keras.Model:
     """Builds a tower that reads one volume.
 
@@ -42,18 +71,12 @@ def volume_tower(
         width: Columns of a slice.
         channels: Numbers a voxel; 1 for CT, several sequences of an MRI.
         name: Name of the modality, and of the input.
-        variant: `"cnn"` (stages of two convolutions) or `"resnet"` (stages of
-            residual blocks of two convolutions behind one of stride 2: with
-            4 stages and 1 block the 3-D ResNet-10, with 2 blocks the
-            ResNet-18). Each stage is twice as wide as the one before, and
-            half as long along each axis.
-        units: Width of the vector and of the tokens.
+        variant: `"cnn"` (stages of two convolutions) or `"resnet"` (of
+            residual blocks).
         window_low: Raw value that becomes 0; the default is air.
         window_high: Raw value that becomes 1; the default is bone.
-        filters: Filters of the first stage.
-        stages: Stages.
-        blocks: Residual blocks of a stage.
-        dropout: Share of features dropped before the last layer.
+        options: Those of the variant: `units` (64), `dropout`, and what
+            `VolumeCnn` or `VolumeResNet` have.
 
     Returns:
         Model from float32 `(batch, depth, height, width, channels)`, raw
@@ -69,21 +92,17 @@ def volume_tower(
     >>> tower(np.zeros((2, 16, 32, 32, 1), "float32"))["tokens"].shape
     TensorShape([2, 32, 64])
     """
-    check_choice("variant", variant, ("cnn", "resnet"))
+    chosen = VOLUME_TOWERS.read({"variant": variant, **options})
     check_sizes(depth=depth, height=height, width=width, channels=channels)
-    check_sizes(units=units, filters=filters, stages=stages, blocks=blocks)
     voxels = keras.Input(
         (depth, height, width, channels), dtype="float32", name=name
     )
 
     x = Regroup((height, width), dtype="float32", name=f"{name}_slices")(voxels)
     x = _window(x, window_low, window_high, name)
-    if variant == "cnn":
-        x, depth = _cnn(x, depth, filters, stages, name)
-    else:
-        x, depth = _resnet(x, depth, filters, stages, blocks, name)
+    x, depth = VOLUME_TOWERS.build(chosen)(x, depth, chosen, name)
     x = flat(x, depth, f"{name}_cells")
-    return finish_tower(voxels, x, units, dropout, name)
+    return finish_tower(voxels, x, chosen.units, chosen.dropout, name)
 
 
 def _window(x, low, high, name):
@@ -100,19 +119,21 @@ def _window(x, low, high, name):
     return layers.ReLU(1.0, dtype="float32", name=f"{name}_window")(x)
 
 
-def _cnn(x, depth, filters, stages, name):
-    for i in range(stages):
+def _cnn(x, depth, options, name):
+    for i in range(options.stages):
+        filters = options.filters * 2**i
         for j in range(2):
             stride = 2 if i and not j else 1
             key = f"{name}_{i}_{j}"
-            x, depth = spread_convolution(x, depth, filters * 2**i, stride, key)
+            x, depth = spread_convolution(x, depth, filters, stride, key)
     return x, depth
 
 
-def _resnet(x, depth, filters, stages, blocks, name):
+def _resnet(x, depth, options, name):
+    filters = options.filters
     x, depth = spread_convolution(x, depth, filters, 2, f"{name}_stem")
-    for i in range(stages):
-        for j in range(blocks):
+    for i in range(options.stages):
+        for j in range(options.blocks):
             stride = 2 if i and not j else 1
             key = f"{name}_{i}_{j}"
             x, depth = _block(x, depth, filters * 2**i, stride, key)
@@ -136,3 +157,13 @@ def _shorten(x, depth, filters, stride, name):
         (stride, 1), padding="same", name=f"{name}_pool"
     )(x)
     return Regroup((height, width), name=f"{name}_frames")(x)
+
+
+VOLUME_TOWERS = Variants(
+    "variant",
+    "cnn",
+    {
+        "cnn": Part(VolumeCnn, _cnn),
+        "resnet": Part(VolumeResNet, _resnet),
+    },
+)

@@ -1,9 +1,43 @@
 """WaveNet: gated dilated causal convolutions with skip connections."""
 
-from keras import layers
+from dataclasses import dataclass
+
+from keras import layers, ops
+
+from mmkeras.options import COUNT, one_of, option
+from mmkeras.towers.spectrogram import Spectrogram, frame_and_hop, spectrogram
 
 
-def wavenet(x, width, depth, repeats, name):
+@dataclass(frozen=True, kw_only=True)
+class AudioWaveNet(Spectrogram):
+    """Options of gated dilated causal convolutions.
+
+    Args:
+        features: "logmel", "mfcc" (cepstral coefficients of it), or
+            "samples": the tokens are then means over `hop_ms`.
+        width: Filters of each convolution.
+        depth: Layers of a stack.
+        repeats: Stacks.
+    """
+
+    features: str = option("logmel", one_of("logmel", "mfcc", "samples"))
+    width: int = option(128, COUNT, role="width")
+    depth: int = option(4, COUNT)
+    repeats: int = option(1, COUNT)
+
+
+def wavenet(sound, rate, options, name):
+    """Reads a spectrogram, or samples, by convolutions that look back only."""
+    size = options.width, options.depth, options.repeats
+    if options.features != "samples":
+        x = spectrogram(sound, rate, options, name, causal=True)
+        return gated_convolutions(x, *size, name)
+    _, hop = frame_and_hop(sound.shape[1], rate, options)
+    x = gated_convolutions(ops.expand_dims(sound, -1), *size, name)
+    return layers.AveragePooling1D(hop, name=f"{name}_pool")(x)
+
+
+def gated_convolutions(x, width, depth, repeats, name):
     """Applies a stack of gated convolutions that look back only.
 
     Layer `i` of a stack reaches `2 ** i` steps back, so that all together see

@@ -1,0 +1,20 @@
+"""What the options of every tower share."""
+
+from dataclasses import dataclass
+
+from mmkeras.options import COUNT, SHARE, TEXT, Options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerOptions(Options):
+    """Options of every tower.
+
+    Args:
+        variant: Which of the towers of its kind.
+        units: Width of the vector and of the tokens.
+        dropout: Share of features dropped.
+    """
+
+    variant: str = option("", TEXT)
+    units: int = option(64, COUNT, role="width")
+    dropout: float = option(0.0, SHARE)
