@@ -18,7 +18,7 @@ import keras_hub  # noqa: F401, its import is not what is measured
 
 from mmkeras import towers
 from mmkeras.checks.toys import fused_classifier
-from mmkeras.model.recipe import FUSIONS
+from mmkeras.fusion import FUSIONS
 
 # What a tower has to be told: the shape of a sample, as in a small data set.
 SHAPES = {
@@ -70,8 +70,8 @@ def main() -> None:
                     *SHAPES[kind], variant=variant
                 )
             )
-    for name, make in FUSIONS.items():
-        late = getattr(make, "decides", False)
+    for name, part in FUSIONS.parts.items():
+        make, late = part.build, part.build.decides
         found[f"fusion {name}"] = seconds(
             lambda make=make, late=late: fused_classifier(
                 make(3 if late else 64)

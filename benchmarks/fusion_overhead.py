@@ -74,7 +74,7 @@ def main() -> None:
     from fusion_formulas import FORMULAS
     from fusion_formulas_tokens import FORMULAS as OF_TOKENS
 
-    from mmkeras.model.recipe import FUSIONS
+    from mmkeras.fusion import FUSIONS
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -83,7 +83,7 @@ def main() -> None:
     chosen = options.only.split(",") if options.only else list(formulas)
     print(f"{'fusion':24} {'layer':>8} {'by hand':>8}  ratio")
     for name in chosen:
-        layer = FUSIONS[name](options.units)
+        layer = FUSIONS.parts[name].build(options.units)
         layer(f)
         by_layer = compiled(layer)
         by_hand = compiled(formulas[name], layer)

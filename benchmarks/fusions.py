@@ -33,7 +33,7 @@ import tensorflow as tf
 
 import mmkeras
 from mmkeras.export import latencies_ms, open_file, quantize_tflite, to_tflite
-from mmkeras.model.recipe import FUSIONS
+from mmkeras.fusion import FUSIONS
 from mmkeras.spec import read_toml
 from mmkeras.training.embeddings.frozen import fusion_model, speaking_model
 from mmkeras.training.stages.datasets import OneModality, present_columns
@@ -100,7 +100,7 @@ def accuracy(model: keras.Model, x: dict, y: dict) -> float:
 def build(data, method: str, recipe: dict, units: int) -> tuple:
     """Returns the recipe's model with one fusion, and its heads."""
     recipe = {**recipe, "fusion": {"method": method}}
-    if not getattr(FUSIONS[method], "decides", False):
+    if not FUSIONS.parts[method].build.decides:
         recipe["fusion"]["units"] = units
     return mmkeras.build_from_recipe(data.spec, data.statistics, recipe)
 
@@ -206,7 +206,10 @@ def main() -> None:
     options.add_argument("--passes", type=int, default=3)
     options.add_argument("--units", type=int, default=64)
     options.add_argument(
-        "--fusions", nargs="+", choices=FUSIONS, default=list(FUSIONS)
+        "--fusions",
+        nargs="+",
+        choices=FUSIONS.parts,
+        default=list(FUSIONS.parts),
     )
     options.add_argument("--out", type=Path, required=True)
     options.add_argument("--resume", action="store_true")

@@ -23,12 +23,6 @@ from mmkeras.training.trainable.precision import precision_scope
 from mmkeras.training.trainable.single_towers import modalities
 from mmkeras.training.trainable.transfer import take_tower
 
-# What a modality's tower does not depend on.
-MAY_DIFFER = (
-    *("column", "columns", "categorical", "optional", "file", "crop"),
-    *("duration_sec", "noise_snr_db", "max_tokens", "vocabulary"),
-)
-
 
 @dataclass
 class Begun:
@@ -155,10 +149,7 @@ def check_same_kind(
     other = manifest.get("spec", {}).get("modalities", {}).get(source_name)
     if other is None:
         return
-    there, here = (
-        {key: value for key, value in entry.items() if key not in MAY_DIFFER}
-        for entry in (other, spec.to_dict()["modalities"][name])
-    )
+    there, here = spec.modalities[name].same_input(other)
     lines = differences(there, here, f"modalities.{name}")
     if lines:
         raise ValueError(

@@ -8,58 +8,13 @@ lacks is an error, not silence.
 
 import dataclasses
 import inspect
-import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from mmkeras.arguments import nearest
-
-# What a value must be, in words and as a test.
-Check = tuple[str, Callable[[Any], bool]]
-
-
-def is_real(value: Any) -> bool:
-    """Whether `value` is a finite number, and not a truth value."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and float("-inf") < value < float("inf")
-
-
-def is_whole(value: Any) -> bool:
-    """Whether `value` is a whole number, and not a truth value."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-COUNT: Check = ("a positive integer", lambda v: is_whole(v) and v > 0)
-REAL: Check = ("a finite number", is_real)
-POSITIVE: Check = ("a positive number", lambda v: is_real(v) and v > 0)
-FROM_ZERO: Check = ("a number from 0", lambda v: is_real(v) and v >= 0)
-SHARE: Check = ("from 0 to 1", lambda v: is_real(v) and 0 <= v <= 1)
-FLAG: Check = ("true or false", lambda v: isinstance(v, bool))
-TEXT: Check = ("a text", lambda v: isinstance(v, str) and v != "")
-PATH: Check = (
-    "a name or a path",
-    lambda v: isinstance(v, str | os.PathLike) and str(v) != "",
-)
-NUMBERS: Check = (
-    "a list of numbers",
-    lambda v: isinstance(v, list | tuple) and all(map(is_real, v)),
-)
-
-
-def one_of(*choices: str) -> Check:
-    """Returns the check that a value is one of some words."""
-    return (
-        f"one of {list(choices)}",
-        lambda v: isinstance(v, str) and v in choices,
-    )
-
-
-def or_none(check: Check) -> Check:
-    """Returns `check`, or None."""
-    words, good = check
-    return f"{words} or None", lambda v: v is None or good(v)
+from mmkeras.values import Check
 
 
 def option(default: Any, check: Check, unit: str = "", role: str = "") -> Any:
@@ -89,7 +44,7 @@ class Options:
             value = getattr(self, field.name)
             if not good(value):
                 raise ValueError(
-                    f"Argument `{field.name}` must be {words}. Received: "
+                    f"`{field.name}` must be {words}. Received: "
                     f"{field.name}={value!r}"
                 )
 
@@ -131,10 +86,24 @@ class Options:
         """Returns the names of the options, in order."""
         return [field.name for field in dataclasses.fields(cls)]
 
+    def table(self) -> dict[str, Any]:
+        """Returns the options that differ from the defaults, by name."""
+        found = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Options):
+                value = value.table()
+            if value != field.default:
+                found[field.name] = value
+        return found
+
     def arguments(self) -> dict[str, Any]:
-        """Returns the options by name; those that are None left out."""
-        found = {name: getattr(self, name) for name in self.names()}
-        return {name: v for name, v in found.items() if v is not None}
+        """Returns the options by name, without those left at None."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if not (field.default is None and getattr(self, field.name) is None)
+        }
 
     def narrower(self, scale: float) -> Self:
         """Returns the options of a part whose widths are times `scale`.
@@ -231,18 +200,18 @@ class Variants:
         return (
             f"{_label(where, key)} needs a {self.key} that has it: "
             f"{', '.join(others)}. Received: {key}={value!r} with "
-            f"{self.key}={name!r}, which has {', '.join(sorted(own))}"
+            f"{self.key}={name!r}, which has "
+            + ", ".join(sorted(set(own) - {self.key}))
         )
 
 
 def unknown(where: str, key: str, known: list[str]) -> str:
     """Returns what to say of a key that nobody knows."""
-    what = "key" if where else "option"
-    return f"{_label(where, key)} is not a known {what}.{nearest(key, known)}"
+    return f"{_label(where, key)} is not a known key.{nearest(key, known)}"
 
 
 def _label(where: str, key: str) -> str:
-    return f"`{where}.{key}`" if where else f"Argument `{key}`"
+    return f"`{where}.{key}`" if where else f"`{key}`"
 
 
 def meanings(cls: type) -> dict[str, str]:
@@ -263,3 +232,57 @@ def meanings(cls: type) -> dict[str, str]:
         ):
             found[name] = " ".join(said.split())
     return found
+
+
+def options_of(
+    make: type,
+    facts: Collection[str] = (),
+    roles: Mapping[str, str] | None = None,
+    **defaults: Any,
+) -> type[Options]:
+    """Returns the class of options of a layer, or of another class.
+
+    The class itself owns them: its arguments, their defaults and docstring;
+    it also checks their values.
+
+    Args:
+        make: The class.
+        facts: Arguments that are no option: data or spec say them.
+        roles: Role of an argument by name; see `option`.
+        **defaults: What replaces a default, or a further option.
+
+    Example:
+
+    >>> options_of(keras.layers.Dense, roles={"units": "width"})(units=8)
+    DenseOptions(units=8, ...)
+    """
+    # Of a class that inherits both, some Pythons would take Keras' __new__.
+    found = inspect.signature(make.__init__).parameters.values()
+    given = {
+        parameter.name: parameter.default
+        for parameter in found
+        if parameter.kind is not parameter.VAR_KEYWORD
+        and parameter.name not in ("self", *facts)
+    } | defaults
+    anything: Check = ("anything", lambda _: True)
+    means = meanings(make)
+    lines = [f"    {name}: {means.get(name, '')}" for name in given]
+    return dataclasses.make_dataclass(
+        f"{make.__name__}Options",
+        [
+            (
+                name,
+                Any,
+                option(value, anything, role=(roles or {}).get(name, "")),
+            )
+            for name, value in given.items()
+        ],
+        bases=(Options,),
+        namespace={
+            "__doc__": "\n".join(
+                [f"Options of `{make.__name__}`.", "", "Args:", *lines]
+            )
+        },
+        frozen=True,
+        kw_only=True,
+    )

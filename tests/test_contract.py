@@ -8,8 +8,8 @@ import pytest
 from zoo import EXCEPTIONS, FUSIONS, HEADS, PAIRS, TOWERS
 
 from mmkeras.checks import check_fusion, check_head, check_tower
+from mmkeras.fusion import FUSIONS as METHODS
 from mmkeras.heads import Head
-from mmkeras.model.recipe import FUSIONS as METHODS
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -42,7 +42,7 @@ def test_every_kind_of_target_has_a_head_that_is_checked():
 
 
 def test_every_method_of_a_recipe_is_checked():
-    assert set(METHODS) <= set(FUSIONS)
+    assert set(METHODS.parts) <= set(FUSIONS)
 
 
 def test_the_pairs_have_every_tower_and_every_fusion():

@@ -13,12 +13,16 @@ PACKAGE = Path(__file__).parents[1] / "mmkeras"
 RUNNER = PACKAGE.parent / "export"
 # What drives a microphone or a camera, imported when it is asked for.
 DEVICES = ("sounddevice", "picamera2", "cv2")
-GROUND = {"arguments", "artefact", "keras_private", "options", "processes"}
+GROUND = {
+    *("arguments", "artefact", "keras_private", "options", "processes"),
+    "values",
+}
 # Which rooms a room may import, from the ground up. A front door, the
 # `__init__` of the package, and `cli` may import anything.
 ROOMS = {
     "arguments": set(),
-    "options": {"arguments"},
+    "options": {"arguments", "values"},
+    "values": set(),
     "keras_private": set(),
     "processes": set(),
     "artefact": set(),

@@ -158,7 +158,7 @@ def test_a_saved_model_becomes_a_tower_with_its_weights(data, saved):
     "arguments, message",
     [
         ({"variant": "mlp"}, "`towers.table.variant` is not a known key"),
-        ({"model": 3}, "Key `model` must be the path"),
+        ({"model": 3}, "`model` must be the path"),
         ({"model": "nowhere.keras"}, "nowhere.keras"),
         ({"units": 0}, "`units`"),
     ],

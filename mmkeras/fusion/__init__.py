@@ -16,6 +16,7 @@ from mmkeras.fusion.graph import Graph
 from mmkeras.fusion.invariant import ModalityInvariant
 from mmkeras.fusion.late import Average, Late, WeightedAverage
 from mmkeras.fusion.late_logits import ProductOfExperts, Stacking
+from mmkeras.fusion.methods import FUSIONS, build_fusion
 from mmkeras.fusion.mimo import MIMO
 from mmkeras.fusion.mlp import MLP
 from mmkeras.fusion.moe import MixtureOfExperts
@@ -32,6 +33,7 @@ __all__ = [
     "Bottleneck",
     "Concat",
     "CrossAttention",
+    "FUSIONS",
     "FiLM",
     "Fusion",
     "Gated",
@@ -57,4 +59,5 @@ __all__ = [
     "TensorFusion",
     "WeightedAverage",
     "WeightedMean",
+    "build_fusion",
 ]

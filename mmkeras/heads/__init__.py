@@ -10,35 +10,48 @@ from mmkeras.heads.class_losses import (
     WeightedBinaryCrossentropy,
     balanced,
 )
-from mmkeras.heads.classes import Categories, Category, Ordinal
+from mmkeras.heads.classes import (
+    Categories,
+    CategoriesOptions,
+    Category,
+    CategoryOptions,
+    Ordinal,
+    OrdinalOptions,
+)
 from mmkeras.heads.contrastive import InfoNCE, SigLIP
-from mmkeras.heads.embedding import Embedding
+from mmkeras.heads.embedding import Embedding, EmbeddingOptions
 from mmkeras.heads.keras_metrics import (
     ClassDistance,
     NearestIsMatch,
     RootMeanSquaredErrorOf,
 )
 from mmkeras.heads.layers import ConditionalsToLogits, TokensToSteps
-from mmkeras.heads.number import Number
+from mmkeras.heads.number import Number, NumberOptions
 from mmkeras.heads.number_losses import ScaledHuber, ScaledMeanSquaredError
-from mmkeras.heads.sequence import Sequence
+from mmkeras.heads.sequence import Sequence, SequenceOptions
 
 __all__ = [
     "Categories",
+    "CategoriesOptions",
     "Category",
+    "CategoryOptions",
     "ClassDistance",
     "ConditionalsToLogits",
     "Embedding",
+    "EmbeddingOptions",
     "Focal",
     "Head",
     "InfoNCE",
     "NearestIsMatch",
     "Number",
+    "NumberOptions",
     "Ordinal",
+    "OrdinalOptions",
     "RootMeanSquaredErrorOf",
     "ScaledHuber",
     "ScaledMeanSquaredError",
     "Sequence",
+    "SequenceOptions",
     "SigLIP",
     "SparseCategoricalCrossentropy",
     "TokensToSteps",

@@ -10,6 +10,10 @@ from keras import layers
 from mmkeras.heads import class_losses
 from mmkeras.heads import keras_metrics as figures
 from mmkeras.heads.layers import ConditionalsToLogits, drop
+from mmkeras.options import options_of
+
+# What spec and data say.
+FACTS = ("classes", "weight")
 
 
 @dataclass(frozen=True)
@@ -149,3 +153,8 @@ class Ordinal(Category):
 
     def metrics(self) -> list[keras.metrics.Metric]:
         return [*super().metrics(), figures.ClassDistance(name="mae")]
+
+
+CategoryOptions = options_of(Category, FACTS)
+CategoriesOptions = options_of(Categories, FACTS)
+OrdinalOptions = options_of(Ordinal, FACTS)

@@ -9,6 +9,7 @@ from keras import layers
 from mmkeras.heads import contrastive
 from mmkeras.heads import keras_metrics as figures
 from mmkeras.heads.layers import drop
+from mmkeras.options import options_of
 
 OBJECTIVES = ("info_nce", "siglip")
 
@@ -66,3 +67,6 @@ class Embedding:
 
     def metrics(self) -> list[keras.metrics.Metric]:
         return [figures.NearestIsMatch(name="recall_at_1")]
+
+
+EmbeddingOptions = options_of(Embedding, ("weight",))

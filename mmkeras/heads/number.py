@@ -9,6 +9,7 @@ from keras import layers
 from mmkeras.heads import keras_metrics as figures
 from mmkeras.heads import number_losses
 from mmkeras.heads.layers import drop
+from mmkeras.options import options_of
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,6 @@ class Number:
 
     def metrics(self) -> list[keras.metrics.Metric]:
         return [figures.RootMeanSquaredErrorOf(name="rmse")]
+
+
+NumberOptions = options_of(Number, ("mean", "std", "weight"))

@@ -5,8 +5,9 @@ from typing import Any
 
 from keras import layers
 
-from mmkeras.heads.classes import Category
+from mmkeras.heads.classes import FACTS, Category
 from mmkeras.heads.layers import TokensToSteps, drop
+from mmkeras.options import options_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +58,6 @@ class Sequence(Category):
             "A fusion that decides must have targets with one answer a "
             f"sample. Received: the sequence `{name}`; choose another fusion"
         )
+
+
+SequenceOptions = options_of(Sequence, (*FACTS, "steps", "modality"))

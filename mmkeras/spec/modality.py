@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from mmkeras.options import Options
 from mmkeras.spec.kind import Kind
 
 MAX_VALUES = 100_000_000
@@ -79,6 +80,8 @@ class Modality(Kind):
     absent: ClassVar[float] = 0.0
     # What stands for a value on the runner's command line in an example.
     example: ClassVar[str] = "VALUE"
+    # Keys that the weights of a tower do not depend on.
+    free_keys: ClassVar[tuple[str, ...]] = ("column", "optional")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -119,6 +122,39 @@ class Modality(Kind):
         Returns an `Unsupervised` of `mmkeras.training.pretext`.
         """
         return getattr(cls.part("pretext"), "PRETEXT", None)
+
+    def tower_options(self) -> Any:
+        """Returns the options of its tower: `Options`, or `Variants` of them.
+
+        A kind that says nothing has none.
+        """
+        return getattr(self.part("build"), "OPTIONS", Options)
+
+    def build(self, name: str, facts: Mapping[str, Any], options: Any) -> Any:
+        """Returns a tower: a model from `(batch, *shape)`; see `as_tower`.
+
+        Args:
+            name: Name of the modality, and of the input.
+            facts: Statistics of the training split, as `prepare` wrote them.
+                With the data at hand also two functions: `tokenizer` returns
+                the path of its JSON, `rows` the training split.
+            options: What `tower_options` made of the recipe.
+        """
+        return self.ask("build", "build", name, facts, options)
+
+    def same_input(self, other: Mapping[str, Any]) -> tuple[dict, dict]:
+        """Returns what a tower reads in another spec, and what in this one.
+
+        Where both are equal, a tower that was trained there can be used here.
+
+        Args:
+            other: Table of the other spec.
+        """
+        here = self.model_dump(mode="json")
+        return tuple(
+            {k: v for k, v in table.items() if k not in self.free_keys}
+            for table in (other, here)
+        )
 
 
 def check_size(modality: Modality) -> Modality:

@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from mmkeras.metrics import Decisions, Description, Figures, describe
+from mmkeras.options import Options
 from mmkeras.spec.kind import Kind
 from mmkeras.spec.tables import Column
 
@@ -177,3 +178,19 @@ class Target(Kind):
         each class, whose answers are no and yes.
         """
         return None
+
+    def head_options(self) -> Any:
+        """Returns the options of its head: a class of `Options`.
+
+        A kind that says nothing has none.
+        """
+        return getattr(self.part("build"), "OPTIONS", Options)
+
+    def head(self, facts: Mapping[str, Any], options: Any) -> Any:
+        """Returns the head: output layer, loss and metrics.
+
+        Args:
+            facts: Statistics of the training split, as `prepare` wrote them.
+            options: What `head_options` made of the recipe.
+        """
+        return self.ask("build", "head", facts, options)

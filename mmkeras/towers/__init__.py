@@ -1,15 +1,90 @@
-"""One tower a kind of modality: its raw input to an embedding and tokens."""
+"""One tower a kind of modality: its raw input to an embedding and tokens.
 
-from mmkeras.towers.audio import audio_tower
+Each variant has options of its own, a class; `IMAGE_TOWERS` and its like are
+the tables of them.
+"""
+
+from mmkeras.towers.audio import AUDIO_TOWERS, audio_tower
+from mmkeras.towers.audio_blocks import AudioCnn, AudioRecurrent, AudioResNet
+from mmkeras.towers.audio_hub import AudioMoonshine, AudioWhisper
 from mmkeras.towers.hub import as_tower
-from mmkeras.towers.image import image_tower
-from mmkeras.towers.series import series_tower
-from mmkeras.towers.text import text_tower
-from mmkeras.towers.vector import vector_tower
-from mmkeras.towers.video import video_tower
-from mmkeras.towers.volume import volume_tower
+from mmkeras.towers.image import IMAGE_TOWERS, ImageCnn, image_tower
+from mmkeras.towers.image_hub import ImageBackbone
+from mmkeras.towers.mobilenet import ImageMobileNet
+from mmkeras.towers.series import (
+    SERIES_TOWERS,
+    SeriesRecurrent,
+    SeriesResNet,
+    SeriesTcn,
+    SeriesTransformer,
+    series_tower,
+)
+from mmkeras.towers.text import TEXT_TOWERS, text_tower
+from mmkeras.towers.text_hub import TextBackbone
+from mmkeras.towers.text_readers import (
+    TextBag,
+    TextCnn,
+    TextRecurrent,
+    TextTransformer,
+)
+from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.vector import (
+    VECTOR_TOWERS,
+    VectorMlp,
+    VectorTransformer,
+    vector_tower,
+)
+from mmkeras.towers.video import (
+    VIDEO_TOWERS,
+    VideoAttention,
+    VideoCnn3d,
+    VideoGru,
+    video_tower,
+)
+from mmkeras.towers.vit import ImageViT
+from mmkeras.towers.volume import (
+    VOLUME_TOWERS,
+    VolumeCnn,
+    VolumeResNet,
+    volume_tower,
+)
+from mmkeras.towers.wavenet import AudioWaveNet
 
 __all__ = [
+    "AUDIO_TOWERS",
+    "AudioCnn",
+    "AudioMoonshine",
+    "AudioRecurrent",
+    "AudioResNet",
+    "AudioWaveNet",
+    "AudioWhisper",
+    "IMAGE_TOWERS",
+    "ImageBackbone",
+    "ImageCnn",
+    "ImageMobileNet",
+    "ImageViT",
+    "SERIES_TOWERS",
+    "SeriesRecurrent",
+    "SeriesResNet",
+    "SeriesTcn",
+    "SeriesTransformer",
+    "TEXT_TOWERS",
+    "TextBackbone",
+    "TextBag",
+    "TextCnn",
+    "TextRecurrent",
+    "TextTransformer",
+    "TowerOptions",
+    "VECTOR_TOWERS",
+    "VIDEO_TOWERS",
+    "VOLUME_TOWERS",
+    "VectorMlp",
+    "VectorTransformer",
+    "VideoAttention",
+    "VideoCnn3d",
+    "VideoGru",
+    "VolumeCnn",
+    "VolumeResNet",
     "as_tower",
     "audio_tower",
     "image_tower",

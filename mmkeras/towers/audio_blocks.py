@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from keras import layers, ops
 
-from mmkeras.options import COUNT, FLAG, option
+from mmkeras.options import option
 from mmkeras.towers import temporal
 from mmkeras.towers.spectrogram import Spectrogram, spectrogram
+from mmkeras.values import COUNT, FLAG
 
 
 @dataclass(frozen=True, kw_only=True)

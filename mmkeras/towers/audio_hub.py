@@ -7,11 +7,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mmkeras.options import COUNT, PATH, SHARE, option, or_none
+from mmkeras.options import option
 from mmkeras.towers.features import WhisperLogMel
 from mmkeras.towers.hub import load_backbone
 from mmkeras.towers.logmel import SpecAugment
 from mmkeras.towers.spectrogram import AudioOptions
+from mmkeras.values import COUNT, PATH, SHARE, or_none
 
 # The rate that every preset of either was trained at.
 SPEECH_HZ = 16_000

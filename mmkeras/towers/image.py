@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from mmkeras.options import COUNT, Part, Variants, option
+from mmkeras.options import Part, Variants, option
 from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.finish import finish_tower
 from mmkeras.towers.image_hub import (
@@ -20,6 +20,7 @@ from mmkeras.towers.image_hub import (
 from mmkeras.towers.mobilenet import ImageMobileNet, mobilenet
 from mmkeras.towers.variants import TowerOptions
 from mmkeras.towers.vit import ImageViT, vit
+from mmkeras.values import COUNT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,10 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from mmkeras.options import NUMBERS, PATH, option, or_none
+from mmkeras.options import option
 from mmkeras.towers.hub import load_backbone
 from mmkeras.towers.variants import TowerOptions
+from mmkeras.values import NUMBERS, PATH, or_none
 
 # Mean and standard deviation of pixels / 255 by channels, which the presets of
 # keras_hub were trained with; for grey, those of the three averaged.

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from keras import layers
 
-from mmkeras.options import COUNT, option
+from mmkeras.options import option
 from mmkeras.towers.variants import TowerOptions
+from mmkeras.values import COUNT
 
 # A block works on so many times the channels it hands on.
 EXPANSION = 6

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from mmkeras.options import COUNT, FLAG, SHARE, Part, Variants, option
+from mmkeras.options import Part, Variants, option
 from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.sequence import (
     LearnedPosition,
@@ -22,6 +22,7 @@ from mmkeras.towers.temporal import (
     recurrence,
 )
 from mmkeras.towers.variants import TowerOptions
+from mmkeras.values import COUNT, FLAG, SHARE
 
 
 @dataclass(frozen=True, kw_only=True)

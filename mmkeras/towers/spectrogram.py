@@ -4,18 +4,11 @@ from dataclasses import dataclass
 
 from keras import layers
 
-from mmkeras.options import (
-    COUNT,
-    FROM_ZERO,
-    POSITIVE,
-    SHARE,
-    one_of,
-    option,
-    or_none,
-)
+from mmkeras.options import option
 from mmkeras.towers.features import MFCC
 from mmkeras.towers.logmel import LogMel, SpecAugment
 from mmkeras.towers.variants import TowerOptions
+from mmkeras.values import COUNT, FROM_ZERO, POSITIVE, SHARE, one_of, or_none
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from keras import layers, ops
 
-from mmkeras.options import COUNT, FLAG, PATH, SHARE, option, or_none
+from mmkeras.options import option
 from mmkeras.towers.sequence import HidePadding
 from mmkeras.towers.variants import TowerOptions
 from mmkeras.towers.word_vectors import word_matrix
+from mmkeras.values import COUNT, FLAG, PATH, SHARE, or_none
 
 
 @dataclass(frozen=True, kw_only=True)

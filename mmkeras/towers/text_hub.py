@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
-from mmkeras.options import COUNT, PATH, option, or_none
+from mmkeras.options import option
 from mmkeras.towers.hub import load_backbone
 from mmkeras.towers.text_embedding import TextOptions
+from mmkeras.values import COUNT, PATH, or_none
 
 HUB = {
     "bert": "BertBackbone",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from keras import layers, ops
 
-from mmkeras.options import COUNT, FLAG, option
+from mmkeras.options import option
 from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.sequence import (
     HidePadding,
@@ -14,6 +14,7 @@ from mmkeras.towers.sequence import (
     transformer_block,
 )
 from mmkeras.towers.text_embedding import TextEmbedded
+from mmkeras.values import COUNT, FLAG
 
 
 @dataclass(frozen=True, kw_only=True)

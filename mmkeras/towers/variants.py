@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from mmkeras.options import COUNT, SHARE, TEXT, Options, option
+from mmkeras.options import Options, option
+from mmkeras.values import COUNT, SHARE, TEXT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mmkeras.options import COUNT, Part, Variants, one_of, option, or_none
+from mmkeras.options import Part, Variants, option
 from mmkeras.towers.sequence import transformer_block
 from mmkeras.towers.tabular import (
     MISSING,
@@ -26,6 +26,7 @@ from mmkeras.towers.tabular import (
     starts_of,
 )
 from mmkeras.towers.variants import TowerOptions
+from mmkeras.values import COUNT, one_of, or_none
 
 # In the names of layers that see raw units, which no export may narrow: int8
 # and float16 have no room for a time stamp, and none for NaN.

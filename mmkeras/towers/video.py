@@ -8,15 +8,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from mmkeras.options import (
-    COUNT,
-    FLAG,
-    SHARE,
-    Options,
-    Part,
-    Variants,
-    option,
-)
+from mmkeras.options import Options, Part, Variants, option
 from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.finish import finish_tower
 from mmkeras.towers.hub import as_tower
@@ -29,6 +21,7 @@ from mmkeras.towers.temporal import (
     spread_convolution,
 )
 from mmkeras.towers.variants import TowerOptions
+from mmkeras.values import COUNT, FLAG, SHARE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from typing import ClassVar
 import keras
 from keras import layers, ops
 
-from mmkeras.options import COUNT, option
+from mmkeras.options import option
 from mmkeras.towers.hub import load_backbone
 from mmkeras.towers.image_hub import ImageBackbone, three_channels
 from mmkeras.towers.sequence import LearnedPosition
+from mmkeras.values import COUNT
 
 
 @dataclass(frozen=True, kw_only=True)

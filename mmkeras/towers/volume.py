@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from mmkeras.options import COUNT, Part, Variants, option
+from mmkeras.options import Part, Variants, option
 from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.finish import finish_tower
 from mmkeras.towers.temporal import (
@@ -16,6 +16,7 @@ from mmkeras.towers.temporal import (
     spread_convolution,
 )
 from mmkeras.towers.variants import TowerOptions
+from mmkeras.values import COUNT
 
 
 @dataclass(frozen=True, kw_only=True)

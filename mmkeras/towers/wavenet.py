@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from keras import layers, ops
 
-from mmkeras.options import COUNT, one_of, option
+from mmkeras.options import option
 from mmkeras.towers.spectrogram import Spectrogram, frame_and_hop, spectrogram
+from mmkeras.values import COUNT, one_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from mmkeras import fusion, towers
 from mmkeras.checks.toys import classifier, random_input
 from mmkeras.export import step_length, step_model, streamed_towers
 
+ONE_WAY = {"variant": "gru", "bidirectional": False}
 KINDS = {
     "text": lambda **more: towers.text_tower(
         12, 24, units=8, variant="gru", bidirectional=False, **more
@@ -15,12 +16,12 @@ KINDS = {
     "text, two layers": lambda: KINDS["text"](depth=2),
     "an LSTM of your own": lambda: lstm_tower(),
     "audio": lambda **more: towers.audio_tower(
-        1600, 4000, units=8, mel_bands=8, width=8, bidirectional=False,
-        **{"variant": "gru", **more}
+        1600, 4000, units=8, mel_bands=8, width=8,
+        **(more if "variant" in more else {**ONE_WAY, **more})
     ),
     "audio, wide frames": lambda: KINDS["audio"](frame_ms=100.0, repeats=2),
     "audio, no overlap": lambda: KINDS["audio"](frame_ms=23.0),
-    "audio, LSTM": lambda: KINDS["audio"](variant="lstm"),
+    "audio, LSTM": lambda: KINDS["audio"](**{**ONE_WAY, "variant": "lstm"}),
     "audio, cepstra": lambda: KINDS["audio"](features="mfcc", coefficients=8),
     "audio, WaveNet": lambda: KINDS["audio"](variant="wavenet", depth=2),
     "audio, WaveNet of samples": lambda: KINDS["audio"](
@@ -28,9 +29,11 @@ KINDS = {
     ),
     "series": lambda **more: towers.series_tower(
         24, 2, units=8, width=8,
-        **{"variant": "gru", "bidirectional": False, **more}
+        **(more if "variant" in more else {**ONE_WAY, **more})
     ),
-    "series, LSTM": lambda: KINDS["series"](variant="lstm", stride=1, depth=2),
+    "series, LSTM": lambda: KINDS["series"](
+        **{**ONE_WAY, "variant": "lstm"}, stride=1, depth=2
+    ),
     "series, TCN": lambda: KINDS["series"](variant="tcn", depth=2, stride=2),
 }  # fmt: skip
 

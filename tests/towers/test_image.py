@@ -197,14 +197,16 @@ def test_a_vit_preset_sees_the_size_it_was_trained_on(tmp_path):
         ({"mean": [0.5]}, "`mean` must have one number for each of the 3"),
         ({"std": [0.1, 0.0, 0.1]}, "`std` must be positive"),
         ({"pretrained": "x"}, "`pretrained` needs.*resnet18, resnet50"),
-        ({"channels": 4, "variant": "resnet18"}, "`channels` must be 1 or 3"),
+        ({"channels": 4, "variant": "vit"}, "`channels` must be 1 or 3"),
         (
             {"channels": 2, "variant": "vit", "pretrained": "x"},
             "`channels` must be 1 or 3.*channels=2 with variant='vit'",
         ),
         ({**VIT, "patch": 4}, "`patch` must divide.*patch=4 with 12x10"),
         ({**VIT, "heads": 3}, "`heads` four times the `filters`.*heads=3"),
-        ({"heads": 0}, "`heads` must be a positive integer"),
+        ({**VIT, "heads": 0}, "`heads` must be a positive integer"),
+        ({"heads": 8}, "`heads` needs a variant.*vit.*heads=8 with.*'cnn'"),
+        ({"hight": 8}, "`hight` is not a known.*filters"),
     ],
 )
 def test_refuses(arguments, said):

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.towers import series_tower
-from mmkeras.towers.series import DEPTHS
+from mmkeras.towers import SERIES_TOWERS, series_tower
 from mmkeras.towers.temporal import KnownSteps, MarkGaps
 
 NAN = np.nan
@@ -149,7 +148,7 @@ def test_the_transformer_passes_over_gaps():
     assert np.abs(after[:, 2] - before[:, 2]).max() > 0.1
 
 
-@pytest.mark.parametrize("variant", DEPTHS)
+@pytest.mark.parametrize("variant", SERIES_TOWERS.parts)
 def test_half_precision_takes_raw_units(variant):
     keras.mixed_precision.set_dtype_policy("mixed_float16")
     try:

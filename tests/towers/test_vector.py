@@ -89,15 +89,14 @@ def test_layers_against_numpy():
     )
 
 
+FT = {"variant": "ft_transformer", "heads": 2}
 TABLES = {
     "mlp": {"size": 3, "mean": [1.0] * 3, "variance": [4.0] * 3},
     "mlp-mixed": {"size": 3, "categories": [2, 5]},
     "mlp-categories": {"size": 0, "categories": [2, 5, 0]},
-    "ft": {"size": 3, "variant": "ft_transformer"},
-    "ft-mixed": {"size": 3, "variant": "ft_transformer", "categories": [2, 5]},
-    "ft-categories": {
-        "size": 0, "variant": "ft_transformer", "categories": [2, 5, 0],
-    },
+    "ft": {"size": 3, **FT},
+    "ft-mixed": {"size": 3, **FT, "categories": [2, 5]},
+    "ft-categories": {"size": 0, **FT, "categories": [2, 5, 0]},
 }  # fmt: skip
 each_table = pytest.mark.parametrize("arguments", TABLES.values(), ids=TABLES)
 
@@ -113,7 +112,7 @@ def table_rows(arguments, count=6):
 
 @each_table
 def test_every_table_keeps_the_contract(tmp_path, arguments):
-    tower = vector_tower(units=8, heads=2, **arguments)
+    tower = vector_tower(units=8, **arguments)
     x = table_rows(arguments)
     out = {k: np.asarray(v) for k, v in tower(x).items()}
     tokens = x.shape[1] if "variant" in arguments else 1
@@ -134,7 +133,7 @@ def test_half_precision_keeps_large_numbers_and_indices(arguments):
     try:
         if "mean" in arguments:
             arguments = {**arguments, "mean": [1e7] * 3}
-        out = vector_tower(units=8, heads=2, **arguments)(
+        out = vector_tower(units=8, **arguments)(
             table_rows(arguments) + ("mean" in arguments) * np.float32(1e7)
         )
     finally:
@@ -159,16 +158,14 @@ def test_unseen_categories_count_for_nothing_until_they_are_seen(variant):
     assert np.abs(out[1] - out[3]).max() > 1e-4
 
 
-@pytest.mark.parametrize("variant", ["mlp", "ft_transformer"])
-def test_learns_a_rule_of_numbers_gaps_and_categories(variant):
+@pytest.mark.parametrize("arguments", [{}, FT], ids=["mlp", "ft"])
+def test_learns_a_rule_of_numbers_gaps_and_categories(arguments):
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     x = np.stack([rng.normal(size=256), rng.integers(0, 4, 256)], axis=1)
     x[::4, 0] = NAN
     y = np.where(np.isnan(x[:, 0]), 2.0, x[:, 0]) * (x[:, 1] == 2)
-    tower = vector_tower(
-        1, variant=variant, units=8, heads=2, categories=[2], depth=1
-    )
+    tower = vector_tower(1, units=8, categories=[2], depth=1, **arguments)
     out = keras.layers.Dense(1)(tower.output["vector"])
     model = keras.Model(tower.input, out)
     model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=False)
@@ -272,7 +269,7 @@ def test_a_projection_does_not_learn_and_comes_back(tmp_path):
         ({"rows": None}, "`rows` must hold the training rows"),
         ({"projection": "lda"}, "`projection` must be one of .*'ica'.*'lda'"),
         ({"components": 6}, "`components` must be at most.*6 with 5 columns"),
-        ({"variant": "ft_transformer"}, '`projection` needs.*"mlp"'),
+        ({"variant": "ft_transformer"}, "`projection` needs.*mlp"),
     ],
 )
 def test_refuses_a_projection(arguments, said):

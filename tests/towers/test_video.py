@@ -116,11 +116,11 @@ def test_half_precision(variant):
         ({"std": [1.0]}, "`std` must have one number for each of the 3"),
         (
             {"variant": "cnn3d", "frame_tower": FRAME},
-            "`frame_tower` is for variants that read frame by frame",
+            "`frame_tower` needs.*gru, attention.*'cnn3d'",
         ),
         (
             {"frame_tower": {"variant": "big"}},
-            "`variant` must be one of .*'cnn'.*'big'",
+            "`frame_tower.variant` must be one of .*'cnn'.*'big'",
         ),
     ],
 )

@@ -12,7 +12,13 @@ from mmkeras.training.trainable.transfer import take_tower
 def listener(samples, name="audio", **arguments):
     """A model of one audio tower, for sounds of so many samples."""
     tower = audio_tower(
-        samples, 4000, name, units=8, mel_bands=8, width=4, depth=2, **arguments
+        samples,
+        4000,
+        name,
+        units=8,
+        mel_bands=8,
+        width=4,
+        **(arguments or {"depth": 2}),
     )
     x = keras.Input((samples,), name=name)
     y = keras.layers.Dense(2, name="y")(tower(x)["vector"])

@@ -41,6 +41,12 @@ class Audio(Modality):
         "crop",
     )
     web: ClassVar[str] = "sound"
+    free_keys: ClassVar[tuple[str, ...]] = (
+        *Modality.free_keys,
+        "duration_sec",
+        "crop",
+        "noise_snr_db",
+    )
 
     @property
     def shape(self) -> tuple[int, ...]:

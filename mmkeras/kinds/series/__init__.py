@@ -56,6 +56,11 @@ class Series(Modality):
         "crop",
         "time_column",
     )
+    free_keys: ClassVar[tuple[str, ...]] = (
+        *Modality.free_keys,
+        "duration_sec",
+        "crop",
+    )
 
     @pydantic.field_validator("channels")
     @classmethod

@@ -49,6 +49,12 @@ class Text(Modality):
     example: ClassVar[str] = '"A TEXT"'
     device_keys: ClassVar[tuple[str, ...]] = ("max_tokens",)
     web: ClassVar[str] = "text"
+    free_keys: ClassVar[tuple[str, ...]] = (
+        *Modality.free_keys,
+        "file",
+        "max_tokens",
+        "vocabulary",
+    )
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Text":

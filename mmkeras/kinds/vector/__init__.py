@@ -39,6 +39,12 @@ class Vector(Modality):
     example: ClassVar[str] = "1,2,3"
     device_keys: ClassVar[tuple[str, ...]] = ("columns", "categorical")
     web: ClassVar[str] = "numbers"
+    free_keys: ClassVar[tuple[str, ...]] = (
+        *Modality.free_keys,
+        "columns",
+        "categorical",
+        "file",
+    )
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Vector":

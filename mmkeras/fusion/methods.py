@@ -1,0 +1,111 @@
+"""The fusions that a recipe can name, and what builds them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmkeras.fusion import (
+    attention,
+    bilinear,
+    bottleneck,
+    channel_attention,
+    concat,
+    film,
+    gated,
+    graph,
+    invariant,
+    late,
+    late_logits,
+    mimo,
+    mlp,
+    moe,
+    mult,
+    multi_view,
+    multilinear,
+    perceiver,
+    self_attention,
+    simple,
+)
+from mmkeras.fusion.base import Fusion
+from mmkeras.options import Options, Part, Variants, options_of
+
+METHODS = {
+    "mean": simple.Mean,
+    "weighted_mean": simple.WeightedMean,
+    "max": simple.Max,
+    "concat": concat.Concat,
+    "projection": simple.Projection,
+    "mlp": mlp.MLP,
+    "gated": gated.Gated,
+    "film": film.FiLM,
+    "mixture_of_experts": moe.MixtureOfExperts,
+    "cross_attention": attention.CrossAttention,
+    "self_attention": self_attention.SelfAttentionFusion,
+    "bottleneck": bottleneck.Bottleneck,
+    "mult": mult.MulT,
+    "perceiver": perceiver.Perceiver,
+    "multi_channel_attention": channel_attention.MultiChannelAttention,
+    "tensor": multilinear.TensorFusion,
+    "low_rank": multilinear.LowRank,
+    "bilinear": bilinear.Bilinear,
+    "multiplicative": bilinear.MultiplicativeInteraction,
+    "graph": graph.Graph,
+    "multi_view": multi_view.MultiView,
+    "mimo": mimo.MIMO,
+    "modality_invariant": invariant.ModalityInvariant,
+    "average": late.Average,
+    "weighted_average": late.WeightedAverage,
+    "product_of_experts": late_logits.ProductOfExperts,
+    "stacking": late_logits.Stacking,
+}
+# What a narrower fusion has less of, and what must divide that.
+ROLES = {
+    "units": "width",
+    "hidden": "width",
+    "width": "width",
+    "num_heads": "parts",
+    "groups": "parts",
+}
+
+
+def _part(layer: type[Fusion]) -> Part:
+    if not layer.decides:
+        return Part(options_of(layer, roles=ROLES, method=""), layer)
+    # A head says how wide an answer is; so does it of the dropout, unless
+    # the recipe does.
+    facts = ("units", "activation")
+    return Part(options_of(layer, facts, dropout=None, method=""), layer)
+
+
+FUSIONS = Variants(
+    "method", "gated", {name: _part(layer) for name, layer in METHODS.items()}
+)
+
+
+def build_fusion(
+    options: Options, heads: Mapping[str, Any]
+) -> Fusion | dict[str, Fusion]:
+    """Returns the fusion that options name; one a target where it is late.
+
+    Args:
+        options: What `FUSIONS.read` returned.
+        heads: The heads by target.
+
+    Example:
+
+    >>> build_fusion(FUSIONS.read({"method": "concat", "units": 8}), {}).units
+    8
+    """
+    layer = FUSIONS.build(options)
+    given = options.arguments()
+    del given["method"]
+    if not layer.decides:
+        return layer(name="fusion", **given)
+    return {
+        name: layer(
+            name=f"{name}_fusion",
+            units=head.outputs,
+            activation=head.activation,
+            **{"dropout": head.dropout, **given},
+        )
+        for name, head in heads.items()
+    }
