@@ -1,6 +1,9 @@
 """Files are whole or absent, and the manifest notices every change."""
 
+import errno
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,3 +111,61 @@ def test_what_lies_in_a_folder_may_only_be_replaced_by_its_like(tmp_path):
     (tmp_path / artefact.MANIFEST).write_text('{"name": "app"}')
     with pytest.raises(ValueError, match="of kind 'unknown'"):
         artefact.check_out(tmp_path, "index")
+
+
+def test_rows_become_csv_whatever_they_lack(tmp_path):
+    path = tmp_path / "history.csv"
+    artefact.write_csv(path, iter([{"epoch": 1}, {"epoch": 2, "loss": "a,b"}]))
+    assert path.read_text() == 'epoch,loss\n1,\n2,"a,b"\n'
+    artefact.write_csv(path, [{"a": "line\r\nbreak"}], start="\ufeff")
+    assert path.read_bytes() == b'\xef\xbb\xbfa\n"line\r\nbreak"\n'
+
+
+def test_files_are_copied_whole(tmp_path):
+    artefact.write_bytes(tmp_path / "a.bin", b"abc")
+    artefact.copy_file(tmp_path / "a.bin", tmp_path / "b.bin")
+    assert (tmp_path / "b.bin").read_bytes() == b"abc"
+    with pytest.raises(FileNotFoundError):
+        artefact.copy_file(tmp_path / "none", tmp_path / "b.bin")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bin", "b.bin"]
+
+
+def test_the_folder_is_flushed_after_the_file_has_its_name(
+    tmp_path, monkeypatch
+):
+    flushed = []
+    monkeypatch.setattr("os.fsync", lambda number: flushed.append(
+        (Path(f"/proc/self/fd/{number}").resolve(), (tmp_path / "x").exists())
+    ))  # fmt: skip
+    artefact.write_text(tmp_path / "x", "")
+    (temporary, before), (folder, after) = flushed
+    assert temporary.name.startswith(artefact.TEMPORARY) and not before
+    assert folder == tmp_path and after
+
+
+def test_too_little_room_is_told(tmp_path, monkeypatch):
+    usage = SimpleNamespace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    out = tmp_path / "not" / "there"
+    artefact.check_room(out, "the shards", 1000)
+    with pytest.raises(OSError) as error:
+        artefact.check_room(out, "the shards", 1001, "; make some")
+    assert str(error.value) == (
+        f"`{out}` must have room for the shards. Received: 1,001 bytes "
+        "needed, 1,000 bytes available; make some"
+    )
+    with pytest.raises(OSError, match="^`run` must have room for the model"):
+        with artefact.writing("run", "the model"):
+            artefact.check_room(tmp_path, "a part of it", 1001)
+    with pytest.raises(OSError, match="No space left.*1,000 bytes are free"):
+        with artefact.writing(out, "the model"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_no_other_module_asks_for_room_or_names_temporary_files():
+    package = Path(artefact.__file__).parents[1]
+    for path in package.rglob("*.py"):
+        if path.parent.name != "artefact":
+            text = path.read_text(encoding="utf-8")
+            for word in ("disk_usage", "statvfs", "fsync", "ENOSPC", '".tmp'):
+                assert word not in text, path

@@ -16,7 +16,6 @@ five pairs of digits; the sentence tells parity and size only, and leaves two
 of the pairs open. Together they are enough.
 """
 
-import csv
 import wave
 from pathlib import Path
 
@@ -153,11 +152,7 @@ def write_demo(folder: str | Path, samples: int = 1500, seed: int = 0) -> Path:
         _write_sample(folder, index, clean, int(digit), seed)
         for index, (clean, digit) in enumerate(zip(*_draw(samples, seed)))
     ]
-    with artefact.atomic(manifest) as temporary:
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+    artefact.write_csv(manifest, rows)
     artefact.write_text(spec, SPEC)
     return spec
 

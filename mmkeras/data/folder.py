@@ -9,7 +9,14 @@ import os
 import shutil
 from pathlib import Path
 
-from mmkeras.artefact import MANIFEST, read_manifest, write_json, write_manifest
+from mmkeras.artefact import (
+    MANIFEST,
+    TEMPORARY,
+    check_room,
+    read_manifest,
+    write_json,
+    write_manifest,
+)
 
 PARTIAL = ".partial"
 IDENTITY = "identity.json"
@@ -70,12 +77,7 @@ def start(out: Path, identity: dict, needed_bytes: int) -> Path:
         if path.name != PARTIAL:
             os.replace(path, partial / path.name)
     there = sum(path.stat().st_size for path in partial.glob("*.tfrecord"))
-    free = shutil.disk_usage(out).free
-    if free < needed_bytes - there:
-        raise OSError(
-            f"`{out}` must have room for the shards. Received: "
-            f"{needed_bytes - there:,} bytes needed, {free:,} bytes available"
-        )
+    check_room(out, "the shards", needed_bytes - there)
     return partial
 
 
@@ -98,7 +100,7 @@ def publish(out: Path, identity: dict, files: list[str], fields: dict) -> dict:
 def _ours(name: str) -> bool:
     return (
         name in (PARTIAL, "quarantine.csv")
-        or name.startswith(".tmp-")
+        or name.startswith(TEMPORARY)
         or name.endswith(".tfrecord")
         or (name.startswith("tokenizer_") and name.endswith(".json"))
     )

@@ -9,12 +9,11 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 
-from mmkeras.artefact import atomic, sha256_of, write_json
+from mmkeras.artefact import atomic, free_bytes, sha256_of, write_json
 from mmkeras.data import statistics
 from mmkeras.data.paths import resolve_inside
 from mmkeras.data.reasons import BadSample, Reason
@@ -98,7 +97,7 @@ def _write(path: Path, payloads: list[bytes]) -> None:
             write_records(temporary, payloads)
     except OSError as error:
         needed = sum(len(payload) + 16 for payload in payloads)
-        free = shutil.disk_usage(path.parent).free
+        free = free_bytes(path)
         raise OSError(
             f"`{path}` must be writable. Received: {error.strerror}; "
             f"{needed:,} bytes needed, {free:,} bytes available"

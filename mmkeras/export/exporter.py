@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmkeras import artefact
 from mmkeras.arguments import check_choice
 from mmkeras.export import bundle
 from mmkeras.export.bundle import card as cards
@@ -100,11 +101,11 @@ def export(
         ranges = calibration(data.train, spec, calibration_samples)
         every = max(1, data.counts["test"] // test_samples)
         test = take(data.test, spec, test_samples, every)
-        with bundle.writing(out):
+        with artefact.writing(out, "the bundle"):
             np.savez(folder / "calibration.npz", **ranges)
             np.savez(folder / "test.npz", **test[0])
         run_child(job, report)
-        with bundle.writing(out):
+        with artefact.writing(out, "the bundle"):
             card = verify(spec, data, job, test, run_child, report)
         card["samples"] = {
             "test": len(next(iter(test[0].values()))),
@@ -137,7 +138,7 @@ def _write(
     shipped = {
         name: folder.with_name(f"{stem}.{name}") for name in job["formats"]
     }
-    with bundle.writing(out):
+    with artefact.writing(out, "the bundle"):
         folder.mkdir()
         bundle.fill(folder, spec, data, shipped, card)
         if as_c:

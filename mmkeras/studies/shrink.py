@@ -105,8 +105,7 @@ def shrink_run(
         best = budgets.best(found)
         report(f"best: {best.name}")
         options["quantize"] = best.quantize
-        with artefact.atomic(_folder(out) / "model.keras") as temporary:
-            temporary.write_bytes(Path(best.model).read_bytes())
+        artefact.copy_file(best.model, _folder(out) / "model.keras")
         return export(
             best.model,
             plain.spec,
@@ -145,7 +144,8 @@ class _Search:
 
     def save(self, model: keras.Model, name: str) -> Path:
         path = self.folder / f"{name.replace(' ', '-')}.keras"
-        model.save(path)
+        with artefact.atomic(path) as temporary:
+            model.save(temporary)
         return path
 
     def tune(self, student: keras.Model, epochs: int) -> None:
@@ -234,7 +234,7 @@ class _Search:
         if not source.is_file():
             to_tflite(load_model(path), source)
         if quantize == "none":
-            target.write_bytes(source.read_bytes())
+            artefact.copy_file(source, target)
         elif quantize in ("float16", "dynamic"):
             to_tflite(load_model(path), target, quantize)
         elif quantize == "int8-full":

@@ -53,7 +53,7 @@ def one_line(capsys, *parts):
 def test_too_little_room_is_told_before_writing(older, capsys, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage(9, 9, 12345))
     assert run(older) == 2
-    one_line(capsys, older, "bytes are needed", "12,345 bytes are free")
+    one_line(capsys, older, "bytes needed", "12,345 bytes available")
 
 
 def test_a_disk_that_fills_up_while_writing(older, capsys, monkeypatch):

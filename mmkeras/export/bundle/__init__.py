@@ -10,7 +10,6 @@ from mmkeras.export.bundle.contents import (
     put,
     seal,
     staging,
-    writing,
 )
 from mmkeras.export.bundle.device_code import (
     RUNNER,
@@ -35,5 +34,4 @@ __all__ = [
     "runner_source",
     "seal",
     "staging",
-    "writing",
 ]

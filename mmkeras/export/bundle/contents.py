@@ -1,8 +1,6 @@
 """The bundle: everything a device needs, checked by its manifest."""
 
 import contextlib
-import errno
-import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -38,25 +36,12 @@ def check_target(out: Path, force: bool) -> None:
 @contextlib.contextmanager
 def staging(out: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `out`, removed at the end."""
-    with writing(out):
+    with artefact.writing(out, "the bundle"):
         folder = tempfile.TemporaryDirectory(
-            prefix=f".tmp-{out.name}-", dir=out.parent
+            prefix=f"{artefact.TEMPORARY}{out.name}-", dir=out.parent
         )
     with folder as path:
         yield Path(path)
-
-
-@contextlib.contextmanager
-def writing(out: Path) -> Iterator[None]:
-    """Turns an error of the file system into one line about `out`."""
-    try:
-        yield
-    except OSError as error:
-        free = shutil.disk_usage(out.parent).free
-        raise OSError(
-            f"`{out}` must be writable, with room for the bundle. Received: "
-            f"{error.strerror or error}; {free:,} bytes are free there"
-        ) from error
 
 
 def fill(
@@ -74,10 +59,10 @@ def fill(
     for name, kind in {**spec.modalities, **spec.targets}.items():
         for file, content in kind.device_files(name, data).items():
             (sources if isinstance(content, Path) else values)[file] = content
-    _check_room(folder, sources)
+    needed = sum(path.stat().st_size for path in sources.values())
+    artefact.check_room(folder, "the bundle", needed)
     for name, source in sources.items():
-        with artefact.atomic(folder / name) as temporary:
-            shutil.copyfile(source, temporary)
+        artefact.copy_file(source, folder / name)
     for name, value in {**values, LABELS: labels(spec)}.items():
         artefact.write_json(folder / name, value)
     artefact.write_json(folder / CARD, card)
@@ -153,10 +138,3 @@ def next_command(manifest: dict, out: Path) -> str:
         for name, entry in manifest["inputs"].items()
     ]
     return f"python {out / RUNNER} {' '.join(options)}"
-
-
-def _check_room(folder: Path, sources: Mapping[str, Path]) -> None:
-    needed = sum(path.stat().st_size for path in sources.values())
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise OSError(errno.ENOSPC, f"{needed:,} bytes are needed")

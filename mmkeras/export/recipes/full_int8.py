@@ -52,8 +52,7 @@ def quantize_full(
         if any(scope in name for scope in float_scopes)
     ]
     quantized = mlir_quantize(ranges, denylisted_nodes=left or None)
-    with artefact.atomic(target) as temporary:
-        temporary.write_bytes(quantized)
+    artefact.write_bytes(target, quantized)
 
 
 def loop_of(source: str | Path) -> str | None:

@@ -32,13 +32,9 @@ def write_sheet(path: str | Path, rows: list[dict[str, Any]]) -> None:
         path: The file.
         rows: What `propose_labels` returned.
     """
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: _shown(v) for k, v in row.items()} for row in rows)
+    shown = ({k: _shown(v) for k, v in row.items()} for row in rows)
     # Without the mark, a spreadsheet takes UTF-8 for something else.
-    artefact.write_text(path, "\ufeff" + text.getvalue())
+    artefact.write_csv(path, shown, start="\ufeff")
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,6 @@ from mmkeras.metrics import describe
 from mmkeras.reporting import charts as figures
 from mmkeras.reporting.pages import page_environment
 from mmkeras.studies.tune.recipe_toml import to_toml
-from mmkeras.training.stages.run_folder import write_csv
 
 PAGE, TABLE = "report.html", "trials.csv"
 
@@ -22,7 +21,9 @@ def write_report(folder: Path, result: Mapping[str, Any]) -> list[str]:
         folder: Folder of the search.
         result: What `tune` found.
     """
-    write_csv(folder / TABLE, [_row(trial) for trial in result["trials"]])
+    artefact.write_csv(
+        folder / TABLE, [_row(trial) for trial in result["trials"]]
+    )
     artefact.write_text(folder / PAGE, render(result))
     return [PAGE, TABLE]
 

@@ -10,7 +10,6 @@ import numpy as np
 from mmkeras import artefact
 from mmkeras.training.embeddings.files import dataset_of, write_split
 from mmkeras.training.embeddings.frozen import speaking_model
-from mmkeras.training.stages.run_folder import writing
 from mmkeras.training.trainable.single_towers import modalities, tower_of
 
 KIND = "embeddings"
@@ -78,7 +77,7 @@ def cache_embeddings(
     folder = Path(folder)
     speaking = speaking_model(whole)
     names = [f"train-{number}.bin" for number in range(passes)]
-    with writing(folder):
+    with artefact.writing(folder, "the embeddings"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / artefact.MANIFEST).unlink(missing_ok=True)
     entries = [
@@ -96,7 +95,7 @@ def cache_embeddings(
         entry = write_split(folder / name, speaking, data.validation)
         splits["validation"] = {**entry, "files": [name]}
         names = [*names, name]
-    with writing(folder):
+    with artefact.writing(folder, "the embeddings"):
         manifest = artefact.write_manifest(
             folder, KIND, names, splits=splits, **_identity(whole, data)
         )

@@ -10,7 +10,6 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.training.stages.datasets import count_batches
-from mmkeras.training.stages.run_folder import free_bytes, writing
 from mmkeras.training.stages.votes import batches_of
 
 SHUFFLE_BYTES = 256 * 2**20
@@ -57,13 +56,18 @@ def write_split(
         for arrays in _rows(speaking, dataset):
             if not entry:
                 entry = _describe(arrays)
-                _check_room(path, copies * batches * _batch_bytes(entry))
+                artefact.check_room(
+                    path.parent,
+                    "the embeddings",
+                    copies * batches * _batch_bytes(entry),
+                    "; choose `cache=False`, or fewer `cache_passes`",
+                )
             samples = len(next(iter(arrays.values())))
             flat = [
                 np.ascontiguousarray(a).reshape(samples, -1).view("uint8")
                 for a in arrays.values()
             ]
-            with writing(path):
+            with artefact.writing(path, "the embeddings"):
                 file.write(np.concatenate(flat, axis=1).tobytes())
             count += samples
     return {**entry, "count": count}
@@ -83,17 +87,6 @@ def _describe(arrays: dict) -> dict:
 
 def _batch_bytes(entry: dict) -> int:
     return entry["batch_size"] * entry["record_bytes"]
-
-
-def _check_room(path: Path, needed: int) -> None:
-    """Raises OSError unless `needed` bytes are free where `path` is."""
-    free = free_bytes(path.parent)
-    if free < needed:
-        raise OSError(
-            f"`{path.parent}` must have room for the embeddings. Received: "
-            f"{needed:,} bytes needed, {free:,} bytes available; choose "
-            "`cache=False`, or fewer `cache_passes`"
-        )
 
 
 def dataset_of(folder: Path, entry: dict, seed: int | None = None):

@@ -9,10 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.training.stages.run_folder import (
-    write_csv,
-    writing,
-)
+from mmkeras import artefact
 
 # Words in the name of a figure that tell what is better.
 LOWER = ("loss", "mae", "rmse", "error", "distance")
@@ -45,8 +42,8 @@ class CsvHistory(keras.callbacks.Callback):
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
         self.rows.append(row)
         if self.path is not None:
-            with writing(self.path):
-                write_csv(self.path, self.rows)
+            with artefact.writing(self.path, "the model"):
+                artefact.write_csv(self.path, self.rows)
 
 
 class AveragedWeights(keras.callbacks.SwapEMAWeights):

@@ -16,7 +16,6 @@ from mmkeras.training.stages.run_folder import (
     non_finite,
     save_model,
     write_state,
-    writing,
 )
 
 PREFIX = "epoch-"
@@ -69,7 +68,7 @@ class AtomicCheckpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._rest_until = 0.0
         self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.glob(f"{PREFIX}*/.tmp-*"):
+        for leftover in self.folder.glob(f"{PREFIX}*/{artefact.TEMPORARY}*"):
             leftover.unlink()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -114,7 +113,7 @@ def save_checkpoint(
     `arrays` become its `state.npz`; `fields`, further entries of its manifest.
     """
     place = Path(folder) / f"{PREFIX}{epoch:04d}"
-    with writing(place):
+    with artefact.writing(place, "the model"):
         place.mkdir(parents=True, exist_ok=True)
         with artefact.atomic(place / "model.keras") as temporary:
             save_model(model, temporary)

@@ -23,7 +23,6 @@ from mmkeras.training.stages.run_folder import (
     read_state,
     save_run,
     write_state,
-    writing,
 )
 from mmkeras.training.stages.stage import run_stage
 
@@ -115,7 +114,7 @@ def keep_stage(fit: Fit, stage: Stage, folder: Path, seed: int | None) -> None:
         if (place / artefact.MANIFEST).is_file() and place != folder
     }
     rows = [row for row in fit.rows.rows if row["stage"] == stage.name]
-    with writing(folder):
+    with artefact.writing(folder, "the model"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / artefact.MANIFEST).unlink(missing_ok=True)
         write_state(folder, arrays_of(variables_of(stage.model, fit.whole)))

@@ -1,10 +1,6 @@
 """The folder of a run: the trained model, its history, the proof of both."""
 
-import contextlib
-import csv
-import io
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +39,6 @@ def check_finite(model: keras.Model) -> None:
         )
 
 
-@contextlib.contextmanager
-def writing(out: str | Path) -> Iterator[None]:
-    """Turns an error of the file system into one line about `out`."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(
-            f"`{out}` must be writable, with room for the model. Received: "
-            f"{error.strerror or error}; {free_bytes(out):,} bytes are free "
-            "there"
-        ) from error
-
-
 def check_room(out: str | Path, model: keras.Model, copies: int) -> None:
     """Raises OSError unless `copies` saved models would fit into `out`."""
     # AdamW keeps two numbers a weight.
@@ -67,20 +50,7 @@ def check_room(out: str | Path, model: keras.Model, copies: int) -> None:
             for weight in model.weights
         )
     )
-    if free_bytes(out) < needed:
-        raise OSError(
-            f"`{out}` must have room for {copies} copies of the model. "
-            f"Received: {needed:,} bytes needed, {free_bytes(out):,} bytes "
-            "available"
-        )
-
-
-def free_bytes(path: str | Path) -> int:
-    """Returns the free bytes where `path` is, or would be."""
-    path = Path(path).absolute()
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
+    artefact.check_room(out, f"{copies} copies of the model", needed)
 
 
 def save_model(model: keras.Model, path: str | Path) -> None:
@@ -101,16 +71,6 @@ def read_state(folder: str | Path) -> dict[str, np.ndarray]:
     """Reads `state.npz` of a folder whose manifest was checked."""
     with np.load(Path(folder) / STATE, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
-
-
-def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes rows as CSV, atomically; a figure a row lacks stays empty."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    artefact.write_text(path, text.getvalue())
 
 
 def history_of(
@@ -135,7 +95,7 @@ def write_history(path: str | Path, history: keras.callbacks.History) -> None:
     for name, values in history.history.items():
         for row, value in zip(rows, values, strict=True):
             row[name] = "" if value is None else value
-    write_csv(path, rows)
+    artefact.write_csv(path, rows)
 
 
 def save_run(
@@ -172,7 +132,7 @@ def save_run(
     """
     check_finite(model)
     out = Path(out)
-    with writing(out):
+    with artefact.writing(out, "the model"):
         out.mkdir(parents=True, exist_ok=True)
         with artefact.atomic(out / "model.keras") as temporary:
             save_model(model, temporary)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import keras
 
+from mmkeras import artefact
 from mmkeras.training.balancing.weights import METHODS
 from mmkeras.training.stages.budget import Spent
 from mmkeras.training.stages.callbacks import CsvHistory, direction_of
@@ -15,7 +16,7 @@ from mmkeras.training.stages.definition import Fit, Stage
 from mmkeras.training.stages.optimizer import SCHEDULES
 from mmkeras.training.stages.progress import run_stages, seed_everything
 from mmkeras.training.stages.resume import find_checkpoint, fingerprint, forget
-from mmkeras.training.stages.run_folder import check_room, history_of, writing
+from mmkeras.training.stages.run_folder import check_room, history_of
 from mmkeras.training.strategies.settings import (
     TUNING_CHECKS,
     Check,
@@ -216,7 +217,7 @@ class Strategy(TuningSettings):
         if out is not None:
             out = Path(out)
             check_room(out, model, self.checkpoints + 2)
-            with writing(out):
+            with artefact.writing(out, "the model"):
                 (out / "logs").mkdir(parents=True, exist_ok=True)
         # Not `out/history.csv`: an older run there stays whole until the end.
         rows = CsvHistory(out and out / "logs" / "history.csv")

@@ -1,56 +1,17 @@
-"""Files that are either whole or absent, and the manifest that proves it.
-
-Every folder mmkeras writes (prepared data, a run, a bundle) holds a
-`manifest.json`, written last, with the size and SHA-256 of each file. Readers
-check it before they parse anything else.
-"""
+"""The manifest that proves a folder, and readers that check it first."""
 
 import contextlib
 import hashlib
 import importlib.metadata
 import json
-import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mmkeras.artefact.files import write_json
+
 MANIFEST = "manifest.json"
-
-
-@contextlib.contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, put in its place at the end.
-
-    The temporary file keeps the suffixes of `path`, since Keras and NumPy
-    choose the format by them. When the body raises, the temporary file is
-    removed and an older `path` stays untouched.
-
-    Example:
-
-    >>> with atomic("labels.json") as temporary:
-    ...     _ = temporary.write_text("[]")
-    """
-    path = Path(path)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Writes `text` as UTF-8, atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON, atomically; NaN is refused."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def sha256_of(path: str | Path) -> str:

@@ -1,0 +1,49 @@
+"""Files that are either whole or absent, and the manifest that proves it.
+
+Every folder mmkeras writes (prepared data, a run, a bundle) holds a
+`manifest.json`, written last, with the size and SHA-256 of each file. Readers
+check it before they parse anything else.
+"""
+
+from mmkeras.artefact.files import (
+    TEMPORARY,
+    atomic,
+    copy_file,
+    write_bytes,
+    write_csv,
+    write_json,
+    write_text,
+)
+from mmkeras.artefact.manifest import (
+    MANIFEST,
+    check_file,
+    check_out,
+    describe_files,
+    read_manifest,
+    sha256_of,
+    versions,
+    write_manifest,
+)
+from mmkeras.artefact.room import NoRoom, check_room, free_bytes, writing
+
+__all__ = [
+    "MANIFEST",
+    "NoRoom",
+    "TEMPORARY",
+    "atomic",
+    "check_file",
+    "check_out",
+    "check_room",
+    "copy_file",
+    "describe_files",
+    "free_bytes",
+    "read_manifest",
+    "sha256_of",
+    "versions",
+    "write_bytes",
+    "write_csv",
+    "write_json",
+    "write_manifest",
+    "write_text",
+    "writing",
+]
