@@ -37,6 +37,9 @@ class Target(Kind):
     stratifies: ClassVar[bool] = False
     # Whether boosting can weigh samples by who is right.
     boosts: ClassVar[bool] = False
+    # Whether labels can be proposed to a person: `probabilities`, and the
+    # manifest's cell of an answer.
+    proposes: ClassVar[bool] = False
     # The figure that is shown first, and the one whose drop an export limits:
     # of that, larger is better, and it has no unit.
     headline: ClassVar[str]
@@ -194,3 +197,19 @@ class Target(Kind):
             options: What `head_options` made of the recipe.
         """
         return self.ask("build", "head", facts, options)
+
+    def cell_of(self, answers: Sequence[int]) -> str:
+        """Returns the manifest's cell for an answer to each question."""
+        return self.ask("read", "cell_of", answers)
+
+    def split(self, cell: str) -> list[str]:
+        """Returns the names of classes that a cell of the manifest holds."""
+        return [cell]
+
+    def join(self, names: Sequence[str]) -> str:
+        """Returns the manifest's cell for names of classes.
+
+        Raises:
+            ValueError: If there are more or fewer than a label has.
+        """
+        return names[0]

@@ -198,7 +198,10 @@ def test_a_student_learns_with_the_rounding_of_int8():
             {"distillation_losses": FeatureDistillation("mse", "fusion")},
             "one of the student, or neither",
         ),
-        ({"teacher": "same", "student": "tanh"}, "`SoftLabels.kinds=.*'word'"),
+        (
+            {"teacher": "same", "student": "tanh"},
+            "`SoftLabels.activations=.*'word'",
+        ),
         (
             {"teacher": "two", "distillation_losses": Relations("a", "b")},
             "`teacher` must be one model",

@@ -207,7 +207,7 @@ def test_a_dense_with_its_activation_inside_teaches_as_well():
     "options, message",
     [
         ({"temperature": 0}, "`temperature` must be above 0"),
-        ({"kinds": {"digit": "tanh"}}, "`kinds` must name one of"),
+        ({"activations": {"digit": "tanh"}}, "`activations` must name one of"),
     ],
 )
 def test_soft_labels_refuse_what_they_do_not_know(options, message):

@@ -53,13 +53,13 @@ def test_a_bootstrap_draws_as_many_and_misses_a_third():
     assert (counts == 0).mean() == pytest.approx(np.exp(-1), abs=0.02)
 
 
-def members_of(kind, noises, samples=400, classes=4):
+def members_of(activation, noises, samples=400, classes=4):
     """Members that know the truth, each under noise of its own."""
-    if kind == "number":
+    if activation == "linear":
         truth = RANDOM.normal(size=samples)
         return [truth[:, None] + s * RANDOM.normal(size=(samples, 1))
                 for s in noises], truth  # fmt: skip
-    if kind == "categories":
+    if activation == "sigmoid":
         truth = (RANDOM.random((samples, classes)) < 0.4).astype("float32")
         score = 4 * truth - 2
         return [
@@ -73,52 +73,52 @@ def members_of(kind, noises, samples=400, classes=4):
     ], truth
 
 
-def loss_of(kind, answers, truth):
-    if kind == "number":
+def loss_of(activation, answers, truth):
+    if activation == "linear":
         return ((answers[:, 0] - truth) ** 2).mean()
-    if kind == "categories":
+    if activation == "sigmoid":
         chosen = np.where(truth > 0, answers, 1 - answers)
     else:
         chosen = answers[np.arange(len(truth)), truth]
     return -np.log(chosen + 1e-7).mean()
 
 
-@pytest.mark.parametrize("kind", ["category", "categories", "number"])
-def test_a_stack_is_better_than_its_best_member_on_new_samples(kind):
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "linear"])
+def test_a_stack_is_better_than_its_best_member_on_new_samples(activation):
     noises = (0.8, 1.2, 6.0)
-    outputs, truth = members_of(kind, noises)
+    outputs, truth = members_of(activation, noises)
     half = len(truth) // 2
     weights = fit_weights(
-        kind, [o[:half] for o in outputs], truth[:half], np.ones(half)
+        activation, [o[:half] for o in outputs], truth[:half], np.ones(half)
     )
     assert weights[0] > weights[1] > weights[2]
-    late = [output[half:] for output in outputs]
-    stacked = loss_of(kind, apply_weights(kind, late, weights), truth[half:])
-    alone = [loss_of(kind, output, truth[half:]) for output in late]
-    equal = loss_of(
-        kind, apply_weights(kind, late, np.full(3, 1 / 3)), truth[half:]
-    )
+    late, truth = [output[half:] for output in outputs], truth[half:]
+    pool = apply_weights(activation, late, weights)
+    stacked = loss_of(activation, pool, truth)
+    alone = [loss_of(activation, output, truth) for output in late]
+    mean = apply_weights(activation, late, np.full(3, 1 / 3))
+    equal = loss_of(activation, mean, truth)
     assert stacked < min(alone) and stacked < equal
 
 
 def test_what_has_no_label_says_nothing_about_weights():
-    outputs, truth = members_of("category", (0.5, 2.0))
+    outputs, truth = members_of("softmax", (0.5, 2.0))
     known = np.arange(len(truth)) % 2
     shuffled = np.where(known, truth, (truth + 1) % 4)
     np.testing.assert_array_equal(
-        fit_weights("category", outputs, truth, known),
-        fit_weights("category", outputs, shuffled, known),
+        fit_weights("softmax", outputs, truth, known),
+        fit_weights("softmax", outputs, shuffled, known),
     )
-    none = fit_weights("category", outputs, truth, np.zeros(len(truth)))
+    none = fit_weights("softmax", outputs, truth, np.zeros(len(truth)))
     np.testing.assert_array_equal(none, [0.5, 0.5])
 
 
 def test_out_of_fold_answers_do_not_know_their_own_label():
-    outputs, truth = members_of("category", (0.5, 2.0), samples=40)
-    first = out_of_fold("category", outputs, truth, np.ones(40))
+    outputs, truth = members_of("softmax", (0.5, 2.0), samples=40)
+    first = out_of_fold("softmax", outputs, truth, np.ones(40))
     other = truth.copy()
     other[7] = (other[7] + 1) % 4
-    second = out_of_fold("category", outputs, other, np.ones(40))
+    second = out_of_fold("softmax", outputs, other, np.ones(40))
     # Its label moves the weights of the other folds alone.
     np.testing.assert_array_equal(first[7], second[7])
     assert not np.array_equal(first, second)
@@ -161,14 +161,14 @@ def test_one_member_alone_stays_what_it_is():
     np.testing.assert_allclose(answer(joined), before, atol=1e-7)
 
 
-@pytest.mark.parametrize("kind", ["category", "categories", "number"])
-def test_a_pool_in_the_model_is_the_pool_that_was_fitted(kind):
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "linear"])
+def test_a_pool_in_the_model_is_the_pool_that_was_fitted(activation):
     models = [toy(0), toy(1)]
     answers = [answer(model) for model in models]
     weights = np.array([0.9, 0.4])
-    joined = join(models, {"y": pooled(kind, weights)}, "joined")
+    joined = join(models, {"y": pooled(activation, weights)}, "joined")
     np.testing.assert_allclose(
-        answer(joined), apply_weights(kind, answers, weights), atol=1e-5
+        answer(joined), apply_weights(activation, answers, weights), atol=1e-5
     )
     assert LEAST < answer(joined).max()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import typer
 from data.data_toys import COLORS, read_rows, write_rows, write_set
+from target_toys import target_of
 from typer.testing import CliRunner
 
 from mmkeras.commands import label as commands
@@ -15,7 +16,7 @@ from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.heads import Categories, Category, Number
 from mmkeras.runs import describe_run
 from mmkeras.studies.label import apply_labels, judge, propose_labels
-from mmkeras.studies.label.informative import disagreement, distributions
+from mmkeras.studies.label.informative import disagreement
 from mmkeras.studies.label.sheet import write_sheet
 from mmkeras.studies.label.spelling import find, spellings
 from mmkeras.training import save_run
@@ -271,7 +272,7 @@ def test_each_strategy_is_its_formula():
 
 
 def test_of_several_questions_the_least_sure_counts():
-    p = distributions("categories", np.array([[0.9, 0.4]]))
+    p = target_of("categories").probabilities(np.array([[0.9, 0.4]]))
     found = judge("margin", p)
     assert found["first"].tolist() == [[1, 0]]
     assert found["confidence"] == pytest.approx(0.6)

@@ -143,7 +143,7 @@ class Distiller(keras.Model):
                 value = loss.compute_loss(
                     plan.teacher_logits(answers),
                     plan.student_logits(told),
-                    kinds=plan.kinds,
+                    activations=plan.activations,
                     weight=seen,
                 )
             else:

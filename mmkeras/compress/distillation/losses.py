@@ -8,7 +8,7 @@ from keras import ops
 
 from mmkeras.arguments import check_number
 
-KINDS = ("softmax", "sigmoid", "number")
+ACTIVATIONS = ("softmax", "sigmoid", "linear")
 
 
 class SoftLabels(keras.distillation.DistillationLoss):
@@ -27,8 +27,8 @@ class SoftLabels(keras.distillation.DistillationLoss):
     Args:
         temperature: Above 1 shows how the wrong classes compare.
         weights: `{target: weight}`; 1.0 for a target that is not named.
-        kinds: `{target: "softmax" | "sigmoid" | "number"}`, for targets
-            whose last layer does not show it.
+        activations: `{target: "softmax" | "sigmoid" | "linear"}`, what
+            the last layer applies, for targets where it does not show it.
 
     Example:
 
@@ -39,24 +39,25 @@ class SoftLabels(keras.distillation.DistillationLoss):
         self,
         temperature: float = 4.0,
         weights: Mapping[str, float] | None = None,
-        kinds: Mapping[str, str] | None = None,
+        activations: Mapping[str, str] | None = None,
     ):
         check_number("temperature", temperature, above=0)
-        for target, kind in (kinds or {}).items():
-            if kind not in KINDS:
+        for target, activation in (activations or {}).items():
+            if activation not in ACTIVATIONS:
                 raise ValueError(
-                    f"`kinds` must name one of {KINDS} for each target. "
-                    f"Received: {target}={kind!r}"
+                    "`activations` must name one of "
+                    f"{', '.join(ACTIVATIONS)} for each target. Received: "
+                    f"{target}={activation!r}"
                 )
         self.temperature = temperature
         self.weights = dict(weights or {})
-        self.kinds = dict(kinds or {})
+        self.activations = dict(activations or {})
 
     def compute_loss(
         self,
         teacher_outputs: Mapping[str, Any],
         student_outputs: Mapping[str, Any],
-        kinds: Mapping[str, str] | None = None,
+        activations: Mapping[str, str] | None = None,
         weight: Any = None,
         **kwargs,
     ):
@@ -65,28 +66,28 @@ class SoftLabels(keras.distillation.DistillationLoss):
         Args:
             teacher_outputs: `{target: (batch, n)}` logits, or numbers.
             student_outputs: As many for the student.
-            kinds: `{target: kind}`; softmax by default.
+            activations: `{target: activation}`; softmax by default.
             weight: `(batch,)`, 0 for samples that do not count.
         """
-        kinds = {**(kinds or {}), **self.kinds}
+        activations = {**(activations or {}), **self.activations}
         total = 0.0
         for name in sorted(student_outputs):
             values = soft_loss(
                 teacher_outputs[name],
                 student_outputs[name],
-                kinds.get(name, "softmax"),
+                activations.get(name, "softmax"),
                 self.temperature,
             )
             total += self.weights.get(name, 1.0) * weighted_mean(values, weight)
         return total
 
 
-def soft_loss(teacher: Any, student: Any, kind: str, temperature: float):
+def soft_loss(teacher: Any, student: Any, activation: str, temperature: float):
     """Returns the loss of each sample, `(batch,)`, from logits."""
-    if kind == "number":
+    if activation == "linear":
         return ops.mean(ops.square(teacher - student), axis=-1)
     teacher, student = teacher / temperature, student / temperature
-    if kind == "softmax":
+    if activation == "softmax":
         wanted, found = ops.log_softmax(teacher), ops.log_softmax(student)
         divergence = ops.sum(ops.exp(wanted) * (wanted - found), axis=-1)
     else:

@@ -30,27 +30,28 @@ class Plan:
         self.optional = list(optional)
         self.told: dict = {}
         self._check_targets()
-        self.kinds = self._kinds(None in names)
+        self.activations = self._activations(None in names)
         self.scales = {
             name: self.teachers[0].scales[name] or scale or 1.0
             for name, scale in self.student.scales.items()
         }
 
-    def _kinds(self, needed):
-        """Returns what each target is, as the models or the losses say."""
-        kinds = {
-            name: self.teachers[0].kinds[name] or kind
-            for name, kind in self.student.kinds.items()
+    def _activations(self, needed):
+        """Returns the last activation of each target, by models or losses."""
+        activations = {
+            name: self.teachers[0].activations[name] or activation
+            for name, activation in self.student.activations.items()
         }
         for loss in self.losses:
-            kinds.update(getattr(loss, "kinds", {}))
-        unknown = sorted(name for name, kind in kinds.items() if not kind)
+            activations.update(getattr(loss, "activations", {}))
+        unknown = sorted(name for name in activations if not activations[name])
         if unknown and needed:
             raise ValueError(
-                "`SoftLabels(kinds={target: kind})` must say what a target is "
-                f"where no last layer shows it. Received: nothing for {unknown}"
+                "`SoftLabels(activations={target: activation})` must name the "
+                "activation of each target whose last layer does not show it. "
+                f"Received: nothing for {unknown}"
             )
-        return kinds
+        return activations
 
     def _check_targets(self):
         wanted = by_name(self.student.model.output["outputs"])
@@ -102,16 +103,18 @@ class Plan:
 
     def teacher_logits(self, answers):
         each = [
-            teacher.logits(answer, self.kinds, self.scales)
+            teacher.logits(answer, self.activations, self.scales)
             for teacher, answer in zip(self.teachers, answers)
         ]
         return {
-            name: average([logits[name] for logits in each], self.kinds[name])
-            for name in self.student.kinds
+            name: average(
+                [logits[name] for logits in each], self.activations[name]
+            )
+            for name in self.student.activations
         }
 
     def student_logits(self, told):
-        return self.student.logits(told, self.kinds, self.scales)
+        return self.student.logits(told, self.activations, self.scales)
 
     def layer_pair(self, loss, answers, told, projection):
         taught, learnt = layer_names(loss)

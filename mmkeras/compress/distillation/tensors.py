@@ -44,7 +44,7 @@ class Probe:
         else:
             inputs, outputs, found = model.input, model.output, {}
         ends = {n: End(t) for n, t in by_name(outputs).items()}
-        self.kinds = {name: end.kind for name, end in ends.items()}
+        self.activations = {name: end.activation for name, end in ends.items()}
         self.scales = {name: end.scale for name, end in ends.items()}
         self.model = keras.Model(
             inputs,
@@ -76,19 +76,19 @@ class Probe:
     def logits(
         self,
         told: dict,
-        kinds: Mapping[str, str],
+        activations: Mapping[str, str],
         scales: Mapping[str, float],
     ) -> dict[str, Any]:
         """Returns `{target: logits}`, or numbers over their scale."""
         found = {}
         for name, output in by_name(told["outputs"]).items():
             output = ops.cast(output, "float32")
-            if kinds[name] == "number":
+            if activations[name] == "linear":
                 found[name] = output / scales[name]
             elif name in told["logits"]:
                 found[name] = ops.cast(told["logits"][name], "float32")
             else:
-                found[name] = from_probabilities(output, kinds[name])
+                found[name] = from_probabilities(output, activations[name])
         return found
 
     def _columns(self, model: keras.Model, optional: list) -> list | None:
@@ -115,28 +115,28 @@ class Probe:
 
 
 class End:
-    """How an output is made: kind, scale, and the tensor of its logits.
+    """How an output is made: activation, scale, and the tensor of its logits.
 
-    Kind and scale are None where the last layer does not show them.
+    Activation and scale are None where the last layer does not show them.
     """
 
     def __init__(self, tensor: Any):
         operation = tensor._keras_history.operation
-        self.kind, self.scale = None, None
+        self.activation, self.scale = None, None
         self.exact, self.logits = False, tensor
         activation = getattr(operation, "activation", None)
         name = getattr(activation, "__name__", type(operation).__name__.lower())
         if name in ("softmax", "sigmoid"):
-            self.kind = name
+            self.activation = name
             # A Dense with an activation has no tensor of its logits.
             self.exact = not getattr(operation, "weights", ())
         elif name in ("linear", "unitnormalization"):
-            self.kind = "number"
+            self.activation = "linear"
         elif isinstance(operation, layers.Rescaling):
-            self.kind, self.scale = "number", float(operation.scale)
+            self.activation, self.scale = "linear", float(operation.scale)
         elif isinstance(operation, keras.Model):
             inner = End(operation.outputs[tensor._keras_history.tensor_index])
-            self.kind, self.scale = inner.kind, inner.scale
+            self.activation, self.scale = inner.activation, inner.scale
         if self.exact:
             node = operation._inbound_nodes[tensor._keras_history.node_index]
             self.logits = node.input_tensors[0]
@@ -150,23 +150,23 @@ def by_name(outputs: Any) -> dict[str, Any]:
     return {f"output_{i}": tensor for i, tensor in enumerate(flat)}
 
 
-def from_probabilities(probabilities: Any, kind: str) -> Any:
+def from_probabilities(probabilities: Any, activation: str) -> Any:
     """Returns logits of probabilities, as far as float32 holds them."""
     tiny = 1e-30
     logits = ops.log(ops.maximum(probabilities, tiny))
-    if kind == "sigmoid":
+    if activation == "sigmoid":
         logits -= ops.log(ops.maximum(1 - probabilities, 1e-7))
     return logits
 
 
-def average(logits: Sequence[Any], kind: str) -> Any:
+def average(logits: Sequence[Any], activation: str) -> Any:
     """Returns the logits of the averaged probabilities, or the mean."""
     if len(logits) == 1:
         return logits[0]
     stacked = ops.stack(logits)
-    if kind == "number":
+    if activation == "linear":
         return ops.mean(stacked, axis=0)
-    if kind == "softmax":
+    if activation == "softmax":
         return ops.logsumexp(ops.log_softmax(stacked), axis=0)
     yes = ops.logsumexp(ops.log_sigmoid(stacked), axis=0)
     return yes - ops.logsumexp(ops.log_sigmoid(-stacked), axis=0)

@@ -35,6 +35,7 @@ class Category(Target):
     dtype: ClassVar[str] = "int32"
     stratifies: ClassVar[bool] = True
     boosts: ClassVar[bool] = True
+    proposes: ClassVar[bool] = True
     headline: ClassVar[str] = "accuracy"
     guard: ClassVar[str] = "accuracy"
     training_metric: ClassVar[str] = "accuracy"
@@ -113,17 +114,4 @@ class Category(Target):
         return found / found.sum(axis=-1, keepdims=True)
 
     def cell_of(self, answers: Sequence[int]) -> str:
-        """Returns the manifest's cell for an answer to each question."""
         return self.join([self.classes[answer] for answer in answers])
-
-    def split(self, cell: str) -> list[str]:
-        """Returns the names of classes that a cell of the manifest holds."""
-        return [cell]
-
-    def join(self, names: Sequence[str]) -> str:
-        """Returns the manifest's cell for names of classes.
-
-        Raises:
-            ValueError: If there are more or fewer than a label has.
-        """
-        return names[0]

@@ -7,7 +7,12 @@ from typing import Any
 from mmkeras import artefact
 from mmkeras.evaluation import predict
 from mmkeras.studies.ensemble.board import figures_of, on_splits, write_ensemble
-from mmkeras.studies.ensemble.joined import check_kinds, join, pooled, weighted
+from mmkeras.studies.ensemble.joined import (
+    check_targets,
+    join,
+    pooled,
+    weighted,
+)
 from mmkeras.studies.ensemble.members import Member, heads_of, open_members
 from mmkeras.studies.ensemble.mixing import check_same, greedy_soup, restimate
 from mmkeras.studies.ensemble.stacking import fit_weights, out_of_fold
@@ -41,7 +46,7 @@ def average(
     """
     artefact.check_out(out, "ensemble", runs)
     members, data = open_members(runs, data_folder)
-    check_kinds(data.spec.targets)
+    check_targets(data.spec.targets)
     rows = [{**_entry(m), **on_splits(m.model, data)} for m in members]
     equal = weighted([1.0] * len(members))
     model = join(
@@ -84,21 +89,21 @@ def stack(
     artefact.check_out(out, "ensemble", runs)
     members, data = open_members(runs, data_folder)
     targets = data.spec.targets
-    check_kinds(targets)
+    check_targets(targets)
     rows = [{**_entry(m), **on_splits(m.model, data)} for m in members]
     found = [predict(m.model, data.validation) for m in members]
     labels, weights = found[0][1:]
     shares, honest = {}, {}
     for name, target in targets.items():
         given = (
-            target.kind, [each[0][name] for each in found], labels[name],
+            target.activation, [each[0][name] for each in found], labels[name],
             weights[name],
         )  # fmt: skip
         shares[name] = fit_weights(*given)
         honest[name] = out_of_fold(*given)
     model = join(
         [m.model for m in members],
-        {n: pooled(t.kind, shares[n]) for n, t in targets.items()},
+        {n: pooled(t.activation, shares[n]) for n, t in targets.items()},
         data.spec.name,
     )
     ensemble = on_splits(model, data)

@@ -8,7 +8,6 @@ from keras import ops
 
 # The smallest probability that is told from 0; also what int8 can still hold.
 LEAST = 1e-4
-KINDS = ("category", "categories", "ordinal", "sequence", "number")
 Join = Callable[[str, Sequence[Any]], Any]
 
 
@@ -64,33 +63,32 @@ def weighted(weights: Sequence[float]) -> Join:
     return make
 
 
-def pooled(kind: str, weights: Sequence[float]) -> Join:
+def pooled(activation: str, weights: Sequence[float]) -> Join:
     """Returns a join by the weighted sum of the members' scores.
 
     For classes the scores are logarithms of probabilities, so that the
     weights also sharpen or soften; for a number they are the answers.
 
     Args:
-        kind: Kind of the target.
+        activation: The target's: "softmax", "sigmoid" or "linear".
         weights: One a member.
     """
 
     def make(target, answers):
-        if kind == "number":
+        if activation == "linear":
             return _sum(target, answers, weights)
-        scores = [_score(kind, answer) for answer in answers]
+        scores = [_score(activation, answer) for answer in answers]
         total = _sum(f"{target}_pool", scores, weights)
-        last = "sigmoid" if kind == "categories" else "softmax"
-        return keras.layers.Activation(last, dtype="float32", name=target)(
-            total
-        )
+        return keras.layers.Activation(
+            activation, dtype="float32", name=target
+        )(total)
 
     return make
 
 
-def _score(kind: str, answer: Any) -> Any:
+def _score(activation: str, answer: Any) -> Any:
     score = ops.log(answer + LEAST)
-    if kind == "categories":
+    if activation == "sigmoid":
         return score - ops.log((1.0 + LEAST) - answer)
     return score
 
@@ -110,13 +108,12 @@ def _sum(name: str, values: Sequence[Any], weights: Sequence[float]) -> Any:
     return keras.layers.Add(dtype="float32", name=name)(scaled)
 
 
-def check_kinds(targets: Mapping[str, Any]) -> None:
+def check_targets(targets: Mapping[str, Any]) -> None:
     """Raises ValueError for a target whose answers cannot be joined."""
     for name, target in targets.items():
-        if target.kind not in KINDS:
+        if target.activation is None:
             raise ValueError(
-                "The targets of an ensemble must be of the kinds "
-                f"{', '.join(KINDS)}. Received: `{name}` of kind "
-                f"'{target.kind}', whose members' answers lie in spaces of "
-                "their own"
+                "The targets of an ensemble must have outputs that can be "
+                f"averaged. Received: `{name}` of kind '{target.kind}', whose "
+                "members' outputs lie in spaces of their own"
             )

@@ -15,7 +15,7 @@ FOLDS = 5
 
 
 def fit_weights(
-    kind: str,
+    activation: str,
     outputs: Sequence[np.ndarray],
     labels: np.ndarray,
     weights: np.ndarray,
@@ -28,7 +28,7 @@ def fit_weights(
     weights are free in sign and sum, so the pool is calibrated too.
 
     Args:
-        kind: Kind of the target.
+        activation: The target's: "softmax", "sigmoid" or "linear".
         outputs: Each member's answers, `(samples, ...)`.
         labels: What is true.
         weights: 0 where there is no label.
@@ -41,10 +41,10 @@ def fit_weights(
     found = [np.asarray(output, "float64")[there] for output in outputs]
     if not len(truth):
         return np.full(len(outputs), 1 / len(outputs))
-    if kind == "number":
+    if activation == "linear":
         return _least_squares(found, truth.reshape(-1).astype("float64"))
-    loss = _independent if kind == "categories" else _exclusive
-    scores = np.stack([scores_of(kind, output) for output in found])
+    loss = _independent if activation == "sigmoid" else _exclusive
+    scores = np.stack([scores_of(activation, output) for output in found])
     start = np.full(len(outputs), 1 / len(outputs))
 
     def objective(w):
@@ -57,29 +57,29 @@ def fit_weights(
     return minimize(objective, start, jac=True, method="L-BFGS-B").x
 
 
-def scores_of(kind: str, answers: np.ndarray) -> np.ndarray:
+def scores_of(activation: str, answers: np.ndarray) -> np.ndarray:
     """Returns the scores that are pooled, as the model computes them."""
     scores = np.log(answers + LEAST)
-    if kind == "categories":
+    if activation == "sigmoid":
         return scores - np.log(1 + LEAST - answers)
     return scores
 
 
 def apply_weights(
-    kind: str, outputs: Sequence[np.ndarray], weights: np.ndarray
+    activation: str, outputs: Sequence[np.ndarray], weights: np.ndarray
 ) -> np.ndarray:
     """Returns what the pooled model answers."""
-    if kind == "number":
+    if activation == "linear":
         return np.tensordot(weights, np.stack(outputs), axes=1)
-    scores = np.stack([scores_of(kind, output) for output in outputs])
+    scores = np.stack([scores_of(activation, output) for output in outputs])
     total = np.tensordot(weights, scores, axes=1)
-    if kind == "categories":
+    if activation == "sigmoid":
         return expit(total)
     return np.exp(log_softmax(total, axis=-1))
 
 
 def out_of_fold(
-    kind: str,
+    activation: str,
     outputs: Sequence[np.ndarray],
     labels: np.ndarray,
     weights: np.ndarray,
@@ -96,10 +96,10 @@ def out_of_fold(
     for fold in range(min(FOLDS, samples)):
         seen, held = folds != fold, folds == fold
         found = fit_weights(
-            kind, [o[seen] for o in outputs], labels[seen], weights[seen]
+            activation, [o[seen] for o in outputs], labels[seen], weights[seen]
         )
         held_out = [np.asarray(o, "float64")[held] for o in outputs]
-        answers[held] = apply_weights(kind, held_out, found)
+        answers[held] = apply_weights(activation, held_out, found)
     return answers
 
 

@@ -64,8 +64,8 @@ def boost(
     Args:
         trainer: Trains the members.
         members: How many at most.
-        target: The target, of kind "category", that samples are weighed for;
-            may be left out where it is the only one. Others are averaged.
+        target: The target that samples are weighed for, a category; may be
+            left out where it is the only one. Others are averaged.
 
     Returns:
         What `ensemble.json` holds.
@@ -134,15 +134,15 @@ def errors(
 
 
 def _boosted(targets, target):
-    kinds = {name: spec.kind for name, spec in targets.items()}
-    able = [name for name, kind in kinds.items() if kind == "category"]
+    able = [name for name, each in targets.items() if each.boosts]
     if target is None and len(able) == 1:
         return able[0]
     if target not in able:
         raise ValueError(
-            "`target` must be one of kind 'category', which boosting weighs "
-            f"samples for. Received: {target!r}. Targets: "
-            + ", ".join(f"{n} ({kind})" for n, kind in kinds.items())
+            "`target` must be one that boosting weighs samples for, a "
+            "category. "
+            f"Received: {target!r}. Targets: "
+            + ", ".join(f"{n} ({t.kind})" for n, t in targets.items())
         )
     return target
 

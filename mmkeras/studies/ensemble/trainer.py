@@ -13,7 +13,7 @@ from mmkeras.begin import begin, load_for
 from mmkeras.model import load_model
 from mmkeras.runs import describe_run
 from mmkeras.studies.ensemble.board import on_splits, write_ensemble
-from mmkeras.studies.ensemble.joined import check_kinds
+from mmkeras.studies.ensemble.joined import check_targets
 from mmkeras.studies.ensemble.weighting import reweighted
 from mmkeras.training import save_run
 
@@ -58,7 +58,7 @@ class Trainer:
                 f"Received: {strategy!r}. Choices: {', '.join(MEMBERS)}"
             )
         self.data = load_for(recipe, self.folder, seed)
-        check_kinds(self.data.spec.targets)
+        check_targets(self.data.spec.targets)
 
     def train(
         self, number: int, factors: np.ndarray, targets: list[str] | None

@@ -5,20 +5,6 @@ from typing import Any
 import numpy as np
 
 STRATEGIES = ("entropy", "margin", "confidence", "disagreement", "doubt")
-KINDS = ("category", "ordinal", "sequence", "categories")
-
-
-def distributions(kind: str, outputs: np.ndarray) -> np.ndarray:
-    """Returns `(samples, questions, answers)` probabilities.
-
-    A category is one question; a sequence one each step; categories one each
-    class, whose answers are no and yes.
-    """
-    outputs = outputs.astype(float)
-    if kind == "categories":
-        return np.stack([1 - outputs, outputs], axis=-1)
-    found = outputs.reshape(len(outputs), -1, outputs.shape[-1])
-    return found / found.sum(axis=-1, keepdims=True)
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:

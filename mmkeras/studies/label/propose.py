@@ -13,9 +13,7 @@ from mmkeras.runs import open_data
 from mmkeras.spec import DataSpec
 from mmkeras.studies.label.answers import answer
 from mmkeras.studies.label.informative import (
-    KINDS,
     STRATEGIES,
-    distributions,
     judge,
 )
 from mmkeras.studies.label.pool import Pool, check_fits, pool_of
@@ -120,12 +118,13 @@ def _source(
 
 def _targets(pool: Pool) -> list[str]:
     """Returns the targets that have classes to propose."""
-    kinds = {name: t.kind for name, t in sorted(pool.spec.targets.items())}
-    wanted = [name for name, kind in kinds.items() if kind in KINDS]
+    targets = pool.spec.targets
+    wanted = [name for name in sorted(targets) if targets[name].proposes]
     if not wanted:
+        kinds = sorted(target.kind for target in targets.values())
         raise ValueError(
-            f"A proposal needs a target of kind {', '.join(KINDS)}. "
-            f"Received: {', '.join(sorted(kinds.values()))}"
+            "A proposal needs a target with classes. Received: targets of "
+            f"kind {', '.join(kinds)}"
         )
     return wanted
 
@@ -154,13 +153,12 @@ def _rows(
         return []
     values = pool.values[name][places[listed]].reshape(len(listed), -1)
     alone = {
-        m: distributions(target.kind, found[listed])
-        for m, found in votes.items()
+        m: target.probabilities(found[listed]) for m, found in votes.items()
     }
     here = {m: present[m][listed] for m in alone}
     found = judge(
         strategy,
-        distributions(target.kind, outputs[listed]),
+        target.probabilities(outputs[listed]),
         np.stack(list(alone.values())) if alone else None,
         np.stack(list(here.values())) if here else None,
         values,
@@ -175,11 +173,11 @@ def _rows(
         for modality, answers in alone.items():
             vote, sure = "", ""
             if here[modality][index]:
-                vote = named(target, answers[index].argmax(axis=-1))
+                vote = target.cell_of(answers[index].argmax(axis=-1))
                 sure = answers[index].max(axis=-1).min()
             entry[f"{modality}_vote"] = vote
             entry[f"{modality}_confidence"] = sure
-        known = named(target, values[index].astype(int)) if has[row] else ""
+        known = target.cell_of(values[index].astype(int)) if has[row] else ""
         rows.append(entry | {"known": known})
     return rows
 
@@ -189,25 +187,14 @@ def _judged(target: Any, found: dict, index: int) -> dict[str, Any]:
     first, second = found["first"][index], found["second"][index]
     return {
         "label": "",
-        "proposed": named(target, first),
+        "proposed": target.cell_of(first),
         "confidence": found["confidence"][index],
         # Of several questions each has a second answer of its own.
-        "second": "" if len(second) > 1 else named(target, second),
+        "second": "" if len(second) > 1 else target.cell_of(second),
         "second_confidence": found["second_confidence"][index],
         "margin": found["margin"][index],
         "informativeness": found["informativeness"][index],
     }
-
-
-def named(target: Any, answers: np.ndarray) -> str:
-    """Returns the manifest's cell for answers to each question."""
-    if target.kind == "categories":
-        chosen = [
-            c for c, yes in zip(target.classes, answers, strict=True) if yes
-        ]
-    else:
-        chosen = [target.classes[answer] for answer in answers]
-    return getattr(target, "separator", "|").join(chosen)
 
 
 def _shown(pool: Pool, place: int) -> dict[str, str]:

@@ -11,7 +11,6 @@ from mmkeras.data.manifest import MAX_MANIFEST_BYTES
 from mmkeras.data.paths import open_inside
 from mmkeras.data.reasons import cell
 from mmkeras.spec import DataSpec, load_spec
-from mmkeras.studies.label.informative import KINDS
 from mmkeras.studies.label.spelling import find, spellings
 
 NEEDED = ("id", "target", "label", "proposed")
@@ -178,8 +177,8 @@ def _filled_in(
 def _label(spec: DataSpec, name: str, text: str, proposed: str) -> str:
     """Returns the manifest's cell for what a person wrote."""
     target = spec.targets.get(name)
-    if target is None or target.kind not in KINDS:
-        known = [n for n, t in spec.targets.items() if t.kind in KINDS]
+    if target is None or not target.proposes:
+        known = [n for n, t in spec.targets.items() if t.proposes]
         raise ValueError(
             f"{name[:80]!r} is no target with classes.{nearest(name, known)}"
         )
@@ -192,10 +191,8 @@ def _label(spec: DataSpec, name: str, text: str, proposed: str) -> str:
                 "a manifest has no word for that"
             )
         text = proposed
-    several = target.kind in ("categories", "sequence")
-    parts = text.split(target.separator) if several else [text]
     found = []
-    for part in parts:
+    for part in target.split(text):
         place = find(classes, part)
         if place is None:
             raise ValueError(
@@ -203,9 +200,7 @@ def _label(spec: DataSpec, name: str, text: str, proposed: str) -> str:
                 f"{nearest(part, list(target.classes))}"
             )
         found.append(target.classes[place])
-    if target.kind == "sequence" and len(found) != target.steps:
-        raise ValueError(f"{len(found)} steps instead of {target.steps}")
-    return target.separator.join(found) if several else found[0]
+    return target.join(found)
 
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
