@@ -1,0 +1,184 @@
+"""Measures of the house: who imports whom, and who knows the names of kinds."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from mmkeras.spec import MODALITIES, TARGETS
+
+PACKAGE = Path(__file__).parents[1] / "mmkeras"
+GROUND = {
+    *("arguments", "artefact", "keras_private", "options", "processes"),
+    "values",
+}
+# Which rooms a room may import, from the ground up. A front door, the
+# `__init__` of the package, and `cli` may import anything.
+ROOMS = {
+    "arguments": set(),
+    "options": {"arguments", "values"},
+    "values": set(),
+    "keras_private": set(),
+    "processes": set(),
+    "artefact": set(),
+    "metrics": {"arguments"},
+    "reporting": {"arguments"},
+    "spec": {*GROUND, "metrics"},
+    "kinds": set(),  # By the stage of a file, below.
+    "data": {*GROUND, "spec", "kinds"},
+    "towers": GROUND,
+    "fusion": GROUND,
+    "heads": GROUND,
+    "model": {*GROUND, "spec", "towers", "fusion", "heads"},
+    "compress": GROUND,
+    "training": {*GROUND, "spec", "heads"},
+    "evaluation": {*GROUND, "metrics", "reporting"},
+    "export": {*GROUND, "metrics", "spec", "model", "compress"},
+    "begin": {*GROUND, "spec", "data", "model", "training"},
+    "runs": {
+        *GROUND,
+        "begin", "metrics", "spec", "data", "model", "compress", "training",
+        "evaluation",
+    },
+    # The contract of a part includes the files it ends in.
+    "checks": {*GROUND, "metrics", "spec", "data", "export"},
+    "studies": {
+        *GROUND, "metrics", "reporting", "spec", "data", "heads", "model",
+        "compress", "training", "evaluation", "export", "begin", "runs",
+    },
+}  # fmt: skip
+# A file of a kind stands on the floor of the stage that asks for it.
+STAGES = {
+    "read": {"data"},
+    "augment": set(),
+    "build": {"towers", "heads", "model"},
+    "show": {"reporting"},
+    "pretext": {"training"},
+    "device": set(),
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+FREE = {"__init__", "cli", "commands"}
+# Starts a command, as `cli` does.
+COMMAND = "export/__main__.py"
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Modules that a file imports, also inside functions; absolute names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in {path}"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
+
+
+def file_of(name: str) -> Path | None:
+    """The file of a module of mmkeras, or of what is imported from one."""
+    place = PACKAGE.parent.joinpath(*name.split("."))
+    for path in (
+        place / "__init__.py",
+        place.with_suffix(".py"),
+        place.parent / "__init__.py",
+        place.parent.with_suffix(".py"),
+    ):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def neighbours(path: Path) -> frozenset[Path]:
+    """Files of mmkeras that a file imports."""
+    found = {
+        file_of(name)
+        for name in imports(path)
+        if name.split(".")[0] == "mmkeras"
+    }
+    return frozenset(found - {None, path})
+
+
+def allowed(path: Path) -> set[str]:
+    room = room_of(path)
+    if room != "kinds" or path.stem == "__init__":
+        return ROOMS[room] if room != "kinds" else {*GROUND, "metrics", "spec"}
+    return {*GROUND, "metrics", "spec", *STAGES.get(path.stem, set())}
+
+
+def upward() -> dict[str, list[str]]:
+    """Rooms that a file imports though they are not below it, by file."""
+    up = {}
+    for path in FILES:
+        place = str(path.relative_to(PACKAGE))
+        if room_of(path) in FREE or place == COMMAND:
+            continue
+        rooms = {room_of(other) for other in neighbours(path)}
+        more = rooms - allowed(path) - {room_of(path)}
+        if more:
+            up[place] = sorted(more)
+    return up
+
+
+def circle() -> list[str]:
+    """Files that import themselves by way of others.
+
+    A front door is made of its files, and so no part of a circle.
+    """
+    left = {
+        path: {p for p in neighbours(path) if p.stem != "__init__"}
+        for path in FILES
+        if path.stem != "__init__"
+    }
+    while free := {p for p, needs in left.items() if not needs & set(left)}:
+        left = {p: needs for p, needs in left.items() if p not in free}
+    return sorted(str(path.relative_to(PACKAGE)) for path in left)
+
+
+def lengths() -> dict[str, int]:
+    """Lines of each file."""
+    return {
+        str(path.relative_to(PACKAGE)): len(
+            path.read_text(encoding="utf-8").splitlines()
+        )
+        for path in FILES
+    }
+
+
+def uses(path: Path) -> int:
+    """Returns how often a file compares with kinds, or lists several."""
+    names = {*MODALITIES.known, *TARGETS.known}
+
+    def named(node) -> bool:
+        return isinstance(node, ast.Constant) and node.value in names
+
+    def listed(node) -> int:
+        parts = node.keys if isinstance(node, ast.Dict) else node.elts
+        return sum(map(named, parts))
+
+    def counts(node) -> bool:
+        lists = (ast.Tuple, ast.List, ast.Set, ast.Dict)
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            return any(
+                named(side) or (isinstance(side, lists) and listed(side))
+                for side in sides
+            )
+        return isinstance(node, lists) and listed(node) > 1
+
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return sum(map(counts, ast.walk(tree)))
+
+
+def knowers() -> dict[str, int]:
+    """How often each file outside `kinds` uses the names of kinds."""
+    counts = {
+        str(path.relative_to(PACKAGE)): uses(path)
+        for path in FILES
+        if room_of(path) != "kinds"
+    }
+    return {name: count for name, count in counts.items() if count}
