@@ -100,7 +100,7 @@ class Divided(Mean):
     """Divides by how many are there."""
 
     def fuse(self, features):
-        optional = {"audio", "text"} & set(features)
+        optional = {"left", "right"} & set(features)
         there = sum(features[name]["present"] for name in sorted(optional))
         return super().fuse(features) / there
 

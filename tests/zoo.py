@@ -144,9 +144,9 @@ FUSIONS = {
 # The same layers, told to compute something else.
 OPTIONS = {
     "cross_attention-all-to-one": lambda: fusion.CrossAttention(
-        16, query="image"
+        16, query="middle"
     ),
-    "film-by-one": lambda: fusion.FiLM(16, by="image"),
+    "film-by-one": lambda: fusion.FiLM(16, by="middle"),
     "bilinear-mlb": lambda: fusion.Bilinear(16, factors=1),
     "bilinear-mfb": lambda: fusion.Bilinear(16, normalise=True),
     "mixture_of_experts-balanced": lambda: fusion.MixtureOfExperts(

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from mmkeras.checks.toys import CLASSIFY, Task, random_input, toy_problem
+from mmkeras.towers import TOWER_OUTPUTS
 
 
 def tower_outputs(tower: keras.Model) -> None:
@@ -28,7 +29,7 @@ def tower_outputs(tower: keras.Model) -> None:
         )
     x = random_input(tower.inputs[0], 2, np.random.default_rng(0))
     y = tower(x)
-    if not isinstance(y, Mapping) or sorted(y) != ["mask", "tokens", "vector"]:
+    if not isinstance(y, Mapping) or set(y) != TOWER_OUTPUTS:
         found = sorted(y) if isinstance(y, Mapping) else type(y).__name__
         raise ValueError(
             "a tower must return a dict of `vector`, `tokens` and `mask`. "
@@ -37,9 +38,7 @@ def tower_outputs(tower: keras.Model) -> None:
     y = {name: np.asarray(value) for name, value in y.items()}
     shapes = {name: value.shape for name, value in y.items()}
     tokens = y["tokens"].shape
-    if len(tokens) != 3 or shapes != {
-        "vector": (2, tokens[-1]), "tokens": tokens, "mask": (2, tokens[1])
-    }:  # fmt: skip
+    if len(tokens) != 3 or shapes != _tower_shapes(*tokens):
         raise ValueError(
             "a tower's outputs must be `vector` (batch, d), `tokens` (batch, "
             f"t, d) and `mask` (batch, t). Received: {shapes} for 2 samples"
@@ -51,6 +50,14 @@ def tower_outputs(tower: keras.Model) -> None:
             f"{mask.dtype} of {np.unique(mask)[:5]}"
         )
     _finite(y)
+
+
+def _tower_shapes(samples: int, count: int, width: int) -> dict[str, tuple]:
+    return {
+        "vector": (samples, width),
+        "tokens": (samples, count, width),
+        "mask": (samples, count),
+    }
 
 
 def batch_of_one(model: keras.Model) -> None:

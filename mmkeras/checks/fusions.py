@@ -9,9 +9,9 @@ from mmkeras.checks.report import run_clauses
 from mmkeras.checks.toys import fused_classifier, paired_classifier, toy_tower
 
 # Names, tokens and widths of what is fused: no two alike.
-FEATURES = {"audio": (4, 8), "image": (3, 12), "text": (5, 16)}
+FEATURES = {"left": (4, 8), "middle": (3, 12), "right": (5, 16)}
 # The one that is always there, so that a layer may name it.
-ALWAYS = "image"
+ALWAYS = "middle"
 
 
 def check_fusion(
@@ -35,7 +35,7 @@ def check_fusion(
 
     Args:
         layer: The fusion; `type(layer).from_config(layer.get_config())` must
-            make another. If it names a modality, that is `"image"`.
+            make another. If it names a modality, that is `"middle"`.
         export: Whether to check the exported files.
         backends: "jax", "torch": also compare with these.
         skip: Clauses to leave out, by name.

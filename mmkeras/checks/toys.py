@@ -108,7 +108,7 @@ def classifier(tower: keras.Model) -> keras.Model:
 
 
 def fused_classifier(
-    fusion: keras.layers.Layer, names=("audio", "image", "text")
+    fusion: keras.layers.Layer, names=("left", "middle", "right")
 ) -> keras.Model:
     """Joins toy towers by `fusion`; the first and the last are optional."""
     inputs = {n: keras.Input((TOKENS, WIDTH), name=n) for n in names}

@@ -7,7 +7,7 @@ the tables of them.
 from mmkeras.towers.audio import AUDIO_TOWERS, audio_tower
 from mmkeras.towers.audio_blocks import AudioCnn, AudioRecurrent, AudioResNet
 from mmkeras.towers.audio_hub import AudioMoonshine, AudioWhisper
-from mmkeras.towers.hub import as_tower
+from mmkeras.towers.hub import TOWER_OUTPUTS, as_tower
 from mmkeras.towers.image import IMAGE_TOWERS, ImageCnn, image_tower
 from mmkeras.towers.image_hub import ImageBackbone
 from mmkeras.towers.mobilenet import ImageMobileNet
@@ -70,6 +70,7 @@ __all__ = [
     "SeriesTransformer",
     "TEXT_TOWERS",
     "TextBackbone",
+    "TOWER_OUTPUTS",
     "TextBag",
     "TextCnn",
     "TextRecurrent",

@@ -11,6 +11,7 @@ from keras import layers, ops
 from mmkeras.towers.checks import check_sizes
 from mmkeras.towers.sequence import MaskedMean
 
+# What a tower returns, by name.
 TOWER_OUTPUTS = {"vector", "tokens", "mask"}
 TEXT_INPUTS = {"token_ids", "padding_mask", "segment_ids"}
 

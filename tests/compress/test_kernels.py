@@ -185,7 +185,7 @@ class Scale(layers.Layer):
 
 def test_a_copy_answers_the_same_and_shares_nothing():
     model = fused_classifier(Gated(8))
-    model.get_layer("image_tower").trainable = False
+    model.get_layer("middle_tower").trainable = False
     outputs = {"label": Scale(name="scale")(model.layers[-2].output)}
     model = keras.Model(model.input, outputs, name="whole")
     copy = copy_model(model)
@@ -196,7 +196,7 @@ def test_a_copy_answers_the_same_and_shares_nothing():
     x = {
         name: np.ones((2, *shape), "float32")
         for name, shape in {
-            "audio": (4, 8), "image": (4, 8), "text": (4, 8), "present": (2,)
+            "left": (4, 8), "middle": (4, 8), "right": (4, 8), "present": (2,)
         }.items()
     }  # fmt: skip
     before = np.asarray(model(x)["label"])
