@@ -16,6 +16,7 @@ from mmkeras.model.inspect import (
     inspect_model,
     printable,
 )
+from mmkeras.spec import MODALITIES, TARGETS
 
 # Numbers a model may make beyond those stored, such as states of a seed.
 SPARE_WEIGHTS = 100_000
@@ -27,7 +28,8 @@ def load_model(path: str | Path) -> keras.Model:
 
     The file is looked through before Keras parses it: only known layers, no
     code, no links, no sizes that are declared and not stored. Layers of your
-    own load once they are registered.
+    own load once they are registered; those of a kind of your own once that
+    is (see `Kind.load_layers`).
 
     Args:
         path: A `.keras` file, or the folder of a run. Where a
@@ -44,6 +46,8 @@ def load_model(path: str | Path) -> keras.Model:
         path = path / "model.keras"
     _check_type(path)
     _check_against_manifest(path)
+    for kind in (*MODALITIES.known.values(), *TARGETS.known.values()):
+        kind.load_layers()
     stored = inspect_model(path)
     try:
         with bounded_weights(stored + SPARE_WEIGHTS):

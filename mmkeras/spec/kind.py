@@ -58,6 +58,14 @@ class Kind(Table):
                 return importlib.import_module(name)
         return None
 
+    @classmethod
+    def load_layers(cls) -> None:
+        """Imports the modules in which its layers and losses are registered.
+
+        Called before a saved model is loaded: Keras knows only what is.
+        """
+        cls.part("build")
+
     def offer(
         self, stem: str, name: str, *arguments: Any, **named: Any
     ) -> Any | None:
