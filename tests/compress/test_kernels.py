@@ -127,7 +127,7 @@ def test_fusions_are_seen_through_and_standins_are_none(fusion):
     model = fused_classifier(fusion(8, name="fusion"))
     paths = [k.path for k in kernels(model)]
     assert [path for path in paths if path.startswith("fusion/")]
-    assert [path for path in paths if path.startswith("text_tower/")]
+    assert [path for path in paths if path.startswith("right_tower/")]
     assert not [path for path in paths if "standin" in path]
     assert len(set(paths)) == len(paths)
 
