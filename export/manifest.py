@@ -96,8 +96,9 @@ def load_readers(folder: Path, manifest: dict, trust: bool) -> dict:
     if not trust:
         places = [HERE]
         advice = (
-            f" beside this run.py; `--trust` (`trust=True`) runs the one in "
-            f"`{folder}`, which is code"
+            " beside this run.py; to run the one in the bundle, which is "
+            f"code, start `{folder / 'run.py'}`, or say that it is trusted: "
+            "`--trust` (`trust=True`)"
         )
     code = Code(places, hashes, advice)
     return {

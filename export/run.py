@@ -7,11 +7,8 @@
 Each modality of the bundle is an option; one that is left out is absent. The
 answer is JSON on standard output. An input that is not what the model was
 trained on (size, rate, channels) is refused: nothing is resized, resampled or
-mixed here. Audio alone is cut, or padded with silence at the end, to the
-model's length, exactly as `mmkeras prepare` does; a series likewise, with gaps
-at its end. A series is an .npy or .csv file, a video an .npy file or a folder
-of pictures, a volume an .npy file. The last command, and its
-siblings in `live.py`, answer until they are stopped.
+mixed here; each `input_<kind>.py` says what it reads, and how. The last
+command, and its siblings in `live.py`, answer until they are stopped.
 
 As a module: `Runner("bundle").predict({"image": array})`.
 

@@ -145,7 +145,7 @@ def test_readers_of_another_folder_need_trust(folder, foreign, tmp_path):
     run = load_run(folder)
     message = (
         r"output_number.py` must be the file with sha256 .* beside this "
-        rf"run.py; `--trust` \(`trust=True`\) runs the one in `{foreign}`"
+        rf"run.py; .* start `{foreign}/run.py`, .* `--trust` \(`trust=True`\)"
     )
     with pytest.raises(ValueError, match=message):
         run.Runner(foreign)
