@@ -333,3 +333,17 @@ def test_the_bundle_of_the_runner_is_opened_from_anywhere(
     runner = load_run(folder).Runner()
     assert runner.folder == folder
     assert set(runner.answer(sample())) == {"digit", "tags", "rating"}
+
+
+def test_what_is_slow_to_import_is_left_until_it_is_needed(
+    device_python, folder
+):
+    program = (
+        "import runpy, sys; sys.argv = [sys.argv[1], '--help']\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print({'numpy.random', 'zipfile', 'PIL'} & set(sys.modules))"
+    )
+    command = [device_python, "-I", "-c", program, folder / "run.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"

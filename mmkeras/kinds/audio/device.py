@@ -1,5 +1,7 @@
 """Recordings on the device: PCM WAV at the model's rate."""
 
+from __future__ import annotations
+
 import struct
 import wave
 

@@ -1,5 +1,7 @@
 """Pictures on the device: PNG or JPEG of the model's size."""
 
+from __future__ import annotations
+
 import numpy as np
 from picture import read_picture
 

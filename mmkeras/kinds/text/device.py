@@ -1,5 +1,7 @@
 """Texts on the device, as token ids."""
 
+from __future__ import annotations
+
 import functools
 
 import numpy as np

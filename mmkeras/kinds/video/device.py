@@ -1,5 +1,7 @@
 """Films on the device: as many frames as the model takes."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
