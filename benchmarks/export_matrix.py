@@ -23,14 +23,17 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-FORMATS = (
-    "tflite float32", "tflite float16", "tflite dynamic", "tflite int8-heavy",
-    "tflite int8-full", "tflite int16x8", "onnx float32", "onnx int8",
+# Format and recipe of a file.
+KINDS = (
+    ("tflite", "float32"), ("tflite", "float16"), ("tflite", "dynamic"),
+    ("tflite", "int8-heavy"), ("tflite", "int8-full"), ("tflite", "int16x8"),
+    ("onnx", "float32"), ("onnx", "int8"),
 )  # fmt: skip
+# By exporter, what Keras calls the format, and what is made.
 EXPORTERS = {
-    "mmkeras": FORMATS,
-    "keras litert": ("tflite float32",),
-    "keras onnx": ("onnx float32",),
+    "mmkeras": (None, KINDS),
+    "keras litert": ("litert", (("tflite", "float32"),)),
+    "keras onnx": ("onnx", (("onnx", "float32"),)),
 }
 LIMIT_SEC = 60
 TOWERS = (
@@ -102,44 +105,21 @@ def samples(model, count: int = 32) -> dict:
     return found
 
 
-def writers(model, x: dict, folder: Path) -> dict[str, Callable]:
-    """Returns what writes each of our formats, in an order that works."""
-    from mmkeras.export import (
-        layer_path,
-        loop_of,
-        narrow_convolutions,
-        quantize_full,
-        quantize_tflite,
-        refuse_loop,
-        to_int8,
-        to_onnx,
-        to_tflite,
-    )
+def writer(model, x: dict, folder: Path) -> Callable[[str, str], Path]:
+    """Returns what writes each of our files."""
+    from mmkeras.export import FORMATS, Ingredients
 
-    source = folder / "tflite float32.tflite"
+    made, floats = Ingredients(folder, model, x), {}
 
-    def heavy(path: Path, bits: int = 8) -> None:
-        keep = narrow_convolutions(source)
-        quantize_tflite(source, path, x, bits=bits, keep=keep)
+    def write(format: str, recipe: str) -> Path:
+        form = FORMATS[format]
+        if format not in floats:
+            floats[format] = form.convert(made)
+        if recipe == floats[format].recipe:
+            return floats[format].path
+        return form.quantize(floats[format], recipe, made).path
 
-    def full(path: Path) -> None:
-        loop = loop_of(source)
-        if loop:
-            refuse_loop(layer_path(model, loop))
-        quantize_full(source, path, x)
-
-    return {
-        "tflite float32": lambda path: to_tflite(model, path),
-        "tflite float16": lambda path: to_tflite(model, path, "float16"),
-        "tflite dynamic": lambda path: to_tflite(model, path, "dynamic"),
-        "tflite int8-heavy": heavy,
-        "tflite int8-full": full,
-        "tflite int16x8": lambda path: heavy(path, 16),
-        "onnx float32": lambda path: to_onnx(model, path),
-        "onnx int8": lambda path: to_int8(
-            folder / "onnx float32.onnx", path, x
-        ),
-    }
+    return write
 
 
 def work(exporter: str, name: str) -> Iterator[dict]:
@@ -147,28 +127,30 @@ def work(exporter: str, name: str) -> Iterator[dict]:
     model = build(name)
     x = samples(model)
     wanted = model.predict(x, verbose=0)["label"]
+    theirs, kinds = EXPORTERS[exporter]
     with tempfile.TemporaryDirectory() as folder:
-        write = writers(model, x, Path(folder))
-        if exporter != "mmkeras":
-            (format,) = EXPORTERS[exporter]
-            kind = exporter.split()[1]
-            write = {format: lambda path: model.export(
-                str(path), format=kind, verbose=False)}  # fmt: skip
-        for format, action in write.items():
-            path = Path(folder) / f"{format}.{format.split()[0]}"
+        write = writer(model, x, Path(folder))
+        if theirs is not None:
+
+            def write(format: str, recipe: str) -> Path:
+                path = Path(folder) / f"{recipe}.{format}"
+                model.export(str(path), format=theirs, verbose=False)
+                return path
+
+        for kind in kinds:
             start = time.perf_counter()
-            entry = {"format": format}
+            entry = {"kind": kind}
             try:
-                action(path)
+                path = write(*kind)
                 entry |= {"seconds": time.perf_counter() - start,
                           "bytes": path.stat().st_size}  # fmt: skip
-                entry |= compare(path, x, wanted, format)
+                entry |= compare(path, x, wanted, kind[1] == "float32")
             except Exception as error:  # each exporter has its own
                 entry["error"] = " ".join(str(error).split())[:300]
             yield entry
 
 
-def compare(path: Path, x: dict, wanted, format: str) -> dict:
+def compare(path: Path, x: dict, wanted, exact: bool) -> dict:
     """Runs a file over the samples; returns agreement and latency."""
     import numpy as np
 
@@ -183,7 +165,7 @@ def compare(path: Path, x: dict, wanted, format: str) -> dict:
     run = open_file(path)
     # Keras' own exporters number the outputs.
     found = next(iter(run_all(run, x).values()))
-    if format.endswith("float32"):
+    if exact:
         agrees = bool(np.abs(found - wanted).max() <= 1e-4)
     else:
         ratio = noise_ratio({"y": wanted}, {"y": found})
@@ -194,7 +176,8 @@ def compare(path: Path, x: dict, wanted, format: str) -> dict:
 def measure(exporter: str, name: str) -> list[dict]:
     """Runs `work` in a process of its own; returns what it said."""
     command = [sys.executable, __file__, "--work", exporter, name]
-    limit = LIMIT_SEC * len(EXPORTERS[exporter])
+    _, kinds = EXPORTERS[exporter]
+    limit = LIMIT_SEC * len(kinds)
     how = "wrote nothing"
     try:
         done = subprocess.run(
@@ -205,12 +188,9 @@ def measure(exporter: str, name: str) -> list[dict]:
             how = f"the process ended with {done.returncode}"
     except subprocess.TimeoutExpired as error:
         said, how = (error.stdout or b"").decode(), f"took over {limit} s"
-    lines = [x for x in said.splitlines() if x.startswith('{"format"')]
-    entries = {e["format"]: e for e in map(json.loads, lines)}
-    return [
-        entries.get(format, {"format": format, "error": how})
-        for format in EXPORTERS[exporter]
-    ]
+    lines = [x for x in said.splitlines() if x.startswith('{"kind"')]
+    entries = {tuple(e["kind"]): e for e in map(json.loads, lines)}
+    return [entries.get(kind, {"kind": kind, "error": how}) for kind in kinds]
 
 
 def row(name: str, exporter: str, entry: dict) -> str:
@@ -225,7 +205,7 @@ def row(name: str, exporter: str, entry: dict) -> str:
         f"{entry['seconds']:.1f}" if converts else "-",
     ]
     return (
-        f"{name:35}{exporter:14}{entry['format']:19}"
+        f"{name:35}{exporter:14}{' '.join(entry['kind']):19}"
         + "".join(f"{cell:>9}" for cell in cells)
         + (f"  {entry['error'][:150]}" if "error" in entry else "")
     )

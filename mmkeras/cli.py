@@ -152,13 +152,11 @@ def card(
     bundle: Annotated[Path, typer.Argument(help="Folder of the export.")],
 ) -> None:
     """Prints what was measured of an exported bundle."""
-    import json
-
     from mmkeras import artefact
-    from mmkeras.export import table
+    from mmkeras.export import card_table, read_card
 
     artefact.read_manifest(bundle, "bundle")
-    print(table(json.loads((bundle / "card.json").read_text("utf-8"))))
+    print(card_table(read_card(bundle / "card.json")))
 
 
 app.add_typer(ensemble.app, name="ensemble")

@@ -4,21 +4,21 @@ import keras
 import pytest
 from zoo import EXCEPTIONS, FUSIONS, PAIRS, TOWERS, UNTRAINED
 
-from mmkeras.checks.formats import DEVICE, FORMATS, exports
+from mmkeras.checks.formats import DEVICE, EVERY, FileKind, exports
 from mmkeras.checks.toys import paired_classifier
 
 pair_case = pytest.mark.parametrize("pair", PAIRS, ids="+".join)
 # What ships; the rest is for `-m slow`.
-USUAL = (*DEVICE, "onnx float32")
+USUAL = (*DEVICE, FileKind("onnx", "float32"))
 
 
-def check(pair, formats):
+def check(pair, kinds):
     keras.utils.set_random_seed(0)
     tower, fused = pair
     model = paired_classifier(TOWERS[tower](), FUSIONS[fused]())
     cannot = {*EXCEPTIONS.get(tower, ()), *EXCEPTIONS.get(fused, ())}
-    formats = tuple(name for name in formats if name not in cannot)
-    exports(model, formats, trained=tower not in UNTRAINED)
+    kinds = tuple(kind for kind in kinds if str(kind) not in cannot)
+    exports(model, kinds, trained=tower not in UNTRAINED)
 
 
 @pytest.mark.filterwarnings("ignore")  # of tf2onnx
@@ -31,4 +31,4 @@ def test_a_pair_is_the_same_model_in_what_ships(pair):
 @pytest.mark.filterwarnings("ignore")  # of tf2onnx
 @pair_case
 def test_a_pair_is_the_same_model_in_every_format(pair):
-    check(pair, FORMATS)
+    check(pair, EVERY)

@@ -1,7 +1,8 @@
 """The clauses about files: every format decides as the Keras model does."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -9,38 +10,47 @@ import numpy as np
 
 from mmkeras.checks.toys import CLASSIFY, Task, toy_problem, train
 from mmkeras.export import (
+    FORMATS,
+    Ingredients,
+    ProducedFile,
     decibels,
     layer_path,
     loop_of,
-    narrow_convolutions,
     noise_ratio,
     open_file,
-    quantize_full,
-    quantize_tflite,
-    refuse_loop,
     run_all,
-    to_int8,
-    to_onnx,
-    to_tflite,
 )
 
-FORMATS = (
-    "tflite float32",
-    "tflite float16",
-    "tflite dynamic",
-    "tflite int8-heavy",
-    "tflite int16x8",
-    "tflite int8-full",
-    "onnx float32",
-    "onnx int8",
+
+@dataclass(frozen=True)
+class FileKind:
+    """A format, and how its file is made smaller; "float32" is not at all."""
+
+    format: str
+    recipe: str
+
+    def __str__(self):
+        return f"{self.format} {self.recipe}"
+
+
+FULL = FileKind("tflite", "int8-full")
+EVERY = (
+    FileKind("tflite", "float32"),
+    FileKind("tflite", "float16"),
+    FileKind("tflite", "dynamic"),
+    FileKind("tflite", "int8-heavy"),
+    FileKind("tflite", "int16x8"),
+    FULL,
+    FileKind("onnx", "float32"),
+    FileKind("onnx", "int8"),
 )
 # What a file of a device must be at the very least.
-DEVICE = ("tflite float32", "tflite int8-heavy")
+DEVICE = (FileKind("tflite", "float32"), FileKind("tflite", "int8-heavy"))
 
 
 def exports(
     model: keras.Model,
-    formats: tuple[str, ...] = DEVICE,
+    kinds: Iterable[FileKind] = DEVICE,
     trained: bool = True,
     prototypes: dict | None = None,
     epochs: int = 12,
@@ -76,75 +86,60 @@ def exports(
             f"little noise. Received: {right:.0%} right"
         )
     with tempfile.TemporaryDirectory() as folder:
-        for name, path in _files(model, Path(folder), formats, prototypes):
-            got = run_all(open_file(path), x)["label"]
+        for file in _files(model, Path(folder), kinds, prototypes):
+            got = run_all(open_file(file.path), x)["label"]
             same = task.decide(got, classes) == decisions
-            _compare(name, got, wanted, same.mean() if trained else None)
+            _compare(file, got, wanted, same.mean() if trained else None)
 
 
-def _compare(name: str, got, wanted, agreement: float | None) -> None:
-    if name.endswith("float32"):
+def _compare(file: ProducedFile, got, wanted, agreement: float | None) -> None:
+    if file.is_float:
         apart = float(np.abs(got - wanted).max())
         if not apart <= 1e-4:
             raise ValueError(
-                f"{name} must be within 1e-4 of Keras. Received: {apart:.2g}"
+                f"{file.name} must be within 1e-4 of Keras. Received: "
+                f"{apart:.2g}"
             )
     elif agreement is not None:
         if agreement < 0.99:
             raise ValueError(
-                f"{name} must decide as Keras does for at least 99 % of the "
-                f"samples. Received: {agreement:.0%}"
+                f"{file.name} must decide as Keras does for at least 99 % of "
+                f"the samples. Received: {agreement:.0%}"
             )
     else:
         ratio = decibels(noise_ratio({"y": wanted}, {"y": got}))
         if ratio <= 20:
             raise ValueError(
-                f"{name} must be at least 20 dB above its noise. Received: "
-                f"{ratio:.0f} dB"
+                f"{file.name} must be at least 20 dB above its noise. "
+                f"Received: {ratio:.0f} dB"
             )
 
 
 def _files(
     model: keras.Model,
     folder: Path,
-    formats: tuple[str, ...],
+    kinds: Iterable[FileKind],
     prototypes: dict | None,
-) -> Iterator[tuple[str, Path]]:
+) -> Iterator[ProducedFile]:
     samples, _ = toy_problem(model, 32, seed=2, prototypes=prototypes)
-    source = folder / "float.tflite"
-    to_tflite(model, source)
-    keep = narrow_convolutions(source)
-    onnx = folder / "float.onnx"
-    if any(name.startswith("onnx") for name in formats):
-        to_onnx(model, onnx)
-
-    def heavy(path: Path, bits: int = 8) -> None:
-        quantize_tflite(source, path, samples, bits=bits, keep=keep)
-
-    makers: dict[str, Callable[[Path], object]] = {
-        "tflite float16": lambda path: to_tflite(model, path, "float16"),
-        "tflite dynamic": lambda path: to_tflite(model, path, "dynamic"),
-        "tflite int8-heavy": heavy,
-        "tflite int16x8": lambda path: heavy(path, 16),
-        "tflite int8-full": lambda path: quantize_full(source, path, samples),
-        "onnx int8": lambda path: to_int8(onnx, path, samples),
-    }
-    made = {"tflite float32": source, "onnx float32": onnx}
-    for name in formats:
-        if name == "tflite int8-full" and (loop := loop_of(source)):
-            _check_refusal(layer_path(model, loop))
-            continue
-        path = made.get(name)
-        if path is None:
-            path = folder / f"{name.replace(' ', '.')}"
-            path = path.with_suffix(".onnx" if "onnx" in name else ".tflite")
-            makers[name](path)
-        yield name, path
+    made = Ingredients(folder, model, samples)
+    floats: dict[str, ProducedFile] = {}
+    for kind in kinds:
+        form = FORMATS[kind.format]
+        if kind.format not in floats:
+            floats[kind.format] = form.convert(made)
+        source = floats[kind.format]
+        if kind == FULL and (loop := loop_of(source.path)):
+            _check_refusal(made, source, layer_path(model, loop))
+        elif kind.recipe == source.recipe:
+            yield source
+        else:
+            yield form.quantize(source, kind.recipe, made)
 
 
-def _check_refusal(layer: str) -> None:
+def _check_refusal(made: Ingredients, source: ProducedFile, layer: str) -> None:
     try:
-        refuse_loop(layer)
+        FORMATS[FULL.format].quantize(source, FULL.recipe, made)
     except ValueError as error:
         if f"`{layer}`" in str(error) and "Instead: `unroll" in str(error):
             return

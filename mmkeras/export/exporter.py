@@ -1,26 +1,26 @@
-"""The whole export: samples, conversion, verification, bundle."""
+"""The whole export: make files, choose, verify, write the bundle."""
 
+import functools
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmkeras import artefact
-from mmkeras.arguments import check_choice
 from mmkeras.export import bundle
-from mmkeras.export.bundle import card as cards
-from mmkeras.export.bundle.c_array import write_c_array
-from mmkeras.export.bundle.device_profiles import Profile, load_profile, misfits
-from mmkeras.export.process import run_child
-from mmkeras.export.recipes import choice
-from mmkeras.export.verification.sampling import calibration, take
-from mmkeras.export.verification.verify import verify
+from mmkeras.export.bundle.card import Card
+from mmkeras.export.bundle.card_table import card_table, check_card
+from mmkeras.export.bundle.device_profiles import Profile
+from mmkeras.export.choice import Choice, choose
+from mmkeras.export.production import CHOICE, TEST, Order, make
+from mmkeras.export.settings import Settings
+from mmkeras.export.verdict import shipped_files, verify
+from mmkeras.export.verification.sampling import Samples, calibration, take
+from mmkeras.export.worker.process import run_child
 from mmkeras.spec import DataSpec
 
-QUANTIZE = ("none", "float16", "dynamic", *choice.RECIPES)
-FORMATS = ("tflite", "onnx", "c-array")
+# Labelled samples that something is chosen on.
+CHOICE_SAMPLES = 512
 
 
 def export(
@@ -39,12 +39,14 @@ def export(
     force: bool = False,
     debug: bool = False,
     report: Callable[[str], None] = print,
-) -> dict:
+) -> Card:
     """Converts a trained model, verifies it and writes the bundle.
 
     "int8" makes two TFLite files, one with the heavy operators in int8 and
     one with all of them, and ships the faster one of those that keep the
-    metrics; if neither does, a third one, whose worst layers stay float.
+    metrics; if neither does, a third one, whose worst layers stay float. What
+    is shipped is chosen on the validation split, and verified on the test
+    split.
 
     Args:
         model: Folder of a run, or a `.keras` file.
@@ -76,128 +78,68 @@ def export(
             from Keras, or a metric dropped by more than `max_drop`; the card
             then lies in `<out>.failed`.
     """
-    _check_options(quantize, formats, max_drop)
-    if "c-array" in formats:
-        target = target or load_profile("microcontroller")
-        formats = list(dict.fromkeys(["tflite", *formats]))
-    _check_target(target, quantize, formats)
+    settings = Settings(
+        quantize, tuple(formats), max_drop, tuple(float_layers), target
+    )
     out = Path(out)
     bundle.check_target(out, force)
-    if "tflite" in formats:
+    if any(each.has_runner for each in settings.written):
         bundle.code(spec)  # a kind without a file for the device ends it here
     with bundle.staging(out) as folder:
-        job = {
-            "model": str(Path(model).absolute()),
-            "folder": str(folder),
-            "quantize": quantize,
-            "formats": [name for name in formats if name != "c-array"],
-            "optional": list(spec.optional),
-            "targets": {name: t.kind for name, t in spec.targets.items()},
-            "max_drop": max_drop,
-            "float_layers": list(float_layers),
-            "reference": reference and str(Path(reference).absolute()),
-            "debug": debug,
-        }
-        ranges = calibration(data.train, spec, calibration_samples)
-        every = max(1, data.counts["test"] // test_samples)
-        test = take(data.test, spec, test_samples, every)
+        order = Order(
+            model=Path(model).absolute(),
+            spec=spec,
+            settings=settings,
+            folder=folder,
+            calibration=calibration(data.train, spec, calibration_samples),
+            samples=_samples(spec, data, settings, test_samples),
+            test_split=int(data.counts["test"]),
+            worker=functools.partial(run_child, report=report, debug=debug),
+            report=report,
+            reference=reference and Path(reference).absolute(),
+        )
         with artefact.writing(out, "the bundle"):
-            np.savez(folder / "calibration.npz", **ranges)
-            np.savez(folder / "test.npz", **test[0])
-        run_child(job, report)
-        with artefact.writing(out, "the bundle"):
-            card = verify(spec, data, job, test, run_child, report)
-        card["samples"] = {
-            "test": len(next(iter(test[0].values()))),
-            "of": int(data.counts["test"]),
-            "calibration": len(next(iter(ranges.values()))),
-        }
-        if target is not None and "tflite" in formats:
-            file = folder / f"{_stem(quantize)}.tflite"
-            card["target"] = target.name
-            card["failures"] += misfits(file, target)
-        report(cards.table(card))
-        _write(
-            folder / "bundle", spec, data, job, card, out,
-            as_c="c-array" in formats,
-        )  # fmt: skip
+            choice = choose(make(order))
+            card = verify(choice)
+        report(card_table(card))
+        _write(folder / "bundle", data, choice, card, out)
     return card
 
 
+def _samples(
+    spec: DataSpec, data: Any, settings: Settings, test_samples: int
+) -> dict[str, Samples]:
+    """Returns the samples to verify on, and, if need be, to choose on."""
+    every = max(1, data.counts["test"] // test_samples)
+    found = {TEST: take(data.test, spec, test_samples, every)}
+    if settings.needs_labels:
+        # Of training, where there is no validation split.
+        has_validation = data.counts.get("validation")
+        batches = data.validation if has_validation else data.train
+        found[CHOICE] = take(batches, spec, CHOICE_SAMPLES)
+    return found
+
+
 def _write(
-    folder: Path,
-    spec: DataSpec,
-    data: Any,
-    job: dict,
-    card: dict,
-    out: Path,
-    as_c: bool,
+    folder: Path, data: Any, choice: Choice, card: Card, out: Path
 ) -> None:
     """Puts the bundle together; one that lost too much gets no manifest."""
-    stem = _stem(job["quantize"])
-    shipped = {
-        name: folder.with_name(f"{stem}.{name}") for name in job["formats"]
-    }
+    order, shipped = choice.production.order, shipped_files(choice)
+    spec, settings = order.spec, order.settings
     with artefact.writing(out, "the bundle"):
         folder.mkdir()
-        bundle.fill(folder, spec, data, shipped, card)
-        if as_c:
-            classes = bundle.labels(spec)
-            write_c_array(
-                shipped["tflite"], folder, "model", classes, spec.name
-            )
-        if card["failures"]:
+        paths = {file.format: file.path for file in shipped}
+        bundle.fill(folder, spec, data, paths, card.to_dict())
+        for form in settings.added:
+            (file,) = (f for f in shipped if f.format == form.made_of)
+            form.write(file, folder, bundle.labels(spec), spec.name)
+        if card.failures:
             out = out.with_name(f"{out.name}.failed")
             shutil.rmtree(out, ignore_errors=True)
         else:
             bundle.seal(
-                folder,
-                spec,
-                job["formats"],
-                job["quantize"],
-                card.get("streams"),
-            )
+                folder, spec, list(paths), settings.quantize,
+                card.to_dict()["streams"],
+            )  # fmt: skip
         bundle.put(folder, out)
-    cards.check_drop(card, out / bundle.CARD)
-
-
-def _stem(quantize: str) -> str:
-    return "float" if quantize == "none" else quantize
-
-
-def _check_target(
-    target: Profile | None, quantize: str, formats: Sequence[str]
-) -> None:
-    if target is None:
-        return
-    if target.quantize is not None and quantize not in target.quantize:
-        raise ValueError(
-            f"`quantize` must be one of {', '.join(target.quantize)} for "
-            f"{target.name}. Received: {quantize!r}"
-        )
-    if set(formats) - set(target.formats):
-        raise ValueError(
-            f"`formats` must be among {', '.join(target.formats)} for "
-            f"{target.name}. Received: {list(formats)}"
-        )
-
-
-def _check_options(
-    quantize: str, formats: Sequence[str], max_drop: float
-) -> None:
-    check_choice("quantize", quantize, QUANTIZE)
-    if not formats or set(formats) - set(FORMATS):
-        raise ValueError(
-            f"`formats` must be one or more of {', '.join(FORMATS)}. "
-            f"Received: {list(formats)}"
-        )
-    if quantize in ("int16x8", "int4") and "onnx" in formats:
-        raise ValueError(
-            f"`formats` must be tflite for `quantize` {quantize}, which no "
-            f"ONNX runtime has. Received: {list(formats)}"
-        )
-    if not 0 <= max_drop <= 1:
-        raise ValueError(
-            "`max_drop` must be a fraction between 0 and 1. "
-            f"Received: {max_drop}"
-        )
+    check_card(card, out / bundle.CARD)

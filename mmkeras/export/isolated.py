@@ -19,7 +19,8 @@ import numpy as np
 
 from mmkeras import processes
 from mmkeras.arguments import check_number
-from mmkeras.export.conversion.runtimes import Arrays, Runtime, open_file
+from mmkeras.export.conversion.runtimes import Arrays, Runtime
+from mmkeras.export.formats import open_file
 
 MAX_MEMORY_BYTES = 8_000_000_000
 MAX_ANSWER_BYTES = 1_000_000_000

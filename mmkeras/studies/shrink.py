@@ -20,24 +20,22 @@ from mmkeras import heads as head_kinds
 from mmkeras.begin import split_settings
 from mmkeras.data import Data
 from mmkeras.export import (
+    FORMATS,
+    Card,
+    Ingredients,
+    ProducedFile,
     Profile,
     bundle,
     calibration,
     export,
+    guarded,
     latencies_ms,
-    narrow_convolutions,
+    misfits,
     open_file,
-    quantize_full,
-    quantize_tflite,
     run_all,
     take,
-    to_tflite,
 )
 from mmkeras.export import budget as budgets
-from mmkeras.export import (
-    misfits as device_misfits,
-)
-from mmkeras.export.scores import METRIC, score
 from mmkeras.model import SCALES, build_from_recipe, load_model, smaller
 from mmkeras.runs import open_data
 
@@ -53,7 +51,7 @@ def shrink_run(
     data_folder: Path | None = None,
     report: Callable[[str], None] = print,
     **options: Any,
-) -> dict:
+) -> Card:
     """Searches for a model within a budget, and exports the best.
 
     Writes the bundle `out`, and beside it `<out>.search` with the table and
@@ -137,8 +135,9 @@ class _Search:
         self.heads = build_from_recipe(
             self.spec, plain.statistics, manifest["recipe"], plain
         )[1]
-        answers = teacher.predict(self.validation[0], verbose=0)
+        answers = teacher.predict(self.validation.x, verbose=0)
         self.base = self._scores(answers)
+        self.floats: dict[Path, ProducedFile] = {}
         # The last model that was pruned, and its share of the first one.
         self.pruned = [(1.0, teacher)]
 
@@ -210,52 +209,41 @@ class _Search:
     def measure(
         self, name: str, method: str, path: Path, quantize: str
     ) -> budgets.Candidate:
-        target = path.with_suffix(f".{quantize}.tflite")
         # The quantizer draws progress bars that nobody asked for.
         with contextlib.redirect_stderr(io.StringIO()):
-            self._convert(path, target, quantize)
-        run = open_file(target)
-        scores = self._scores(run_all(run, self.validation[0]))
-        time = latencies_ms({"it": run}, self.validation[0], 1.0)["it"]
-        size = target.stat().st_size / 1000
-        misfits = ()
+            file = self._file(path, quantize)
+        run = open_file(file.path)
+        scores = self._scores(run_all(run, self.validation.x))
+        time = latencies_ms({"it": run}, self.validation.x, 1.0)["it"]
+        size = file.size_bytes / 1000
+        unfit = ()
         if self.profile is not None:
-            misfits = tuple(device_misfits(target, self.profile))
+            unfit = tuple(misfits(file.path, self.profile))
         return budgets.Candidate(
             name, method, str(path), quantize, size, time,
             drop=max(self.base[t] - scores[t] for t in self.base),
-            fits=self.budget.excess(size, time) <= 1 and not misfits,
-            misfits=misfits,
+            fits=self.budget.excess(size, time) <= 1 and not unfit,
+            misfits=unfit,
         )  # fmt: skip
 
-    def _convert(self, path: Path, target: Path, quantize: str) -> None:
-        """Quantizes as `export` does, in this process: the model is known."""
-        source = path.with_suffix(".float.tflite")
-        if not source.is_file():
-            to_tflite(load_model(path), source)
-        if quantize == "none":
-            artefact.copy_file(source, target)
-        elif quantize in ("float16", "dynamic"):
-            to_tflite(load_model(path), target, quantize)
-        elif quantize == "int8-full":
-            quantize_full(source, target, self.ranges)
-        else:
-            quantize_tflite(
-                source,
-                target,
-                self.ranges,
-                bits=16 if quantize == "int16x8" else 8,
-                weight_bits=4 if quantize == "int4" else 8,
-                keep=narrow_convolutions(source),
-            )
+    def _file(self, path: Path, quantize: str) -> ProducedFile:
+        """Makes a file as `export` does, in this process: the model is known.
+
+        Of several recipes the first one, and instead of one that needs
+        labelled samples the first one of int8.
+        """
+        folder, form = path.with_suffix(""), FORMATS["tflite"]
+        folder.mkdir(exist_ok=True)
+        made = Ingredients(folder, load_model(path), self.ranges)
+        if path not in self.floats:
+            self.floats[path] = form.convert(made)
+        recipes = form.recipes[quantize]
+        if form.labelled & set(recipes):
+            recipes = form.recipes["int8"]
+        if not recipes:
+            return self.floats[path]
+        return form.quantize(self.floats[path], recipes[0], made)
 
     def _scores(self, outputs: dict[str, np.ndarray]) -> dict[str, float]:
-        _, labels, weight = self.validation
-        found = {}
-        for name, target in self.spec.targets.items():
-            scores = score(
-                target.kind, labels[name], weight[name], outputs[name]
-            )
-            if METRIC[target.kind] in scores:
-                found[name] = scores[METRIC[target.kind]]
-        return found
+        _, labels, weights = self.validation
+        return guarded(self.spec.targets, labels, weights, outputs)

@@ -4,6 +4,7 @@
 """
 
 import atexit
+import dataclasses
 import functools
 import importlib.util
 import shutil
@@ -16,6 +17,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.export import export, exporter, scenarios
+from mmkeras.export.worker import messages
 from mmkeras.spec import DataSpec
 
 EXPORT = Path(__file__).parents[2] / "export"
@@ -231,31 +233,43 @@ def toy_run() -> SimpleNamespace:
     )
 
 
-def ready_files(job: dict, report) -> None:
+def ready_files(request, report=print, debug=False):
     """Takes the place of `run_child`: hands out what was converted before."""
-    done, folder = toy_export(), Path(job["folder"])
-    task = job.get("task", "convert")
-    if task == "convert":
-        for name in job["formats"]:
-            shutil.copy(scratch() / f"float.{name}", folder)
-        if "onnx" in job["formats"]:
-            quantized = folder / f"{job['quantize']}.onnx"
-            shutil.copy(done.bundle / "model.onnx", quantized)
-        _keras_answers(done, folder)
-    elif task in ("int8-full", "advise"):
-        raise ValueError(f"{task} is not for toys")
-    else:
-        shutil.copy(done.bundle / "model.tflite", folder / f"{task}.tflite")
+    done = toy_export()
+    if isinstance(request, messages.Convert):
+        names = {f"{name} float32" for name in request.formats}
+        if "onnx" in request.formats:
+            names.add("onnx int8")
+        files = tuple(done.kept[name] for name in sorted(names))
+        if request.quantize == "none":
+            files = tuple(file for file in files if file.is_float)
+        return messages.Converted(
+            tuple(_copied(file, request.folder) for file in files),
+            dict(_keras_answers(done, request)),
+        )
+    if isinstance(request, messages.Quantize) and request.recipe != "int8-full":
+        file = done.kept["tflite int8-heavy"]
+        made = _copied(file, request.folder)
+        return dataclasses.replace(made, recipe=request.recipe)
+    raise ValueError(f"{request.task} {request.purpose} is not for toys")
 
 
-def _keras_answers(done: SimpleNamespace, folder: Path) -> None:
-    with np.load(folder / "test.npz") as file:
-        x = dict(file)
-    outputs = {}
-    for scenario, inputs in scenarios(x, done.spec.optional):
-        for target, values in done.model.predict(inputs, verbose=0).items():
-            outputs[f"{scenario}/{target}"] = values
-    np.savez(folder / "keras.npz", **outputs)
+def _copied(file, folder: Path):
+    path = shutil.copy(file.path, folder / f"{file.name.replace(' ', '-')}")
+    path = path.rename(path.with_suffix(file.path.suffix))
+    return dataclasses.replace(file, path=path)
+
+
+def _keras_answers(done: SimpleNamespace, request):
+    for name, path in request.answer.items():
+        files = {}
+        for scenario, inputs in scenarios(
+            messages.load(path), done.spec.optional
+        ):
+            outputs = done.model.predict(inputs, verbose=0)
+            file = request.folder / f"{name}-{len(files)}.npz"
+            files[scenario] = messages.save(file, outputs)
+        yield name, messages.Answers(files)
 
 
 @functools.cache
@@ -263,12 +277,14 @@ def toy_export() -> SimpleNamespace:
     """The toy run, exported to int8 as TFLite and ONNX."""
     toy = toy_run()
     lines: list[str] = []
-    out, real = scratch() / "bundle", exporter.run_child
+    out, real, kept = scratch() / "bundle", exporter.run_child, {}
 
-    def run_and_keep(job: dict, report) -> None:
-        real(job, report)
-        for path in Path(job["folder"]).glob("float.*"):
-            shutil.copy(path, scratch())
+    def run_and_keep(request, report, debug):
+        result = real(request, report, debug)
+        if isinstance(request, messages.Convert | messages.Quantize):
+            made = getattr(result, "files", (result,))
+            kept.update({file.name: _copied(file, scratch()) for file in made})
+        return result
 
     with mock.patch.object(exporter, "run_child", run_and_keep):
         card = export(
@@ -276,5 +292,5 @@ def toy_export() -> SimpleNamespace:
             max_drop=0.05, report=lines.append,
         )  # fmt: skip
     return SimpleNamespace(
-        **vars(toy), bundle=out, card=card, report="\n".join(lines)
+        **vars(toy), bundle=out, card=card, report="\n".join(lines), kept=kept
     )

@@ -1,6 +1,5 @@
 """What the child process does, done here."""
 
-import json
 import subprocess
 import sys
 
@@ -9,8 +8,8 @@ import numpy as np
 import pytest
 from export.export_toys import toy_inputs, toy_run, write_run
 
-from mmkeras.export import open_file, to_tflite
-from mmkeras.export.worker import child
+from mmkeras.export import FORMATS, Ingredients, ProducedFile, open_file
+from mmkeras.export.worker import child, messages
 
 
 def small_model():
@@ -21,56 +20,69 @@ def small_model():
     return keras.Model({"x": x}, {"y": y})
 
 
+def convert_small(name, folder, recipes, said=None):
+    """The float file of the small model, and smaller ones."""
+    announce = (lambda words: None) if said is None else said.append
+    made = Ingredients(folder, small_model(), announce=announce)
+    source = FORMATS[name].convert(made)
+    smaller = [FORMATS[name].quantize(source, each, made) for each in recipes]
+    return [source, *smaller]
+
+
 @pytest.mark.parametrize("quantize", ["none", "float16", "dynamic"])
-def test_each_kind_of_file_is_made(tmp_path, capsys, quantize):
-    child.make_tflite(small_model(), quantize, tmp_path)
-    files = sorted(path.name for path in tmp_path.glob("*.tflite"))
-    wanted = {"float.tflite", f"{quantize}.tflite"} - {"none.tflite"}
-    assert files == sorted(wanted)
+def test_each_kind_of_file_is_made(tmp_path, quantize):
+    recipes, said = FORMATS["tflite"].recipes[quantize], []
+    files = convert_small("tflite", tmp_path, recipes, said)
+    assert sorted(path.name for path in tmp_path.glob("*.tflite")) == sorted(
+        file.path.name for file in files
+    )
+    assert [file.recipe for file in files] == ["float32", *recipes]
     x = np.random.default_rng(0).normal(size=(1, 32)).astype("float32")
-    found = [open_file(tmp_path / name)({"x": x})["y"] for name in files]
+    found = [open_file(file.path)({"x": x})["y"] for file in files]
     np.testing.assert_allclose(found[0], found[-1], atol=0.05)
-    steps = capsys.readouterr().out
-    assert steps.count("step: ") == len(files)
+    assert said == [f"converting to tflite, {file.recipe}" for file in files]
 
 
 @pytest.mark.filterwarnings("ignore")  # of tf2onnx
 @pytest.mark.parametrize("quantize", ["float16", "dynamic"])
 def test_each_kind_of_onnx_file_is_made(tmp_path, quantize):
-    child.make_onnx(small_model(), quantize, {}, tmp_path)
+    source, smaller = convert_small("onnx", tmp_path, [quantize])
     x = np.random.default_rng(0).normal(size=(3, 32)).astype("float32")
-    found = [
-        open_file(tmp_path / f"{name}.onnx")({"x": x})["y"]
-        for name in ("float", quantize)
-    ]
+    found = [open_file(each.path)({"x": x})["y"] for each in (source, smaller)]
     np.testing.assert_allclose(*found, atol=0.1)
-    sizes = [
-        (tmp_path / f"{n}.onnx").stat().st_size for n in ("float", quantize)
-    ]
-    assert sizes[1] < 0.8 * sizes[0]
+    assert smaller.size_bytes < 0.8 * source.size_bytes
 
 
-def job_for(tmp_path, run, **changes):
-    np.savez(tmp_path / "test.npz", **toy_inputs(4, 0))
-    job = {
-        "model": str(run), "folder": str(tmp_path), "quantize": "none",
-        "formats": [], "optional": ["audio", "text"], "debug": False,
-    }  # fmt: skip
-    (tmp_path / "job.json").write_text(json.dumps({**job, **changes}))
-    return str(tmp_path / "job.json")
+def run_child(request, debug=""):
+    """What the child answers to a request."""
+    asked = messages.send(request.folder / "request.json", request)
+    answer = request.folder / "answer.json"
+    assert child.main(str(asked), str(answer), debug) == 0
+    return messages.receive(answer, request.result | messages.Refusal)
+
+
+def conversion(folder, model, inputs, **changes):
+    x = messages.save(folder / "x.npz", inputs)
+    options = {"formats": (), "quantize": "none", **changes}
+    return messages.Convert(
+        model=model, folder=folder, samples=x, answer={"test": x}, **options
+    )
+
+
+def toy_conversion(tmp_path, model):
+    inputs = toy_inputs(4, 0)
+    return conversion(tmp_path, model, inputs, optional=("audio", "text"))
 
 
 def test_keras_answers_every_scenario(tmp_path):
-    assert child.main(job_for(tmp_path, toy_run().run)) == 0
-    with np.load(tmp_path / "keras.npz") as file:
-        assert set(file.files) == {
-            f"{scenario}/{target}"
-            for scenario in ("all", "without audio", "without text")
-            for target in ("digit", "rating", "tags")
-        }
-        whole = toy_run().model.predict(toy_inputs(4, 0), verbose=0)
-        np.testing.assert_allclose(file["all/digit"], whole["digit"], atol=1e-6)
-        assert (file["without audio/digit"] != file["all/digit"]).any()
+    answers = run_child(toy_conversion(tmp_path, toy_run().run)).answers["test"]
+    assert set(answers.keras) == {"all", "without audio", "without text"}
+    assert answers.original == {}
+    found = {name: messages.load(path) for name, path in answers.keras.items()}
+    assert all(set(x) == {"digit", "rating", "tags"} for x in found.values())
+    whole = toy_run().model.predict(toy_inputs(4, 0), verbose=0)
+    np.testing.assert_allclose(found["all"]["digit"], whole["digit"], atol=1e-6)
+    assert (found["without audio"]["digit"] != found["all"]["digit"]).any()
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
@@ -78,19 +90,20 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     kernel = model.get_layer("wide").kernel
     kernel.assign(kernel * np.inf)
     run = write_run(tmp_path / "run", model)
-    assert child.main(job_for(tmp_path, run)) == 2
-    message = (tmp_path / child.ERROR).read_text()
-    assert "must be finite" in message and "wide/kernel" in message
+    refusal = run_child(toy_conversion(tmp_path, run))
+    assert "must be finite" in refusal.message
+    assert "wide/kernel" in refusal.message
 
 
 def test_debug_shows_the_traceback(tmp_path):
     with pytest.raises(ValueError, match="nowhere"):
-        child.main(job_for(tmp_path, tmp_path / "nowhere", debug=True))
+        run_child(toy_conversion(tmp_path, tmp_path / "nowhere"), "debug")
 
 
 def test_the_parent_starts_without_keras():
     code = (
-        "import sys, mmkeras.export\n"
+        "import sys\n"
+        "from mmkeras.export import export\n"
         "heavy = {'keras', 'tensorflow', 'onnxruntime', 'ai_edge_litert'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -102,18 +115,20 @@ def test_the_parent_starts_without_keras():
 
 def test_the_layer_that_departs_is_looked_for(tmp_path):
     model = small_model()
-    to_tflite(model, tmp_path / "float.tflite")
+    file = FORMATS["tflite"].convert(Ingredients(tmp_path, model))
     x = np.random.default_rng(0).normal(size=(1, 32)).astype("float32")
-    np.savez(tmp_path / "departing.npz", x=x)
-    expected = [None, {"layer": "wide", "type": "Dense"}]
+    x = messages.save(tmp_path / "x.npz", {"x": x})
+    expected = [(None, ""), ("wide", "Dense")]
     for factor, entry in zip((1, 2), expected):
         kernel = model.get_layer("wide").kernel
         kernel.assign(kernel * factor)
         run = write_run(tmp_path / f"run-{factor}", model)
-        job = job_for(tmp_path, run, task="depart", file="float.tflite")
-        assert child.main(job) == 0
-        found = json.loads((tmp_path / child.DEPARTURE).read_text())
-        assert entry is found is None or entry.items() <= found.items()
+        found = run_child(
+            messages.FindDeparture(
+                model=run, folder=tmp_path, samples=x, file=file, x=x
+            )
+        )
+        assert (found.layer, found.type) == entry
 
 
 def test_a_model_trained_with_rounding_keeps_its_ranges(tmp_path):
@@ -122,21 +137,47 @@ def test_a_model_trained_with_rounding_keeps_its_ranges(tmp_path):
     rng = np.random.default_rng(1)
     aware = quantize_aware(small_model())
     calibrate(aware, {"x": rng.normal(size=(64, 32)).astype("float32")})
-    aware.save(tmp_path / "m.keras")
+    model = tmp_path / "m.keras"
+    aware.save(model)
     few = {"x": 0.1 * rng.normal(size=(4, 32)).astype("float32")}
-    for name in ("test", "calibration"):
-        np.savez(tmp_path / f"{name}.npz", **few)
-    job = {
-        "model": str(tmp_path / "m.keras"), "folder": str(tmp_path),
-        "quantize": "int8-heavy", "formats": ["tflite"], "optional": [],
-        "debug": True, "task": "convert",
-    }  # fmt: skip
-    for task in ("convert", "int8-heavy"):
-        job["task"] = task
-        (tmp_path / "job.json").write_text(json.dumps(job))
-        assert child.main(str(tmp_path / "job.json")) == 0
+    asked = conversion(
+        tmp_path, model, few, formats=("tflite",), quantize="int8-heavy"
+    )
+    (source,) = run_child(asked, "debug").files
+    file = run_child(
+        messages.Quantize(
+            model=model,
+            folder=tmp_path,
+            samples=asked.samples,
+            source=source,
+            recipe="int8-heavy",
+        ),
+        "debug",
+    )
+    assert isinstance(file, ProducedFile)
     # The samples at hand reach a tenth of the learned range: not theirs.
     x = {"x": rng.normal(size=(1, 32)).astype("float32")}
     wanted = np.asarray(aware(x)["y"])
-    found = open_file(tmp_path / "int8-heavy.tflite")(x)["y"]
+    found = open_file(file.path)(x)["y"]
     np.testing.assert_allclose(found, wanted, atol=np.ptp(wanted) / 50)
+
+
+def test_a_message_says_all_that_was_sent(tmp_path):
+    source = ProducedFile("tflite", "float32", tmp_path / "float32.tflite")
+    request = messages.Quantize(
+        model=tmp_path / "run",
+        folder=tmp_path,
+        samples=tmp_path / "samples.npz",
+        float_layers=("wide",),
+        source=source,
+        recipe="mixed",
+        labelled=messages.LabelledFiles(
+            tmp_path / "x.npz",
+            tmp_path / "labels.npz",
+            tmp_path / "weights.npz",
+            toy_run().spec.to_dict(),
+            0.005,
+        ),
+    )
+    path = messages.send(tmp_path / "request.json", request)
+    assert messages.receive(path, messages.AnyRequest) == request

@@ -1,5 +1,6 @@
 """From a run to a bundle, and what stands in the way."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -8,7 +9,6 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from export.export_toys import ToyData, ready_files, toy_export, toy_run
 
@@ -18,10 +18,10 @@ from mmkeras.export import (
     export,
     exporter,
     load_profile,
-    process,
+    read_card,
 )
 from mmkeras.export.bundle import device_code
-from mmkeras.export.verification import measurement
+from mmkeras.export.worker import messages, process
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def test_the_bundle_holds_what_the_device_needs(done):
 
 
 def test_the_card_compares_keras_float_and_int8(done):
+    assert read_card(done.bundle / "card.json") == done.card
     card = json.loads((done.bundle / "card.json").read_text())
-    assert card == done.card
     assert list(card["scenarios"]) == ["all", "without audio", "without text"]
     assert card["failures"] == []
     assert card["samples"] == {"test": 200, "of": 200, "calibration": 128}
@@ -85,14 +85,14 @@ def test_the_card_compares_keras_float_and_int8(done):
 
 def test_the_card_says_which_recipe_and_why(done):
     # A loop cannot be int8 as a whole.
-    assert done.card["recipe"] == "int8-heavy"
-    assert done.card["recipes"]["int8-heavy"]["passes"]
-    refused = done.card["recipes"]["int8-full"]["refused"]
+    assert done.card.recipe == "int8-heavy"
+    assert done.card.recipes["int8-heavy"].passes
+    refused = done.card.recipes["int8-full"].refused
     assert "layer `gru`" in refused and "unroll=True" in refused
-    layers = done.card["layers"]
-    assert layers["wide"]["own_db"] > 20 and "digit" in layers
+    layers = done.card.layers
+    assert layers["wide"].own_db > 20 and "digit" in layers
     assert "recipe int8-heavy, shipped: " in done.report
-    assert {"CONV_2D", "WHILE"} <= set(done.card["operators"])
+    assert {"CONV_2D", "WHILE"} <= set(done.card.operators)
 
 
 def test_the_report_has_a_line_for_each_step_and_scenario(done):
@@ -122,16 +122,23 @@ def run_export(out, **options):
 def test_a_drop_above_the_limit_leaves_the_card_alone(
     without_child, monkeypatch, tmp_path
 ):
-    real = measurement.score
+    kind = type(toy_run().spec.targets["digit"])
+    real, first = kind.figures, {}
 
-    def worse(kind, labels, weight, output):
-        found = real(kind, labels, weight, output)
-        if kind == "category" and output is not first.setdefault("o", output):
-            found["accuracy"] -= 0.2
-        return found
+    def worse(target, labels, outputs, weights):
+        figures = real(target, labels, outputs, weights)
+        if outputs is first.setdefault(len(outputs), outputs):
+            return figures  # Keras, with all modalities there
+        parts = {
+            names: lambda counts, part=part: lowered(part(counts))
+            for names, part in figures.parts.items()
+        }
+        return dataclasses.replace(figures, parts=parts)
 
-    first = {}
-    monkeypatch.setattr(measurement, "score", worse)
+    def lowered(found):
+        return {n: v - 0.2 * (n == "accuracy") for n, v in found.items()}
+
+    monkeypatch.setattr(kind, "figures", worse)
     out = tmp_path / "bundle"
     message = (
         r"accuracy of `digit` must not drop by more than 0.05. Received: "
@@ -147,17 +154,13 @@ def test_a_drop_above_the_limit_leaves_the_card_alone(
 
 
 def test_a_float_file_that_departs_is_no_bundle(done, monkeypatch, tmp_path):
-    def another_float(job, report):
-        folder = Path(job["folder"])
-        if job.get("task") == "depart":
-            with np.load(folder / "departing.npz") as file:
-                assert file["image"].shape == (1, 16, 16, 1)
-            entry = {"layer": "conv2d", "type": "Conv2D", "gap": 0.5}
-            artefact.write_json(folder / "departure.json", entry)
-            return
-        ready_files(job, report)
-        if job.get("task") is None:
-            shutil.copy(done.bundle / "model.tflite", folder / "float.tflite")
+    def another_float(request, report, debug):
+        if isinstance(request, messages.FindDeparture):
+            assert messages.load(request.x)["image"].shape == (1, 16, 16, 1)
+            return messages.Departure("conv2d", "Conv2D", 0.5)
+        made = ready_files(request, report, debug)
+        shutil.copy(done.bundle / "model.tflite", made.files[0].path)
+        return made
 
     monkeypatch.setattr(exporter, "run_child", another_float)
     message = (
@@ -189,8 +192,8 @@ def test_an_older_bundle_is_replaced_and_nothing_else(without_child, tmp_path):
 
 def test_a_float_bundle_is_compared_with_keras_alone(without_child, tmp_path):
     found = run_export(tmp_path / "bundle", quantize="none")
-    assert list(found["files"]) == ["tflite float32"]
-    assert found["ratios"] == {}
+    assert list(found.measured.files) == ["tflite float32"]
+    assert found.ratios == {}
     manifest = artefact.read_manifest(tmp_path / "bundle", "bundle")
     assert manifest["model"]["quantize"] == "none"
 
@@ -224,7 +227,7 @@ def test_a_bundle_for_firmware_holds_c_source(without_child, tmp_path):
     )
     out = tmp_path / "bundle"
     card = run_export(out, formats=["c-array"], target=small)
-    assert card["target"] == "microcontroller" and not card["failures"]
+    assert card.target == "microcontroller" and not card.failures
     files = artefact.read_manifest(out, "bundle")["files"]
     assert {"model.h", "model.c", "model.tflite"} <= set(files)
     header = (out / "model.h").read_text(encoding="utf-8")
@@ -287,6 +290,13 @@ def write_program(path, text):
     return str(path)
 
 
+def conversion(folder, model, quantize):
+    return messages.Convert(
+        model=Path(model), folder=folder, samples=folder / "x.npz",
+        formats=(), quantize=quantize, answer={},
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "end, how",
     [("kill -SEGV $$", r"signal 11 \(SIGSEGV\)"), ("exit 3", "exit code 3")],
@@ -296,14 +306,13 @@ def test_a_converter_that_crashes_is_reported(tmp_path, monkeypatch, end, how):
     monkeypatch.setattr(
         sys, "executable", write_program(tmp_path / "python", program)
     )
-    job = {"folder": str(tmp_path), "model": "runs/first", "quantize": "int8",
-           "debug": False}  # fmt: skip
+    request = conversion(tmp_path, "runs/first", "int8")
     message = (
         f"runs/first.*ended with {how} while converting to tflite, int8, "
         "quantize 'int8'. Its last words: Oh"
     )
     with pytest.raises(ValueError, match=message):
-        process.run_child(job, report=str)
+        process.run_child(request, report=str)
 
 
 def test_a_converter_that_hangs_is_ended(tmp_path, monkeypatch):
@@ -311,10 +320,9 @@ def test_a_converter_that_hangs_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(
         sys, "executable", write_program(tmp_path / "python", "exec sleep 60")
     )
-    job = {"folder": str(tmp_path), "model": "m", "quantize": "none",
-           "debug": False}  # fmt: skip
+    request = conversion(tmp_path, "m", "none")
     with pytest.raises(ValueError, match="signal 9.*SIGKILL.*while starting"):
-        process.run_child(job, report=str)
+        process.run_child(request, report=str)
 
 
 def test_toy_data_give_labels_of_every_kind():

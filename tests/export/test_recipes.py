@@ -1,6 +1,6 @@
 """Int8: two recipes and the choice, the layers it hurts, mixed precision."""
 
-import json
+import dataclasses
 
 import keras
 import numpy as np
@@ -8,7 +8,18 @@ import pytest
 from keras import layers
 
 from mmkeras.export import (
+    FORMATS,
     SILENCE_DB,
+    Candidate,
+    Ingredients,
+    Labelled,
+    Order,
+    ProducedFile,
+    Production,
+    Samples,
+    Settings,
+    best_of,
+    choose,
     count_operators,
     decibels,
     fewest_floats,
@@ -17,6 +28,7 @@ from mmkeras.export import (
     layer_errors,
     layer_path,
     loop_of,
+    make_apart,
     narrow_convolutions,
     noise_ratio,
     open_file,
@@ -29,8 +41,10 @@ from mmkeras.export import (
     to_tflite,
     worth_floating,
 )
-from mmkeras.export.recipes import choice
-from mmkeras.export.worker import tasks
+from mmkeras.export.conversion.produced_file import Notes
+from mmkeras.export.verdict import advise, by_layer
+from mmkeras.export.worker import messages, tasks
+from mmkeras.spec import DataSpec
 from mmkeras.towers.logmel import LogMel
 
 RNG = np.random.default_rng(0)
@@ -97,12 +111,17 @@ def test_errors_grow_along_the_file(hostile, tmp_path):
 
 def test_mixed_precision_keeps_the_hostile_layer_in_float(hostile, tmp_path):
     model, source, x, labels = hostile
-    weight = {"label": np.ones(len(labels["label"]), "float32")}
     quantize_tflite(source, tmp_path / "int8.tflite", x)
     target = tmp_path / "mixed.tflite"
-    floats = quantize_mixed(
-        source, target, x, (x, labels, weight), {"label": "category"}, 0.02
-    )
+
+    def drop(before, after):
+        right = [
+            (outputs["label"].argmax(1) == labels["label"]).mean()
+            for outputs in (before, after)
+        ]
+        return right[0] - right[1]
+
+    floats = quantize_mixed(source, target, x, Labelled(x, drop, 0.02))
     assert {layer_of(model, scope) for scope in floats} == {"wild", "calm_2"}
 
     def right(path):
@@ -252,10 +271,10 @@ def test_a_loop_is_refused_by_full_int8_before_it_crashes(tmp_path):
     to_tflite(model, source)
     names = {scope: layer_path(model, scope) for _, scope in operators(source)}
     assert names[loop_of(source)] == "loop"
-    (tmp_path / tasks.NAMES).write_text(json.dumps(names))
+    file = ProducedFile("tflite", "float32", source, Notes(layers=names))
     message = "layer `loop`, which loops over its steps. Instead: `unroll=True`"
     with pytest.raises(ValueError, match=message):
-        tasks.full({"task": "int8-full"}, tmp_path)
+        FORMATS["tflite"].quantize(file, "int8-full", Ingredients(tmp_path))
 
     # The other recipe takes it, and its errors can be read.
     x, target = mixed_inputs(8), tmp_path / "heavy.tflite"
@@ -266,22 +285,12 @@ def test_a_loop_is_refused_by_full_int8_before_it_crashes(tmp_path):
     assert find_departure(model, source, x) is None
 
 
-def a_card(**drops):
-    """Recipes by name: the drop and the latency of each."""
-    files = {f"tflite {n.replace('_', '-')}": v for n, v in drops.items()}
+def candidates(**measured):
+    """Recipes by name, from the drop and the latency of each."""
     return {
-        "max_drop": 0.01,
-        "metric": {"digit": "accuracy"},
-        "files": {
-            "tflite float32": {"bytes": 9, "latency_ms": 9},
-            **{n: {"bytes": 1, "latency_ms": f[1]} for n, f in files.items()},
-        },
-        "scenarios": {"all": {"digit": {
-            "keras": {"accuracy": 0.9},
-            "tflite float32": {"accuracy": 0.9},
-            **{n: {"accuracy": 0.9 - drop} for n, (drop, _) in files.items()},
-        }}},
-    }  # fmt: skip
+        name.replace("_", "-"): Candidate(1, latency, drop, drop <= 0.01)
+        for name, (drop, latency) in measured.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -297,62 +306,110 @@ def a_card(**drops):
     ],
 )
 def test_the_fastest_recipe_that_passes_is_chosen(measured, chosen):
-    card = a_card(**measured)
-    assert choice.choose(card, "int8", {"int8-full": "a loop"}) == chosen
-    assert card["recipe"] == chosen
-    if "int8_full" in measured:
-        expected = measured["int8_full"][0]
-        assert card["recipes"]["int8-full"]["drop"] == pytest.approx(expected)
-    else:
-        assert card["recipes"]["int8-full"] == {"refused": "a loop"}
-    assert choice.choose(card, "dynamic", {}) is None
+    refused = {"refused": Candidate(refused="a loop")}
+    assert best_of(candidates(**measured) | refused) == chosen
 
 
-def test_a_recipe_that_fails_is_left_out_if_another_does_not():
-    def run(job, report, bad=("int8-full",)):
-        if job["task"] in bad:
-            raise ValueError("It crashed.\nBadly.")
-
-    said = []
-    job = {"quantize": "int8"}
-    assert choice.make_recipes(job, run, said.append) == {
-        "int8-full": "It crashed."
-    }
-    assert said == ["left out: int8-full: It crashed."]
-    both = ("int8-full", "int8-heavy")
-    with pytest.raises(ValueError, match="It crashed"):
-        choice.make_recipes(job, lambda j, r: run(j, r, both), str)
-    with pytest.raises(ValueError, match="It crashed"):
-        choice.make_recipes({"quantize": "int8-full"}, run, str)
+def hostile_spec():
+    return DataSpec.from_dict({
+        "name": "hostile",
+        "modalities": {"x": {"kind": "vector",
+                             "columns": [*"abcdefghijklmnop"]}},
+        "targets": {"label": {"kind": "category", "column": "label",
+                              "classes": ["a", "b", "c", "d"]}},
+    })  # fmt: skip
 
 
 @pytest.fixture
-def job_folder(hostile, tmp_path):
-    """What `convert` leaves in the folder of a job."""
+def production(hostile, tmp_path):
+    """What the first step makes of the hostile model."""
     model, source, x, labels = hostile
-    (tmp_path / "float.tflite").write_bytes(source.read_bytes())
     names = {scope: layer_path(model, scope) for _, scope in operators(source)}
-    (tmp_path / tasks.NAMES).write_text(json.dumps(names))
-    np.savez(tmp_path / "calibration.npz", **x)
-    np.savez(tmp_path / "choice_x.npz", **x)
-    np.savez(tmp_path / "choice_labels.npz", **labels)
-    np.savez(tmp_path / "choice_weight.npz", label=np.ones(300, "float32"))
-    return tmp_path
+    weights = {"label": np.ones(300, "float32")}
+    outputs = model.predict(x, verbose=0)
+    answers = messages.save(tmp_path / "answers.npz", outputs)
+    order = Order(
+        model=tmp_path / "run",
+        spec=hostile_spec(),
+        settings=Settings(max_drop=0.04),
+        folder=tmp_path,
+        calibration=x,
+        samples={"choice": Samples(x, labels, weights)},
+        test_split=0,
+        worker=lambda request: tasks.TASKS[type(request)](request),
+        report=lambda line: None,
+    )
+    return Production(
+        order,
+        (ProducedFile("tflite", "float32", source, Notes(layers=names)),),
+        {},
+        {"choice": messages.Answers({"all": answers})},
+        messages.save(tmp_path / "calibration.npz", x),
+    )
 
 
-def test_tasks_follow_each_other(job_folder, capsys):
-    job = {"targets": {"label": "category"}, "max_drop": 0.02}
-    tasks.heavy({**job, "task": "int8-heavy"}, job_folder)
-    tasks.full({**job, "task": "int8-full"}, job_folder)
-    tasks.advise({**job, "file": "int8-heavy.tflite"}, job_folder)
-    tasks.mixed({**job, "task": "mixed"}, job_folder)
-    assert capsys.readouterr().out.count("step: ") == 4
-    floats = json.loads((job_folder / tasks.FLOATS).read_text())
-    assert set(floats) == {"wild", "calm_2"}
+def failing(*bad):
+    def worker(request):
+        if request.recipe in bad:
+            raise ValueError("It crashed.\nBadly.")
+        return ProducedFile("tflite", request.recipe, request.source.path)
 
-    card = {}
-    choice.add_advice(card, job_folder)
-    assert set(card["advice"]["worth_floating"]) == {"wild", "calm_2"}
-    assert card["advice"]["gain_db"] > 10
-    assert card["layers"]["wild"]["own_db"] < card["layers"]["calm_0"]["own_db"]
-    assert card["layers"]["calm_0"]["snr_db"] > 30
+    return worker
+
+
+def with_worker(production, worker, report=str):
+    order = dataclasses.replace(production.order, worker=worker, report=report)
+    return dataclasses.replace(production, order=order)
+
+
+def test_a_recipe_that_fails_is_left_out_if_another_does_not(production):
+    said, form = [], FORMATS["tflite"]
+    both = ["int8-heavy", "int8-full"]
+    one = with_worker(production, failing("int8-full"), said.append)
+    made = make_apart(one, form, both)
+    assert made.refused == {"int8-full": "It crashed."}
+    assert [file.recipe for file in made.files] == ["float32", "int8-heavy"]
+    assert said == ["left out: int8-full: It crashed."]
+    none = with_worker(production, failing(*both))
+    with pytest.raises(ValueError, match="It crashed"):
+        make_apart(none, form, both)
+    with pytest.raises(ValueError, match="It crashed"):
+        make_apart(none, form, ["int8-full"])
+
+
+def test_steps_follow_each_other(production, capsys):
+    """Neither recipe keeps the metric, so that the hostile layers are kept."""
+    form = FORMATS["tflite"]
+    made = make_apart(production, form, ["int8-heavy", "int8-full"])
+    chosen = choose(made)
+    assert capsys.readouterr().out.count("step: ") == 3
+    assert list(chosen.candidates) == ["int8-heavy", "int8-full", "mixed"]
+    assert [each.passes for each in chosen.candidates.values()] == [
+        False, False, True,
+    ]  # fmt: skip
+    (file,) = chosen.files
+    assert file.recipe == "mixed"
+    assert set(file.notes.float_layers) == {"wild", "calm_2"}
+
+
+def test_the_error_of_each_layer_is_told_by_its_name(production):
+    form = FORMATS["tflite"]
+    made = make_apart(production, form, ["int8-heavy"])
+    source = made.float_of(form)
+    errors = tasks.measure_layers(
+        messages.MeasureLayers(
+            model=made.order.model,
+            folder=made.order.folder,
+            samples=made.calibration,
+            source=source,
+            file=made.of(form, "int8-heavy"),
+        )
+    )
+    advice = advise(errors, source.notes.layers, ())
+    assert set(advice.worth_floating) == {"wild", "calm_2"}
+    assert advice.gain_db > 10
+    rest = advise(errors, source.notes.layers, ("wild",))
+    assert "wild" not in rest.worth_floating
+    layers = by_layer(errors, source.notes.layers)
+    assert layers["wild"].own_db < layers["calm_0"].own_db
+    assert layers["calm_0"].snr_db > 30

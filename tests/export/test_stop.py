@@ -10,13 +10,16 @@ import pytest
 
 STUCK = """
 import sys
-from mmkeras.export import __main__ as command, bundle, process
+from pathlib import Path
+from mmkeras.export import __main__ as command, bundle, run_child
+from mmkeras.export.worker import messages
 
 def run(options):
     with bundle.staging(options.out) as folder:
-        job = {"folder": str(folder), "model": "m", "quantize": "none",
-               "debug": False}
-        process.run_child(job, lambda line: print(line, flush=True))
+        request = messages.Convert(
+            model=Path("m"), folder=folder, samples=Path("x"), formats=(),
+            quantize="none", answer={})
+        run_child(request, lambda line: print(line, flush=True))
 
 command.run, sys.executable = run, sys.argv[1]
 sys.exit(command.main(["run", "--out", sys.argv[2]]))

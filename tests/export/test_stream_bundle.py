@@ -74,10 +74,10 @@ def done(tmp_path_factory):
 
 
 def test_the_card_compares_the_stream_with_the_whole(done):
-    entry = done.card["streams"]["text"]
-    assert entry["step"] == 1 and entry["samples"] == 32
-    assert entry["largest_difference"] < 1e-5
-    assert entry["shipped_difference"] < 0.05
+    entry = done.card.streams["text"]
+    assert entry.step == 1 and entry.samples == 32
+    assert entry.largest_difference < 1e-5
+    assert entry.shipped_difference < 0.05
     assert "stream text: 1 a step" in "\n".join(done.lines)
 
 

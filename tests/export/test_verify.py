@@ -1,5 +1,6 @@
 """Samples, scores and the drop that fails an export."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,12 +8,19 @@ import pytest
 from export.export_toys import ToyData, toy_inputs, toy_run
 
 from mmkeras.export import (
+    Candidate,
+    Card,
+    Comparison,
+    FileFigures,
+    Measured,
+    Measurement,
+    SampleCounts,
     calibration,
+    card_table,
     failures,
     latencies_ms,
     open_file,
     scenarios,
-    table,
     take,
 )
 from mmkeras.export.scores import agreement, score
@@ -125,43 +133,48 @@ def test_agreement():
     assert agreement("number", one, other) is None
 
 
-def a_card(after, metric="accuracy"):
-    return {
-        "max_drop": 0.01,
-        "metric": {"digit": metric},
-        "files": {"tflite float32": {}, "tflite int8": {}},
-        "scenarios": {
-            "all": {"digit": {
-                "keras": {metric: 0.95},
-                "tflite float32": {metric: 0.949},
-                "tflite int8": {metric: after},
-            }}
+FLOAT, INT8 = "tflite float32", "tflite int8"
+
+
+def compared(after, metric="accuracy", **more):
+    """One target, of which int8 keeps `after` of 0.95."""
+    return Comparison(
+        metric,
+        Measurement({metric: 0.95}),
+        {
+            FLOAT: Measurement({metric: 0.949}),
+            INT8: Measurement({metric: after}, **more),
         },
-    }  # fmt: skip
+    )
 
 
-FILES = ("tflite float32", "tflite int8")
+def measured(after, **scenarios):
+    """A float file and an int8 one, and what was measured of them."""
+    files = {
+        FLOAT: FileFigures(1, 0.1, "tflite", "float32"),
+        INT8: FileFigures(1, 0.1, "tflite", "int8"),
+    }
+    everything = {"all": {"digit": compared(after)}, **scenarios}
+    return Measured(files, everything)
 
 
 def test_a_drop_within_the_limit_passes():
-    assert failures(a_card(0.941), FILES) == []
+    assert failures(measured(0.941), (FLOAT, INT8), 0.01) == []
 
 
 def test_a_drop_above_the_limit_is_spelled_out():
-    assert failures(a_card(0.912), FILES) == [
+    assert failures(measured(0.912), (FLOAT, INT8), 0.01) == [
         "accuracy of `digit` must not drop by more than 0.01. Received: "
         "Keras 0.9500, float32 0.9490, tflite int8 0.9120: a drop of 0.0380"
     ]
-    assert failures(a_card(0.912), FILES[:1]) == []
+    assert failures(measured(0.912), (FLOAT,), 0.01) == []
 
 
 @pytest.mark.parametrize("low, fails", [(0.005, False), (0.02, True)])
 def test_with_a_modality_absent_the_drop_has_to_be_sure(low, fails):
-    card = a_card(0.941)
-    worse = a_card(0.9)["scenarios"]["all"]["digit"]
-    worse["tflite int8"]["drop_interval"] = [low, 0.08]
-    card["scenarios"]["without audio"] = {"digit": worse}
-    found = failures(card, FILES)
+    worse = {"digit": compared(0.9, drop_interval=(low, 0.08))}
+    both = measured(0.941, **{"without audio": worse})
+    found = failures(both, (FLOAT, INT8), 0.01)
     assert bool(found) == fails
     if fails:
         assert "`digit` without audio must not drop" in found[0]
@@ -169,15 +182,45 @@ def test_with_a_modality_absent_the_drop_has_to_be_sure(low, fails):
 
 
 def test_a_target_without_labels_is_shown_and_passes():
-    card = a_card(0.9)
-    card["scenarios"]["all"]["digit"] = {
-        name: {} for name in ("keras", "tflite float32", "tflite int8")
-    }
-    assert failures(card, FILES) == []
-    card["samples"] = {"test": 3, "of": 3}
-    for name in card["files"]:
-        card["files"][name] = {"bytes": 1, "latency_ms": 0.1}
-    assert " - " in table(card)
+    nothing = Measurement({})
+    unlabelled = Comparison(
+        "accuracy", nothing, {FLOAT: nothing, INT8: nothing}
+    )
+    both = Measured(measured(0.9).files, {"all": {"digit": unlabelled}})
+    assert failures(both, (FLOAT, INT8), 0.01) == []
+    assert " - " in card_table(Card(both, 0.01, SampleCounts(3, 3)))
+
+
+def test_a_card_is_read_as_it_was_written():
+    absent = {"digit": compared(0.9, drop_interval=(0.1, 0.2), agreement=0.9)}
+    card = Card(
+        measured(0.941, **{"without audio": absent}),
+        0.01,
+        SampleCounts(3, 3, 8),
+        recipes={
+            "int8-heavy": Candidate(1, 0.1, 0.0, True),
+            "int8-full": Candidate(refused="a loop"),
+        },
+        recipe="int8-heavy",
+    )
+    entry = json.loads(json.dumps(card.to_dict()))
+    assert Card.from_dict(entry) == card
+    assert entry["recipes"]["int8-full"] == {"refused": "a loop"}
+    assert entry["scenarios"]["all"]["digit"][INT8] == {"accuracy": 0.941}
+    with pytest.raises(ValueError, match="card must hold"):
+        Card.from_dict({"files": {}})
+
+
+def test_a_card_of_an_older_bundle_is_read():
+    """Its files say neither format nor recipe; its candidates are files."""
+    card = Card(measured(0.941), 0.01, SampleCounts(3, 3))
+    entry = card.to_dict()
+    for file in entry["files"].values():
+        del file["format"], file["recipe"]
+    entry["files"]["tflite int8-full"] = {"bytes": 1, "latency_ms": 0.1}
+    compared = entry["scenarios"]["all"]["digit"]
+    compared["tflite int8-full"] = {"accuracy": 0.9, "agreement": None}
+    assert "tflite int8-full" in card_table(Card.from_dict(entry))
 
 
 def test_files_take_turns():

@@ -50,10 +50,10 @@ def test_every_kind_goes_from_a_table_to_the_runner_s_answer(tmp_path):
         json.loads((run / "manifest.json").read_text()), augment=False
     )
     card = export(run, spec, data, tmp_path / "bundle", max_drop=0.1)
-    assert card["failures"] == []
+    assert card.failures == ()
     for name in ("grade", "move", "side", "tags"):
-        found = card["scenarios"]["all"][name]["tflite int8"]
-        assert found["agreement"] >= 0.99, name
+        found = card.measured.complete[name].files["tflite int8"]
+        assert found.agreement >= 0.99, name
     answer = subprocess.run(
         [sys.executable, tmp_path / "bundle" / "run.py", "--table",
          "0.5,-0.9,0.1", "--note", "calm still left right fast fast calm calm"],

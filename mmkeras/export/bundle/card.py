@@ -1,201 +1,207 @@
 """The card: what was measured of a model and of the files made from it."""
 
-from collections.abc import Collection
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from mmkeras.export.verification.measurement import FLOAT_TOLERANCE
+import pydantic
+
+from mmkeras.export.conversion.stepping import StreamFigures
+from mmkeras.export.verification.measurement import (
+    Comparison,
+    FileFigures,
+    Measured,
+)
 
 
-def failures(card: dict, names: Collection[str]) -> list[str]:
-    """Returns a sentence for each file and target that lost too much.
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe that could have been shipped, measured on validation samples.
 
-    With every modality there, the drop itself counts. With one absent, which
-    fewer samples tell apart, the drop has to be sure: its interval as a whole
-    above the limit.
+    What was refused has no figures.
 
     Args:
-        card: The card.
-        names: The files that have to hold the metrics.
+        bytes: Size of its file.
+        latency_ms: Median milliseconds of one answer, on one thread.
+        drop: Largest drop of a metric, as a fraction.
+        passes: Whether every metric held.
+        refused: Why there is no file, if there is none.
     """
-    found = []
-    for scenario, targets in card["scenarios"].items():
-        for target, scores in targets.items():
-            for name in names:
-                drop = _drop(scores, card["metric"][target], name)
-                if drop is None:
-                    continue
-                low = scores[name].get("drop_interval", [drop])[0]
-                if (drop if scenario == "all" else low) > card["max_drop"]:
-                    found.append(_sentence(card, scenario, target, name, drop))
-    return found
+
+    bytes: int | None = None
+    latency_ms: float | None = None
+    drop: float | None = None
+    passes: bool | None = None
+    refused: str | None = None
 
 
-def _drop(scores: dict, metric: str, name: str) -> float | None:
-    before = before_of(scores).get(metric)
-    return None if before is None else before - scores[name][metric]
+@dataclass(frozen=True)
+class LayerError:
+    """How much int8 hurts a layer, in decibels of signal over noise.
+
+    Args:
+        snr_db: Of its result in the whole file.
+        own_db: At the outputs, if it alone were in int8.
+    """
+
+    snr_db: float | None = None
+    own_db: float | None = None
 
 
-def before_of(scores: dict) -> dict:
-    """Returns the scores that a drop is measured against."""
-    return scores.get("original", scores["keras"])
+@dataclass(frozen=True)
+class Advice:
+    """What is worth keeping in float.
+
+    Args:
+        worth_floating: Names of layers.
+        gain_db: What that would gain at the outputs, in decibels.
+        failed: Why there is no advice, if there is none.
+    """
+
+    worth_floating: tuple[str, ...] = ()
+    gain_db: float = 0.0
+    failed: str | None = None
 
 
-def _sentence(card, scenario, target, name, drop) -> str:
-    metric, scores = card["metric"][target], card["scenarios"][scenario][target]
-    base = scores[f"{name.split()[0]} float32"][metric]
-    ends = scores[name].get("drop_interval")
-    sure = f", 95 % within {ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
-    return (
-        f"{metric} of `{target}`{'' if scenario == 'all' else ' ' + scenario} "
-        f"must not drop by more than {card['max_drop']:g}. Received: Keras "
-        f"{before_of(scores)[metric]:.4f}, float32 {base:.4f}, {name} "
-        f"{scores[name][metric]:.4f}: a drop of {drop:.4f}{sure}"
-    )
+@dataclass(frozen=True)
+class Ratio:
+    """A shipped file against the float one.
+
+    Args:
+        bytes: Its size as a share of the float file's.
+        speed: How many times as fast it is.
+    """
+
+    bytes: float
+    speed: float
 
 
-def largest_drop(card: dict, name: str) -> float:
-    """Returns a file's largest drop, over the targets, nothing absent."""
-    drops = [
-        _drop(scores, card["metric"][target], name)
-        for target, scores in card["scenarios"]["all"].items()
-    ]
-    return max((drop for drop in drops if drop is not None), default=0.0)
+@dataclass(frozen=True)
+class SampleCounts:
+    """How many samples were used.
+
+    Args:
+        test: Verified on.
+        of: In the test split.
+        calibration: The int8 ranges were taken from.
+    """
+
+    test: int
+    of: int
+    calibration: int | None = None
 
 
-def departures(card: dict) -> list[tuple[str, str, str, int]]:
-    """Returns file, scenario, target and sample where float left Keras."""
-    return [
-        (name, scenario, target, entry["departs_at"])
-        for scenario, targets in card["scenarios"].items()
-        for target, found in targets.items()
-        for name, entry in found.items()
-        if "departs_at" in entry
-    ]
+@dataclass(frozen=True)
+class Card:
+    """What was measured of a model and of the files made from it.
+
+    Args:
+        measured: The files on the test split.
+        max_drop: Largest drop of a metric that was allowed, as a fraction.
+        samples: How many samples were used.
+        name: Name of the spec.
+        spec_sha256: Its hash.
+        quantize: What was asked for.
+        failures: What is wrong, a sentence each; such a card has no bundle.
+        threads: Threads that latencies were measured on.
+        machine: Operating system and processor.
+        recipes: What could have been shipped, by recipe.
+        recipe: What is shipped.
+        float_layers: Layers that stayed float for the sake of the metrics.
+        layers: Errors of layers, by name.
+        advice: What is worth keeping in float.
+        ratios: Each shipped file against the float one, by format.
+        operators: How often the shipped TFLite file uses each operator.
+        streams: How each recurrent tower streams.
+        not_streamed: Why it does not, by tower.
+        target: Name of the device profile that the file had to fit.
+    """
+
+    measured: Measured
+    max_drop: float
+    samples: SampleCounts
+    name: str = ""
+    spec_sha256: str = ""
+    quantize: str = ""
+    failures: tuple[str, ...] = ()
+    threads: int = 1
+    machine: str = ""
+    recipes: Mapping[str, Candidate] = field(default_factory=dict)
+    recipe: str | None = None
+    float_layers: tuple[str, ...] = ()
+    layers: Mapping[str, LayerError] = field(default_factory=dict)
+    advice: Advice | None = None
+    ratios: Mapping[str, Ratio] = field(default_factory=dict)
+    operators: Mapping[str, int] = field(default_factory=dict)
+    streams: Mapping[str, StreamFigures] = field(default_factory=dict)
+    not_streamed: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as JSON, as `card.json` holds it."""
+        rest = _plain({
+            each.name: getattr(self, each.name)
+            for each in dataclasses.fields(self)
+            if each.name != "measured"
+        })  # fmt: skip
+        scenarios = self.measured.scenarios
+        return {
+            **rest,
+            "files": _plain(self.measured.files),
+            "metric": {n: c.guard for n, c in self.measured.complete.items()},
+            "scenarios": {
+                scenario: {n: c.to_dict() for n, c in targets.items()}
+                for scenario, targets in scenarios.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> "Card":
+        """Reads what `to_dict` returned, now or in an older version.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        try:
+            files = {
+                n: pydantic.TypeAdapter(FileFigures).validate_python(f)
+                for n, f in entry["files"].items()
+            }
+            scenarios = {
+                scenario: {
+                    n: Comparison.from_dict(c, entry["metric"][n])
+                    for n, c in targets.items()
+                }
+                for scenario, targets in entry["scenarios"].items()
+            }
+            measured = Measured(files, scenarios)
+            return _ADAPTER.validate_python({**entry, "measured": measured})
+        except (KeyError, pydantic.ValidationError) as error:
+            raise ValueError(
+                f"A card must hold what an export measured. Received: {error}"
+            ) from None
 
 
-def departure_sentence(card: dict, departure: tuple, layer: dict | None) -> str:
-    """Says which file departs from Keras, by how much, and at which layer."""
-    name, scenario, target, _ = departure
-    gap = card["scenarios"][scenario][target][name]["largest_difference"]
-    where = "no layer inside, only the outputs, could be told apart"
-    if layer is not None:
-        where = (
-            f"the first layer that departs is `{layer['layer']}` "
-            f"({layer['type']}), by {layer['gap']:.2g}"
-        )
-    return (
-        f"{name} must equal Keras within {FLOAT_TOLERANCE:g}. Received: a "
-        f"difference of {gap:.2g} in `{target}`; {where}"
-    )
+_ADAPTER = pydantic.TypeAdapter(Card)
 
 
-def check_drop(card: dict, path: Path) -> None:
-    """Raises ValueError if the card has failures."""
-    if card["failures"]:
-        advice = _advice(card)
-        raise ValueError(
-            "\n".join([*card["failures"], *advice])
-            + f"\nNo bundle was written; what was measured is in {path}. "
-            "`--max-drop` moves the limit"
-        )
+def read_card(path: str | Path) -> Card:
+    """Returns the card of a bundle, from its `card.json`."""
+    return Card.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
 
 
-def table(card: dict) -> str:
-    """Returns the card as lines of text."""
-    samples = card["samples"]
-    lines = [f"measured on {samples['test']} of {samples['of']} test samples"]
-    first = next(iter(card["scenarios"]["all"].values()))
-    names = [n for n in ("original", "keras") if n in first]
-    before = len(names)
-    names += card["files"]
-    lines.append(f"{'':38}" + "".join(f"{name:>18}" for name in names))
-    for scenario, targets in card["scenarios"].items():
-        for target, found in targets.items():
-            metric, what = card["metric"][target], f"{scenario}: {target}"
-            lines += _rows(what, metric, found, names, scenario == "all")
-    for key, unit in (("bytes", "size in bytes"),
-                      ("latency_ms", "median latency in ms")):  # fmt: skip
-        cells = [f"{card['files'][n][key]:>18,}" for n in names[before:]]
-        lines.append(f"{unit:38}{'':{18 * before}}" + "".join(cells))
-    more = [*_recipes(card), *_streams(card), *_advice(card)]
-    return "\n".join([*lines, *more])
-
-
-def _rows(what, metric, found, names, all_there) -> list[str]:
-    """Returns a line for the metric, and for what else is known of it."""
-    rows = {metric: [found[name].get(metric) for name in names]}
-    ends = [found[name].get("drop_interval") for name in names]
-    if any(ends):
-        rows["drop, 95 %"] = [
-            end and f"{end[0]:+.4f} {end[1]:+.4f}" for end in ends
-        ]
-    if all_there:
-        for key in ("calibration_error", "agreement"):
-            rows[key.replace("_", " ")] = [found[n].get(key) for n in names]
-        rows["worst class"] = [
-            _worst(found[name].get("worst_class")) for name in names
-        ]
-    lines = []
-    for key, cells in rows.items():
-        if key != metric and not any(cell is not None for cell in cells):
-            continue
-        row = "".join(f"{_cell(cell):>18}" for cell in cells)
-        lines.append(f"{f'{what} {key}'[:38]:38}" + row)
-    return lines
-
-
-def _worst(entry: dict | None) -> str | None:
-    if entry is None or entry["drop"] <= 0:
-        return None
-    return f"{entry['class'][:9]} {-entry['drop']:.3f}"
-
-
-def _cell(value: str | float | None) -> str:
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else format(value, ".4f")
-
-
-def _recipes(card: dict) -> list[str]:
-    """Returns a line for each int8 recipe, and which one is shipped."""
-    lines = []
-    for name, entry in card.get("recipes", {}).items():
-        if "refused" in entry:
-            said = f"refused: {entry['refused']}"
-        else:
-            said = (
-                f"{entry['bytes']:,} bytes, {entry['latency_ms']} ms, "
-                f"largest drop {entry['drop']:.4f}"
-                + ("" if entry["passes"] else ", too much")
-            )
-        chosen = ", shipped" if name == card.get("recipe") else ""
-        lines.append(f"recipe {name}{chosen}: {said}")
-    if card.get("float_layers"):
-        lines.append("kept in float: " + ", ".join(card["float_layers"]))
-    return lines
-
-
-def _streams(card: dict) -> list[str]:
-    """Returns a line for each recurrent tower: how it streams, or why not."""
-    lines = []
-    for name, entry in card.get("streams", {}).items():
-        gap = entry.get("shipped_difference", entry["largest_difference"])
-        lines.append(
-            f"stream {name}: {entry['step']} a step; the last answer differs "
-            f"from the whole sequence's by {gap:.1g}"
-        )
-    for name, reason in card.get("not_streamed", {}).items():
-        lines.append(f"stream {name}: none. {reason}")
-    return lines
-
-
-def _advice(card: dict) -> list[str]:
-    """Returns a line on the layers that int8 hurts most."""
-    advice = card.get("advice", {})
-    if not advice.get("worth_floating"):
-        return []
-    return [
-        "worth keeping in float: "
-        f"{', '.join(advice['worth_floating'])} "
-        f"({advice['gain_db']:+.1f} dB at the outputs)"
-    ]
+def _plain(value: Any) -> Any:
+    """Returns a value as JSON; what is None is left out."""
+    if dataclasses.is_dataclass(value):
+        return _plain({
+            each.name: getattr(value, each.name)
+            for each in dataclasses.fields(value)
+        })  # fmt: skip
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value

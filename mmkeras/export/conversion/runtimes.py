@@ -1,23 +1,21 @@
-"""Runs exported files, as a device would."""
+"""Runs exported files, as a device would: all samples, and against a clock."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 SIGNATURE = "serving_default"
 Arrays = dict[str, np.ndarray]
+# From inputs by name, `(batch, ...)`, to outputs by name.
 Runtime = Callable[[Mapping[str, np.ndarray]], Arrays]
+# From inputs of one sample to name and value of every intermediate result.
+Tracer = Callable[[Mapping[str, np.ndarray]], list[tuple[str, np.ndarray]]]
 
 
-def open_file(path: str | Path) -> Runtime:
-    """Opens a `.tflite` or `.onnx` file on one thread.
-
-    Returns:
-        A function from inputs by name, `(batch, ...)`, to outputs by name.
-    """
-    opener = _open_onnx if Path(path).suffix == ".onnx" else _open_tflite
+def opened(path: str | Path, opener: Callable[[str | Path], Runtime]):
+    """Opens a file; what its runtime says against it is a ValueError."""
     try:
         return opener(path)
     # ONNX Runtime has a class for each error, and no common base.
@@ -26,30 +24,6 @@ def open_file(path: str | Path) -> Runtime:
             f"`{path}` must be a file its runtime can open. "
             f"Received: {str(error)[:300]}"
         ) from None
-
-
-def _open_tflite(path: str | Path) -> Runtime:
-    from ai_edge_litert.interpreter import Interpreter
-
-    run = Interpreter(str(path), num_threads=1).get_signature_runner(SIGNATURE)
-    return lambda inputs: run(**inputs)
-
-
-def _open_onnx(path: str | Path) -> Runtime:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options)
-    wanted = {each.name for each in session.get_inputs()}
-    names = [each.name for each in session.get_outputs()]
-
-    def run(inputs):
-        feed = {k: v for k, v in inputs.items() if k in wanted}
-        return dict(zip(names, session.run(names, feed)))
-
-    return run
 
 
 def run_all(
@@ -65,6 +39,14 @@ def run_all(
         name: np.concatenate([part[name] for part in parts])
         for name in parts[0]
     }
+
+
+def trace_all(
+    run: Tracer, x: Mapping[str, np.ndarray]
+) -> Iterator[list[tuple[str, np.ndarray]]]:
+    """Yields name and value of every intermediate result, sample by sample."""
+    for i in range(len(next(iter(x.values())))):
+        yield run({name: array[i : i + 1] for name, array in x.items()})
 
 
 def latencies_ms(

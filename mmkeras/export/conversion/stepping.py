@@ -1,12 +1,14 @@
 """Runs the stream signatures of a TFLite file, step by step."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmkeras.export.conversion.runtimes import open_file, run_all
+from mmkeras.export.conversion.runtimes import run_all
+from mmkeras.export.conversion.tflite_runtime import open_tflite
 
 PREFIX, STATE = "stream_", "state_"
 # Sequences that calibrate a stream, and that it is compared on.
@@ -66,7 +68,26 @@ def walk(
         yield inputs, {k: v for k, v in found.items() if k not in state}
 
 
-def compare(path: str | Path, x: Arrays) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class StreamFigures:
+    """How a stream ends, against the whole sequence at once.
+
+    Args:
+        signature: Its signature in the file.
+        step: Samples or tokens of a step.
+        samples: Sequences that were compared.
+        largest_difference: Of any output at the end, in the float file.
+        shipped_difference: The same in the file that is shipped, if another.
+    """
+
+    signature: str
+    step: int
+    samples: int
+    largest_difference: float
+    shipped_difference: float | None = None
+
+
+def compare_streams(path: str | Path, x: Arrays) -> dict[str, StreamFigures]:
     """Compares the last step of each stream with the whole sequence.
 
     Args:
@@ -74,29 +95,24 @@ def compare(path: str | Path, x: Arrays) -> dict[str, dict[str, Any]]:
         x: Inputs by name, `(samples, ...)`.
 
     Returns:
-        By modality: signature, step, samples, and the largest difference of
-        any output.
+        What was found, by modality.
     """
     opened, found = _open(path), {}
     if not opened:
         return {}
     few = {key: array[:COMPARED] for key, array in x.items()}
-    whole = run_all(open_file(path), few)
+    whole = run_all(open_tflite(path), few)
     for name, (run, step) in opened.items():
         last = [
             _last(run, step, name, {k: v[i : i + 1] for k, v in few.items()})
             for i in range(len(few[name]))
         ]
-        found[name] = {
-            "signature": f"{PREFIX}{name}",
-            "step": step,
-            "samples": len(last),
-            "largest_difference": max(
-                float(np.abs(outputs[key] - whole[key][i : i + 1]).max())
-                for i, outputs in enumerate(last)
-                for key in outputs
-            ),
-        }
+        gap = max(
+            float(np.abs(outputs[key] - whole[key][i : i + 1]).max())
+            for i, outputs in enumerate(last)
+            for key in outputs
+        )
+        found[name] = StreamFigures(f"{PREFIX}{name}", step, len(last), gap)
     return found
 
 

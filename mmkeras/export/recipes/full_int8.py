@@ -3,13 +3,32 @@
 import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from mmkeras import artefact
 from mmkeras.export.conversion.operators import operators
+from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import SIGNATURE
-from mmkeras.export.recipes.heavy_int8 import FLOAT_SCOPES
+from mmkeras.export.recipes.ingredients import FLOAT_SCOPES, Ingredients
+
+
+def full_int8(
+    source: ProducedFile, target: Path, ingredients: Ingredients
+) -> tuple[str, ...]:
+    """Writes `target`; no layer has to stay float for the metrics.
+
+    Raises:
+        ValueError: If the file has a loop; its layer is named.
+    """
+    loop = loop_of(source.path)
+    if loop:
+        refuse_loop(source.notes.layers.get(loop, loop))
+    quantize_full(
+        source.path, target, ingredients.samples, ingredients.float_scopes
+    )
+    return ()
 
 
 def quantize_full(
@@ -61,3 +80,14 @@ def loop_of(source: str | Path) -> str | None:
         if operator == "WHILE":
             return scope
     return None
+
+
+def refuse_loop(layer: str, kind: str = "") -> NoReturn:
+    """Raises ValueError that names the layer full int8 would crash at."""
+    raise ValueError(
+        "Every layer of a model must have a fixed number of operators to be "
+        f"int8 as a whole. Received: layer `{layer}`"
+        + (f" ({kind})" if kind else "")
+        + ", which loops over its steps. Instead: `unroll=True` in that "
+        "layer, or `--quantize int8-heavy`, which keeps the loop in float"
+    )

@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mmkeras.export.conversion.operators import narrow_convolutions
+from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import SIGNATURE
 from mmkeras.export.conversion.signatures import repair
 from mmkeras.export.conversion.stepping import calibration_rows
+from mmkeras.export.recipes.ingredients import FLOAT_SCOPES, Ingredients
+from mmkeras.export.recipes.learned_ranges import Ranges, load_ranges
 
 # Their time and their weights are nearly all of a model's. What stays float
 # beside them (softmax, normalisation, attention scores) is quick, and in int8
@@ -20,10 +25,39 @@ HEAVY = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "GATHER")
 NARROW = ("FULLY_CONNECTED", "CONV_2D")
 # A loop's own bookkeeping is gathers on indices and states.
 LOOPS = ".*(while|TensorList|TensorArray).*"
-# Neither a spectral front end nor a table in raw units (missing cells,
-# indices) survives int8.
-FLOAT_SCOPES = ("logmel", "raw_cells")
-Ranges = dict[str, dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class HeavyInt8:
+    """Quantizes the heavy operators, which take nearly all of the time.
+
+    Args:
+        bits: Bits of an activation, 8 or 16.
+        weight_bits: Bits of a weight of a dense layer or a convolution, 8 or
+            4.
+    """
+
+    bits: int = 8
+    weight_bits: int = 8
+
+    def __call__(
+        self, source: ProducedFile, target: Path, ingredients: Ingredients
+    ) -> tuple[str, ...]:
+        """Writes `target`; no layer has to stay float for the metrics."""
+        samples = ingredients.samples
+        # What training has learned goes before what the samples reach.
+        learned = load_ranges(source.notes.learned)
+        quantize_tflite(
+            source.path,
+            target,
+            samples,
+            ingredients.float_scopes,
+            self.bits,
+            self.weight_bits,
+            ranges={**find_ranges(source.path, samples), **learned},
+            keep=narrow_convolutions(source.path),
+        )
+        return ()
 
 
 def quantize_tflite(

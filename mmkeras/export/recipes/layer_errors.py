@@ -8,14 +8,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mmkeras.export.conversion.operators import operators
-from mmkeras.export.conversion.runtimes import open_file, run_all
-from mmkeras.export.conversion.tracing import trace
-from mmkeras.export.recipes.heavy_int8 import (
-    FLOAT_SCOPES,
-    HEAVY,
-    Ranges,
-    quantize_tflite,
-)
+from mmkeras.export.conversion.runtimes import run_all, trace_all
+from mmkeras.export.conversion.tflite_runtime import open_tflite, trace_tflite
+from mmkeras.export.recipes.heavy_int8 import HEAVY, quantize_tflite
+from mmkeras.export.recipes.ingredients import FLOAT_SCOPES
+from mmkeras.export.recipes.learned_ranges import Ranges
 
 # Below this the error is that of float32 itself.
 SILENCE_DB = 120.0
@@ -40,7 +37,8 @@ def layer_errors(
         Decibels by scope, in the order of computation.
     """
     powers: dict[str, np.ndarray] = {}
-    for exact, rough in zip(trace(source, x), trace(quantized, x), strict=True):
+    runs = [trace_all(trace_tflite(path), x) for path in (source, quantized)]
+    for exact, rough in zip(*runs, strict=True):
         rough = dict(rough)
         for name, values in exact:
             other = rough.get(name)
@@ -78,7 +76,7 @@ def own_errors(
     Returns:
         Signal-to-noise ratio at the outputs, in decibels, by scope.
     """
-    exact = run_all(open_file(source), x)
+    exact = run_all(open_tflite(source), x)
     end, found = time.perf_counter() + limit_sec, {}
     with TemporaryDirectory() as folder:
         target = Path(folder) / "one.tflite"
@@ -88,7 +86,7 @@ def own_errors(
             quantize_tflite(
                 source, target, x, float_scopes, ranges=ranges, only=[name]
             )
-            rough = run_all(open_file(target), x)
+            rough = run_all(open_tflite(target), x)
             found[name] = decibels(noise_ratio(exact, rough))
     return found
 

@@ -1,11 +1,12 @@
-"""Ranges learned in quantization-aware training, kept for the tasks."""
+"""Ranges learned in quantization-aware training, kept beside a float file."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-FILE = "learned.npz"
+Ranges = dict[str, dict[str, np.ndarray]]
+ENDS = ("min", "max")
 
 
 def plain(model: Any) -> tuple[Any, Any]:
@@ -14,34 +15,40 @@ def plain(model: Any) -> tuple[Any, Any]:
     Args:
         model: Any model; one of `quantize_aware` is taken apart.
     """
+    from mmkeras.compress import strip_quantization
     from mmkeras.compress.quantization.layer import QuantizeAware
-    from mmkeras.compress.quantization.wrapping import strip_quantization
 
     if any(isinstance(layer, QuantizeAware) for layer in model.layers):
         return strip_quantization(model), model
     return model, None
 
 
-def save_ranges(aware: Any, source: Path, folder: Path) -> None:
-    """Writes the range of each tensor of a float file that was learned."""
-    from mmkeras.compress.quantization.ranges import file_ranges
+def save_ranges(aware: Any, source: Path, path: Path) -> None:
+    """Writes the range of each tensor of a float file that was learned.
+
+    Args:
+        aware: The model that knows the ranges.
+        source: The float file made of it.
+        path: The `.npz` file to write.
+    """
+    from mmkeras.compress import file_ranges
 
     ranges, _ = file_ranges(aware, source)
-    arrays = {
-        f"{end} {name}": value
-        for name, entry in ranges.items()
-        for end, value in entry.items()
+    names = np.array(list(ranges))
+    ends = {
+        f"{end}_{i}": entry[end]
+        for i, entry in enumerate(ranges.values())
+        for end in ENDS
     }
-    np.savez(folder / FILE, **arrays)
+    np.savez(path, names=names, **ends)
 
 
-def load_ranges(folder: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Returns what `save_ranges` wrote; nothing if it was not called."""
-    path = folder / FILE
-    found: dict[str, dict[str, np.ndarray]] = {}
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as file:
-            for key in file.files:
-                end, _, name = key.partition(" ")
-                found.setdefault(name, {})[end] = file[key]
-    return found
+def load_ranges(path: Path | None) -> Ranges:
+    """Returns what `save_ranges` wrote; nothing without a file."""
+    if path is None:
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return {
+            str(name): {end: file[f"{end}_{i}"] for end in ENDS}
+            for i, name in enumerate(file["names"])
+        }

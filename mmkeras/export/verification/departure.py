@@ -9,8 +9,7 @@ import keras
 import numpy as np
 
 from mmkeras.export.conversion.operators import find_layer
-from mmkeras.export.conversion.runtimes import open_file
-from mmkeras.export.conversion.tracing import trace
+from mmkeras.export.formats import open_file, trace
 
 # What two orders of summation may differ by, relative to the largest value.
 TOLERANCE = 1e-4

@@ -1,145 +1,143 @@
-"""Runs every file over the test samples, and compares it with Keras."""
+"""What was measured of files: how large, how fast, and how close to Keras."""
 
-import platform
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
-from mmkeras.export.conversion.operators import count_operators
-from mmkeras.export.conversion.runtimes import latencies_ms, open_file, run_all
-from mmkeras.export.scores import METRIC, agreement, score
-from mmkeras.export.statistics import Bootstrap, calibration_error, compare
-from mmkeras.export.verification.sampling import scenarios
-from mmkeras.spec import DataSpec
-
-# A float file computes what Keras does, but for the order of its sums.
-FLOAT_TOLERANCE = 1e-4
+from mmkeras.export.conversion.produced_file import FLOAT
 
 
-def measure(
-    spec: DataSpec,
-    folder: Path,
-    files: Mapping[str, str],
-    test: tuple[dict, dict, dict],
-) -> dict[str, Any]:
-    """Returns size, latency, and per scenario and target all scores.
+@dataclass(frozen=True)
+class FileFigures:
+    """Size and speed of a file.
 
     Args:
-        spec: The data spec.
-        folder: Where the files are, and `keras.npz`.
-        files: File names by what the card calls them, such as
-            {"tflite float32": "float.tflite"}.
-        test: Inputs, labels and weights of the test samples.
+        bytes: Its size.
+        latency_ms: Median milliseconds of one answer, on one thread.
+        format: Name of its format; None on cards of older bundles.
+        recipe: How it was made smaller; None on cards of older bundles.
     """
-    x, y, weight = test
-    runs = {name: open_file(folder / file) for name, file in files.items()}
-    with np.load(folder / "keras.npz", allow_pickle=False) as stored:
-        keras_outputs = dict(stored)
-    draws = Bootstrap(len(next(iter(x.values()))))
 
-    results = {}
-    for scenario, inputs in scenarios(x, spec.optional):
-        # A float ONNX file is run in batches, which shows that it can be.
-        outputs = {
-            name: run_all(run, inputs, 32 if name == "onnx float32" else 1)
-            for name, run in runs.items()
-        }
-        results[scenario] = {
-            target: _target(
-                entry,
-                y[target],
-                weight[target],
-                keras_outputs[f"{scenario}/{target}"],
-                keras_outputs.get(f"original {scenario}/{target}"),
-                {name: each[target] for name, each in outputs.items()},
-                draws,
-            )
-            for target, entry in sorted(spec.targets.items())
-        }
-    times = latencies_ms(runs, x)
-    return {
-        "files": {
-            name: {
-                "bytes": (folder / file).stat().st_size,
-                "latency_ms": round(times[name], 4),
-            }
-            for name, file in files.items()
-        },
-        "scenarios": results,
-        "metric": {n: METRIC[t.kind] for n, t in sorted(spec.targets.items())},
-        "threads": 1,
-        "machine": f"{platform.system()} {platform.machine()}",
-    }
+    bytes: int
+    latency_ms: float
+    format: str | None = None
+    recipe: str | None = None
 
 
-def _target(entry, labels, weight, keras, original, outputs, draws) -> dict:
-    """Scores every output of one target, and compares it with Keras'.
-
-    A drop is one against the original, where the model was made from another.
-    """
-    kind = entry.kind
-    classes = tuple(getattr(entry, "classes", ()))
-    found = {"keras": score(kind, labels, weight, keras)}
-    base, before = keras, found["keras"]
-    if original is not None:
-        base, before = original, score(kind, labels, weight, original)
-        found["original"] = before
-    error = calibration_error(kind, labels, weight, keras)
-    for name, output in outputs.items():
-        if not np.isfinite(output).all():
-            raise ValueError(
-                "Every output of an exported file must be finite. "
-                f"Received: NaN or infinity from {name}"
-            )
-        scores = score(kind, labels, weight, output)
-        gap = np.abs(output - keras)
-        found[name] = {
-            **scores,
-            "agreement": agreement(kind, keras, output),
-            "largest_difference": float(gap.max()),
-            **compare(
-                kind, classes, labels, weight, base, output,
-                {"keras": before, "file": scores}, draws,
-            ),
-        }  # fmt: skip
-        if name.endswith("float32"):
-            largest = max(1.0, float(np.abs(keras).max()))
-            if gap.max() > FLOAT_TOLERANCE * largest:
-                worst = gap.reshape(len(gap), -1).max(axis=1).argmax()
-                found[name]["departs_at"] = int(worst)
-    if error is not None:
-        found["keras"]["calibration_error"] = error
-    return found
-
-
-def add_files(card: dict, more: dict) -> None:
-    """Adds what was measured of further files to a card."""
-    card["files"] |= more["files"]
-    for scenario, targets in more["scenarios"].items():
-        for target, found in targets.items():
-            new = {name: found[name] for name in more["files"]}
-            card["scenarios"][scenario][target] |= new
-
-
-def finish(card: dict, folder: Path, shipped: Mapping[str, str]) -> None:
-    """Notes ratios and operators of the files that are shipped.
+@dataclass(frozen=True)
+class Measurement:
+    """How good one file, or Keras itself, is at one target.
 
     Args:
-        card: The card.
-        folder: Where the files are.
-        shipped: File names by what the card calls them.
+        figures: The target's figures, such as {"accuracy": 0.93}; empty where
+            nothing is labelled.
+        agreement: Share of the samples that it decides as Keras does.
+        largest_difference: Of any output from that of Keras.
+        drop: What the guarded figure lost; negative is a gain.
+        drop_interval: Its 95 % interval under the paired bootstrap.
+        calibration_error: Expected calibration error.
+        worst_class: The class that lost most.
+        departs_at: The sample at which a float file left Keras.
     """
-    card["ratios"] = {}
-    for name, file in shipped.items():
-        format = name.split()[0]
-        source = card["files"][f"{format} float32"]
-        found = card["files"][name]
-        if found is not source:
-            card["ratios"][format] = {
-                "bytes": round(found["bytes"] / source["bytes"], 4),
-                "speed": round(source["latency_ms"] / found["latency_ms"], 3),
-            }
-        if format == "tflite":
-            card["operators"] = count_operators(folder / file)
+
+    figures: Mapping[str, float]
+    agreement: float | None = None
+    largest_difference: float | None = None
+    drop: float | None = None
+    drop_interval: tuple[float, float] | None = None
+    calibration_error: float | None = None
+    worst_class: Mapping[str, Any] | None = None
+    departs_at: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as JSON: the figures among the rest."""
+        rest = {name: getattr(self, name) for name in _REST}
+        if rest["drop_interval"] is not None:
+            rest["drop_interval"] = list(rest["drop_interval"])
+        known = {k: v for k, v in rest.items() if v is not None}
+        return {**self.figures, **known}
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> "Measurement":
+        """Reads what `to_dict` returned."""
+        rest = {name: entry[name] for name in _REST if name in entry}
+        if rest.get("drop_interval") is not None:
+            rest["drop_interval"] = tuple(rest["drop_interval"])
+        figures = {k: v for k, v in entry.items() if k not in _REST}
+        return cls(figures, **rest)
+
+
+_REST = tuple(each.name for each in fields(Measurement) if each.default is None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One target in one scenario: every file, and Keras.
+
+    Args:
+        guard: The figure whose drop is limited.
+        keras: The model that was exported.
+        files: The files, by name.
+        original: The larger model that it was made from, if any.
+    """
+
+    guard: str
+    keras: Measurement
+    files: Mapping[str, Measurement]
+    original: Measurement | None = None
+
+    @property
+    def before(self) -> Measurement:
+        """What a drop is measured against."""
+        return self.keras if self.original is None else self.original
+
+    def drop_of(self, name: str) -> float | None:
+        """Returns what a file's guarded figure lost; None without labels."""
+        before = self.before.figures.get(self.guard)
+        after = self.files[name].figures.get(self.guard)
+        return None if None in (before, after) else before - after
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as JSON, without the guard."""
+        models = {"keras": self.keras, "original": self.original, **self.files}
+        return {n: m.to_dict() for n, m in models.items() if m is not None}
+
+    @classmethod
+    def from_dict(cls, entry: Mapping, guard: str) -> "Comparison":
+        """Reads what `to_dict` returned."""
+        files = {n: Measurement.from_dict(m) for n, m in entry.items()}
+        original = files.pop("original", None)
+        return cls(guard, files.pop("keras"), files, original)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that was measured of some files on some samples.
+
+    Args:
+        files: Size and speed by name of the file.
+        scenarios: By scenario and target; the first one is that nothing is
+            absent.
+    """
+
+    files: Mapping[str, FileFigures]
+    scenarios: Mapping[str, Mapping[str, Comparison]]
+
+    @property
+    def complete(self) -> Mapping[str, Comparison]:
+        """The targets with every modality there."""
+        return next(iter(self.scenarios.values()))
+
+    def largest_drop(self, name: str) -> float:
+        """Returns a file's largest drop, over the targets, nothing absent."""
+        drops = [each.drop_of(name) for each in self.complete.values()]
+        return max((drop for drop in drops if drop is not None), default=0.0)
+
+    def float_of(self, name: str) -> str:
+        """Returns the name of the float file that a file was made of."""
+        return next(
+            other
+            for other, figures in self.files.items()
+            if figures.recipe == FLOAT
+            and figures.format == self.files[name].format
+        )

@@ -1,6 +1,7 @@
 """The samples that an export is calibrated and verified with."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,9 +11,28 @@ Arrays = dict[str, np.ndarray]
 Batch = tuple[Mapping, Mapping, Mapping]
 
 
+class Samples(NamedTuple):
+    """Samples of a split.
+
+    Args:
+        x: Inputs by modality, `(samples, ...)`.
+        labels: By target.
+        weights: By target; 0 where there is no label.
+    """
+
+    x: Arrays
+    labels: Arrays
+    weights: Arrays
+
+    @property
+    def size(self) -> int:
+        """How many samples there are."""
+        return len(next(iter(self.x.values())))
+
+
 def take(
     dataset: Iterable[Batch], spec: DataSpec, count: int, every: int = 1
-) -> tuple[Arrays, Arrays, Arrays]:
+) -> Samples:
     """Stacks samples of a dataset of `(x, y, sample_weight)` batches.
 
     Args:
@@ -42,7 +62,7 @@ def take(
         for i, first in enumerate(parts[0])
     )
     names = [*spec.modalities, *(["present"] if spec.optional else [])]
-    return {name: x[name] for name in sorted(names)}, y, weight
+    return Samples({name: x[name] for name in sorted(names)}, y, weight)
 
 
 def calibration(

@@ -1,148 +1,163 @@
-"""What is made of a float file, with neither Keras nor the run at hand."""
+"""What is done for each request, in a process of its own."""
 
-import json
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
-from mmkeras import artefact
+from mmkeras.export.conversion.operators import narrow_convolutions
+from mmkeras.export.conversion.produced_file import ProducedFile
+from mmkeras.export.formats import FORMATS
+from mmkeras.export.recipes.ingredients import Ingredients
+from mmkeras.export.verification.sampling import scenarios
+from mmkeras.export.worker.labelled import read_labelled
+from mmkeras.export.worker.messages import (
+    Answers,
+    Convert,
+    Converted,
+    Departure,
+    FindDeparture,
+    LayerErrors,
+    MeasureLayers,
+    Quantize,
+    Request,
+    load,
+    save,
+)
 
 PREFIX = "step: "
-# What a task leaves beside the files: layer names by scope, errors by scope,
-# the layers that stayed float.
-NAMES, ERRORS, FLOATS = "names.json", "errors.json", "floats.json"
-ADVICE_SEC = 30
+LAYERS_SEC = 30
+# Samples that tell a layer's error well enough.
+FEW = 16
 
 
-def step(name: str) -> None:
-    """Announces what is done next."""
+def announce(name: str) -> None:
+    """Says what is done next, so that the parent can say where it ended."""
     print(f"{PREFIX}{name}", flush=True)
 
 
-def heavy(job: dict, folder: Path) -> None:
-    """Quantizes the heavy operators; activations of 8 or 16 bits."""
-    from mmkeras.export.conversion.operators import narrow_convolutions
-    from mmkeras.export.recipes.heavy_int8 import find_ranges, quantize_tflite
-    from mmkeras.export.recipes.learned_ranges import load_ranges
-
-    step(f"converting to tflite, {job['task']}")
-    source = folder / "float.tflite"
-    samples = load(folder / "calibration.npz")
-    quantize_tflite(
-        source,
-        folder / f"{job['task']}.tflite",
-        samples,
-        float_scopes(job),
-        ranges={**find_ranges(source, samples), **load_ranges(folder)},
-        bits=16 if job["task"] == "int16x8" else 8,
-        weight_bits=4 if job["task"] == "int4" else 8,
-        keep=narrow_convolutions(source),
+def convert(request: Convert) -> Converted:
+    """Loads the model, answers the samples, writes the files that need it."""
+    announce("loading the model")
+    model = load_model(request.model)
+    check_finite(model, request.model)
+    announce("running the model")
+    answers = dict(answer(request, model))
+    ingredients = gather(request, model)
+    files = tuple(
+        file
+        for name in request.formats
+        for file in _files(name, request.quantize, ingredients)
     )
+    return Converted(files, answers)
 
 
-def full(job: dict, folder: Path) -> None:
-    """Quantizes every operator."""
-    from mmkeras.export.recipes.full_int8 import loop_of, quantize_full
-
-    step(f"converting to tflite, {job['task']}")
-    source = folder / "float.tflite"
-    loop = loop_of(source)
-    if loop:
-        refuse_loop(read(folder / NAMES)[loop])
-    quantize_full(
-        source,
-        folder / f"{job['task']}.tflite",
-        load(folder / "calibration.npz"),
-        float_scopes(job),
-    )
+def _files(
+    name: str, quantize: str, ingredients: Ingredients
+) -> Iterator[ProducedFile]:
+    """Yields the float file of a format, and smaller ones, not made apart."""
+    form = FORMATS[name]
+    source = form.convert(ingredients)
+    yield source
+    for recipe in form.recipes[quantize]:
+        if not form.apart(recipe):
+            yield form.quantize(source, recipe, ingredients)
 
 
-def mixed(job: dict, folder: Path) -> None:
-    """Quantizes what the metrics allow."""
-    from mmkeras.export.conversion.operators import narrow_convolutions
-    from mmkeras.export.recipes.mixed_precision import quantize_mixed
-
-    step("converting to tflite, mixed: the worst layers stay float")
-    source = folder / "float.tflite"
-    measured = read(folder / ERRORS) if (folder / ERRORS).is_file() else {}
-    floats = quantize_mixed(
-        source,
-        folder / "mixed.tflite",
-        load(folder / "calibration.npz"),
-        tuple(
-            load(folder / f"choice_{part}.npz")
-            for part in ("x", "labels", "weight")
-        ),
-        job["targets"],
-        # Half of it, since the test samples are others.
-        job["max_drop"] / 2,
-        float_scopes(job),
-        narrow_convolutions(source),
-        measured.get("own") if measured.get("complete") else None,
-    )
-    names = read(folder / NAMES)
-    layers = list(dict.fromkeys(names[scope] for scope in floats))
-    artefact.write_json(folder / FLOATS, layers)
+def quantize(request: Quantize) -> ProducedFile:
+    """Makes a smaller file of the float file."""
+    form = FORMATS[request.source.format]
+    return form.quantize(request.source, request.recipe, gather(request))
 
 
-def advise(job: dict, folder: Path) -> None:
+def measure_layers(request: MeasureLayers) -> LayerErrors:
     """Measures the error of each layer, in the whole file and alone."""
-    from mmkeras.export.conversion.operators import narrow_convolutions
-    from mmkeras.export.recipes import layer_errors
     from mmkeras.export.recipes.heavy_int8 import find_ranges
+    from mmkeras.export.recipes.layer_errors import layer_errors, own_errors
 
-    step("measuring the error of each layer")
-    source, scopes = folder / "float.tflite", float_scopes(job)
-    keep = narrow_convolutions(source)
-    samples = load(folder / "calibration.npz")
-    few = {name: values[:16] for name, values in samples.items()}
-    own = layer_errors.own_errors(
-        source, few, find_ranges(source, samples), scopes, keep, ADVICE_SEC
+    announce("measuring the error of each layer")
+    ingredients, source = gather(request), request.source.path
+    few = {name: x[:FEW] for name, x in ingredients.samples.items()}
+    own = own_errors(
+        source,
+        few,
+        find_ranges(source, ingredients.samples),
+        ingredients.float_scopes,
+        narrow_convolutions(source),
+        LAYERS_SEC,
     )
-    heavy = layer_errors.heavy_operators(source, scopes, keep)
-    errors = {
-        "whole": layer_errors.layer_errors(source, folder / job["file"], few),
-        "own": own,
-        "complete": set(own) == set(heavy),
-    }
-    artefact.write_json(folder / ERRORS, errors)
+    return LayerErrors(layer_errors(source, request.file.path, few), own)
 
 
-def refuse_loop(layer: str, kind: str = "") -> None:
-    """Raises ValueError that names the layer full int8 would crash at."""
-    raise ValueError(
-        "Every layer of a model must have a fixed number of operators to be "
-        f"int8 as a whole. Received: layer `{layer}`"
-        + (f" ({kind})" if kind else "")
-        + ", which loops over its steps. Instead: `unroll=True` in that "
-        "layer, or `--quantize int8-heavy`, which keeps the loop in float"
+def find_departure(request: FindDeparture) -> Departure:
+    """Finds the first layer at which a float file departs from Keras."""
+    from mmkeras.export.recipes.learned_ranges import plain
+    from mmkeras.export.verification import departure
+
+    announce("looking for the layer that departs")
+    model, _ = plain(load_model(request.model))
+    x = load(request.x)
+    found = departure.find_departure(model, request.file.path, x)
+    if found is None:
+        return Departure()
+    layer, gap = found
+    return Departure(layer.name, type(layer).__name__, gap)
+
+
+def load_model(path):
+    """Loads a model, one of `quantize_aware` included."""
+    # Loading needs its layer to be registered.
+    from mmkeras.compress.quantization import layer  # noqa: F401
+    from mmkeras.model import load_model
+
+    return load_model(path)
+
+
+def check_finite(model, path) -> None:
+    """Raises ValueError if a weight is NaN or infinite."""
+    for variable in model.variables:
+        values = np.asarray(variable)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError(
+                f"Every weight of `{path}` must be finite. Received: NaN or "
+                f"infinity in `{variable.path}`"
+            )
+
+
+def answer(request: Convert, model) -> Iterator[tuple[str, Answers]]:
+    """Yields what Keras answers for each set of samples."""
+    from mmkeras.export.recipes.learned_ranges import plain
+
+    models = {"keras": plain(model)[0], "original": None}
+    if request.reference is not None:
+        models["original"] = load_model(request.reference)
+    for number, (name, path) in enumerate(request.answer.items()):
+        x = load(path)
+        found = {whose: {} for whose in models}
+        for at, (scenario, inputs) in enumerate(scenarios(x, request.optional)):
+            for whose, each in models.items():
+                if each is not None:
+                    outputs = each.predict(inputs, batch_size=32, verbose=0)
+                    file = request.folder / f"{whose}_{number}_{at}.npz"
+                    found[whose][scenario] = save(file, outputs)
+        yield name, Answers(**found)
+
+
+def gather(request: Request, model=None) -> Ingredients:
+    """Returns what files are made with, read from the request's files."""
+    labelled = getattr(request, "labelled", None)
+    return Ingredients(
+        folder=request.folder,
+        model=model,
+        samples=load(request.samples),
+        float_layers=request.float_layers,
+        labelled=labelled and read_labelled(labelled),
+        announce=announce,
     )
-
-
-def load(path: Path) -> dict[str, np.ndarray]:
-    """Returns the arrays of an `.npz` file."""
-    with np.load(path, allow_pickle=False) as file:
-        return dict(file)
-
-
-def read(path: Path) -> Any:
-    """Returns what a JSON file holds."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def float_scopes(job: dict) -> tuple[str, ...]:
-    """Returns the parts of layer names whose operators compute in float."""
-    from mmkeras.export.recipes.heavy_int8 import FLOAT_SCOPES
-
-    return (*FLOAT_SCOPES, *job.get("float_layers", ()))
 
 
 TASKS = {
-    "int8-heavy": heavy,
-    "int16x8": heavy,
-    "int4": heavy,
-    "int8-full": full,
-    "mixed": mixed,
-    "advise": advise,
+    Convert: convert,
+    Quantize: quantize,
+    MeasureLayers: measure_layers,
+    FindDeparture: find_departure,
 }

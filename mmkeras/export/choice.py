@@ -1,0 +1,128 @@
+"""The second step: which of the files is shipped, by what was measured.
+
+It is measured on validation samples, so that the test split is read once, by
+what was chosen.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mmkeras.export.bundle.card import Candidate
+from mmkeras.export.conversion.produced_file import ProducedFile
+from mmkeras.export.formats import Format
+from mmkeras.export.production import CHOICE, Production, make_apart
+from mmkeras.export.verification.failures import failures
+from mmkeras.export.verification.measurement import Measured
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is shipped.
+
+    Args:
+        production: What was made.
+        files: The file of each format.
+        candidates: What there was to choose from, by recipe; empty where
+            there was no choice.
+    """
+
+    production: Production
+    files: tuple[ProducedFile, ...]
+    candidates: Mapping[str, Candidate]
+
+
+def choose(production: Production) -> Choice:
+    """Chooses the file of each format that is shipped.
+
+    Of those that keep every metric, the fastest on this machine; where none
+    does, a further recipe is tried, and what loses least is taken.
+    """
+    files, candidates = [], {}
+    for form in production.order.settings.written:
+        production, file, found = _choose(production, form)
+        files.append(file)
+        candidates |= found
+    return Choice(production, tuple(files), candidates)
+
+
+def _choose(
+    production: Production, form: Format
+) -> tuple[Production, ProducedFile, dict[str, Candidate]]:
+    """Returns what was made by then, the chosen file, and the candidates."""
+    quantize = production.order.settings.quantize
+    recipes = list(form.recipes[quantize])
+    if not recipes:
+        return production, production.float_of(form), {}
+    if len(recipes) == 1:
+        return production, production.of(form, recipes[0]), {}
+    production.order.report("step: choosing on the validation split")
+    candidates = measure_candidates(production, form, recipes)
+    further = form.fallback.get(quantize)
+    if further and not any(each.passes for each in candidates.values()):
+        production = _make_further(production, form, further)
+        candidates |= measure_candidates(production, form, [further])
+    chosen = best_of(candidates)
+    return production, production.of(form, chosen), candidates
+
+
+def _make_further(
+    production: Production, form: Format, recipe: str
+) -> Production:
+    """Makes one more file; that it cannot be made stops nothing."""
+    try:
+        return make_apart(production, form, [recipe])
+    except ValueError as error:
+        refused = {**production.refused, recipe: str(error).splitlines()[0]}
+        return dataclasses.replace(production, refused=refused)
+
+
+def measure_candidates(
+    production: Production, form: Format, recipes: list[str]
+) -> dict[str, Candidate]:
+    """Returns what recipes are worth, on the samples to choose on."""
+    files = {recipe: production.of(form, recipe) for recipe in recipes}
+    made = [file for file in files.values() if file is not None]
+    found = {}
+    if made:
+        measured = production.measure(
+            (production.float_of(form), *made), CHOICE
+        )
+        limit = production.order.settings.max_drop
+        found = {file.recipe: rate(measured, file, limit) for file in made}
+    refused = {
+        recipe: Candidate(refused=production.refused[recipe])
+        for recipe, file in files.items()
+        if file is None
+    }
+    return {recipe: (found | refused)[recipe] for recipe in recipes}
+
+
+def rate(measured: Measured, file: ProducedFile, max_drop: float) -> Candidate:
+    """Returns what a file is worth.
+
+    Args:
+        measured: What was measured of it, and of the float file.
+        file: The file.
+        max_drop: Largest drop of a metric, as a fraction.
+    """
+    figures = measured.files[file.name]
+    return Candidate(
+        figures.bytes,
+        figures.latency_ms,
+        measured.largest_drop(file.name),
+        not failures(measured, [file.name], max_drop),
+    )
+
+
+def best_of(candidates: Mapping[str, Candidate]) -> str:
+    """Returns the recipe to ship.
+
+    Of those that keep every metric, the fastest; where none does, the one
+    that loses least.
+    """
+    made = {n: c for n, c in candidates.items() if c.refused is None}
+    passing = [name for name, each in made.items() if each.passes]
+    if passing:
+        return min(passing, key=lambda name: made[name].latency_ms)
+    return min(made, key=lambda name: made[name].drop)

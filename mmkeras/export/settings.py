@@ -1,0 +1,101 @@
+"""What an export is asked for."""
+
+from dataclasses import dataclass
+
+from mmkeras.arguments import check_choice
+from mmkeras.export.bundle.device_profiles import Profile, load_profile
+from mmkeras.export.formats import FORMATS, QUANTIZE, Format
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an export is asked for.
+
+    Args:
+        quantize: One of `QUANTIZE`.
+        formats: Some of `FORMATS`.
+        max_drop: Largest drop of a task metric, against Keras, as a fraction.
+        float_layers: Parts of names of layers that compute in float.
+        target: The device that the file has to fit.
+
+    Raises:
+        ValueError: If one is not known, or they do not go together.
+    """
+
+    quantize: str = "int8"
+    formats: tuple[str, ...] = ("tflite",)
+    max_drop: float = 0.01
+    float_layers: tuple[str, ...] = ()
+    target: Profile | None = None
+
+    def __post_init__(self):
+        self._check_each()
+        self._check_together()
+        if self.profile is not None:
+            self._check_profile(self.profile)
+
+    @property
+    def written(self) -> tuple[Format, ...]:
+        """The formats that have a file of their own."""
+        names = (FORMATS[name].made_of or name for name in self.formats)
+        return tuple(FORMATS[name] for name in dict.fromkeys(names))
+
+    @property
+    def added(self) -> tuple[Format, ...]:
+        """The formats that are made of another's file."""
+        every = (FORMATS[name] for name in dict.fromkeys(self.formats))
+        return tuple(each for each in every if each.made_of is not None)
+
+    @property
+    def profile(self) -> Profile | None:
+        """The device that the file has to fit, or what a format implies."""
+        implied = (each.target for each in self.added if each.target)
+        name = next(implied, None)
+        if self.target is None and name is not None:
+            return load_profile(name)
+        return self.target
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether something is chosen by its metrics, on labelled samples."""
+        return any(
+            len(each.recipes[self.quantize]) > 1
+            or each.labelled & set(each.recipes[self.quantize])
+            for each in self.written
+        )
+
+    def _check_each(self) -> None:
+        check_choice("quantize", self.quantize, QUANTIZE)
+        if not self.formats or set(self.formats) - set(FORMATS):
+            raise ValueError(
+                f"`formats` must be one or more of {', '.join(FORMATS)}. "
+                f"Received: {list(self.formats)}"
+            )
+        if not 0 <= self.max_drop <= 1:
+            raise ValueError(
+                "`max_drop` must be a fraction between 0 and 1. "
+                f"Received: {self.max_drop}"
+            )
+
+    def _check_together(self) -> None:
+        able = [n for n, f in FORMATS.items() if self.quantize in f.recipes]
+        for each in self.written:
+            if each.name not in able:
+                raise ValueError(
+                    f"`formats` must be {' or '.join(able)} for `quantize` "
+                    f"{self.quantize}, which no runtime of {each.name} has. "
+                    f"Received: {list(self.formats)}"
+                )
+
+    def _check_profile(self, profile: Profile) -> None:
+        known = profile.quantize
+        if known is not None and self.quantize not in known:
+            raise ValueError(
+                f"`quantize` must be one of {', '.join(known)} for "
+                f"{profile.name}. Received: {self.quantize!r}"
+            )
+        if set(self.formats) - set(profile.formats):
+            raise ValueError(
+                f"`formats` must be among {', '.join(profile.formats)} for "
+                f"{profile.name}. Received: {list(self.formats)}"
+            )
