@@ -32,16 +32,23 @@ class ClassDistance(keras.metrics.Mean):
 class NearestIsMatch(keras.metrics.Mean):
     """How often the nearest other sample of the batch has the same identity.
 
-    Samples without a match in their batch do not count.
+    Samples without a match in their batch do not count, and samples that
+    weigh 0 are not there. Where another sample is as near as the match it
+    comes first, so that a constant finds nothing.
     """
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_pred = ops.cast(y_pred, self.dtype)
         match, other = pairs(y_true, self.dtype)
+        if sample_weight is not None:
+            # What weighs nothing is not found either.
+            there = ops.cast(ops.cast(sample_weight, "float32") > 0, self.dtype)
+            match, other = match * there, other * there
+        near = ops.matmul(y_pred, ops.transpose(y_pred))
         # Cosines are at least -1.
-        scores = ops.matmul(y_pred, ops.transpose(y_pred)) - 9 * (1 - other)
-        nearest = ops.one_hot(ops.argmax(scores, axis=-1), ops.shape(match)[1])
-        hits = ops.sum(match * ops.cast(nearest, self.dtype), axis=-1)
+        best = ops.max(ops.where(match > 0, near, -9.0), axis=-1)
+        rival = ops.max(ops.where(other > match, near, -9.0), axis=-1)
+        hits = ops.cast(best > rival, self.dtype)
         counts = ops.max(match, axis=-1)
         if sample_weight is not None:
             counts = counts * ops.cast(sample_weight, self.dtype)
