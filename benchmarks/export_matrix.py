@@ -107,9 +107,9 @@ def samples(model, count: int = 32) -> dict:
 
 def writer(model, x: dict, folder: Path) -> Callable[[str, str], Path]:
     """Returns what writes each of our files."""
-    from mmkeras.export import FORMATS, Ingredients
+    from mmkeras.export import FORMATS, ConversionContext
 
-    made, floats = Ingredients(folder, model, x), {}
+    made, floats = ConversionContext(folder, model, x), {}
 
     def write(format: str, recipe: str) -> Path:
         form = FORMATS[format]

@@ -11,7 +11,7 @@ import numpy as np
 from mmkeras.checks.toys import CLASSIFY, Task, toy_problem, train
 from mmkeras.export import (
     FORMATS,
-    Ingredients,
+    ConversionContext,
     ProducedFile,
     decibels,
     layer_path,
@@ -122,7 +122,7 @@ def _files(
     prototypes: dict | None,
 ) -> Iterator[ProducedFile]:
     samples, _ = toy_problem(model, 32, seed=2, prototypes=prototypes)
-    made = Ingredients(folder, model, samples)
+    made = ConversionContext(folder, model, samples)
     floats: dict[str, ProducedFile] = {}
     for kind in kinds:
         form = FORMATS[kind.format]
@@ -137,7 +137,9 @@ def _files(
             yield form.quantize(source, kind.recipe, made)
 
 
-def _check_refusal(made: Ingredients, source: ProducedFile, layer: str) -> None:
+def _check_refusal(
+    made: ConversionContext, source: ProducedFile, layer: str
+) -> None:
     try:
         FORMATS[FULL.format].quantize(source, FULL.recipe, made)
     except ValueError as error:

@@ -11,16 +11,16 @@ the process that waits for it needs none.
 import importlib
 
 _HOME = {
-    "Settings": "settings",
+    "Settings": "export_settings",
     "export": "exporter",
     # The steps, and what passes from one to the next.
     "Choice": "choice",
-    "Order": "production",
-    "Production": "production",
+    "ExportJob": "export_job",
+    "ConvertedModel": "converted_model",
     "best_of": "choice",
     "choose": "choice",
-    "make": "production",
-    "make_apart": "production",
+    "convert_model": "converted_model",
+    "quantize_apart": "converted_model",
     "verify": "verdict",
     # From Keras to files, and what can be read off a file.
     "FORMATS": "formats",
@@ -48,8 +48,8 @@ _HOME = {
     "trace": "formats",
     "write_c_array": "formats.c_source",
     # Ways to make a file smaller.
-    "Ingredients": "recipes.ingredients",
-    "Labelled": "recipes.ingredients",
+    "ConversionContext": "recipes.context",
+    "Labelled": "recipes.context",
     "SILENCE_DB": "recipes.layer_errors",
     "decibels": "recipes.layer_errors",
     "fewest_floats": "recipes.layer_errors",
@@ -67,10 +67,10 @@ _HOME = {
     "to_int8": "recipes.onnx_quantization",
     "worth_floating": "recipes.layer_errors",
     # Whether a file is still the model.
-    "Comparison": "verification.measurement",
-    "FileFigures": "verification.measurement",
-    "Measured": "verification.measurement",
-    "Measurement": "verification.measurement",
+    "Comparison": "verification.file_measurement",
+    "FileFigures": "verification.file_measurement",
+    "Measured": "verification.file_measurement",
+    "Measurement": "verification.file_measurement",
     "Samples": "verification.sampling",
     "calibration": "verification.sampling",
     "compare_files": "verification.comparison",
@@ -92,7 +92,7 @@ _HOME = {
     "profiles_folder": "bundle.device_profiles",
     "read_card": "bundle.card",
     # A process of its own: for converters, and for files of strangers.
-    "Isolated": "isolated",
+    "Isolated": "worker.isolated",
     "run_child": "worker.process",
 }
 __all__ = sorted(_HOME)

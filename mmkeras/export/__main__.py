@@ -106,8 +106,7 @@ def run(options: argparse.Namespace) -> None:
 
 def search(options: argparse.Namespace, settings: dict) -> None:
     """Looks for a model within the budget, and exports that."""
-    from mmkeras.export.budget import Budget
-    from mmkeras.studies.shrink import shrink_run
+    from mmkeras.studies.shrink import Budget, shrink_run
 
     shrink_run(
         options.run,

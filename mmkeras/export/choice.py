@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from mmkeras.export.bundle.card import Candidate
 from mmkeras.export.conversion.produced_file import ProducedFile
+from mmkeras.export.converted_model import ConvertedModel, quantize_apart
+from mmkeras.export.export_job import CHOICE
 from mmkeras.export.formats import Format
-from mmkeras.export.production import CHOICE, Production, make_apart
 from mmkeras.export.verification.failures import failures
-from mmkeras.export.verification.measurement import Measured
+from mmkeras.export.verification.file_measurement import Measured
 
 
 @dataclass(frozen=True)
@@ -21,77 +22,75 @@ class Choice:
     """What is shipped.
 
     Args:
-        production: What was made.
+        converted: What was made.
         files: The file of each format.
         candidates: What there was to choose from, by recipe; empty where
             there was no choice.
     """
 
-    production: Production
+    converted: ConvertedModel
     files: tuple[ProducedFile, ...]
     candidates: Mapping[str, Candidate]
 
 
-def choose(production: Production) -> Choice:
+def choose(converted: ConvertedModel) -> Choice:
     """Chooses the file of each format that is shipped.
 
     Of those that keep every metric, the fastest on this machine; where none
     does, a further recipe is tried, and what loses least is taken.
     """
     files, candidates = [], {}
-    for form in production.order.settings.written:
-        production, file, found = _choose(production, form)
+    for form in converted.job.settings.written:
+        converted, file, found = _choose(converted, form)
         files.append(file)
         candidates |= found
-    return Choice(production, tuple(files), candidates)
+    return Choice(converted, tuple(files), candidates)
 
 
 def _choose(
-    production: Production, form: Format
-) -> tuple[Production, ProducedFile, dict[str, Candidate]]:
+    converted: ConvertedModel, form: Format
+) -> tuple[ConvertedModel, ProducedFile, dict[str, Candidate]]:
     """Returns what was made by then, the chosen file, and the candidates."""
-    quantize = production.order.settings.quantize
+    quantize = converted.job.settings.quantize
     recipes = list(form.recipes[quantize])
     if not recipes:
-        return production, production.float_of(form), {}
+        return converted, converted.float_of(form), {}
     if len(recipes) == 1:
-        return production, production.of(form, recipes[0]), {}
-    production.order.report("step: choosing on the validation split")
-    candidates = measure_candidates(production, form, recipes)
+        return converted, converted.of(form, recipes[0]), {}
+    converted.job.report("step: choosing on the validation split")
+    candidates = measure_candidates(converted, form, recipes)
     further = form.fallback.get(quantize)
     if further and not any(each.passes for each in candidates.values()):
-        production = _make_further(production, form, further)
-        candidates |= measure_candidates(production, form, [further])
+        converted = _make_further(converted, form, further)
+        candidates |= measure_candidates(converted, form, [further])
     chosen = best_of(candidates)
-    return production, production.of(form, chosen), candidates
+    return converted, converted.of(form, chosen), candidates
 
 
 def _make_further(
-    production: Production, form: Format, recipe: str
-) -> Production:
+    converted: ConvertedModel, form: Format, recipe: str
+) -> ConvertedModel:
     """Makes one more file; that it cannot be made stops nothing."""
     try:
-        return make_apart(production, form, [recipe])
+        return quantize_apart(converted, form, [recipe])
     except ValueError as error:
-        refused = {**production.refused, recipe: str(error).splitlines()[0]}
-        return dataclasses.replace(production, refused=refused)
+        refused = {**converted.refused, recipe: str(error).splitlines()[0]}
+        return dataclasses.replace(converted, refused=refused)
 
 
 def measure_candidates(
-    production: Production, form: Format, recipes: list[str]
+    converted: ConvertedModel, form: Format, recipes: list[str]
 ) -> dict[str, Candidate]:
     """Returns what recipes are worth, on the samples to choose on."""
-    files = {recipe: production.of(form, recipe) for recipe in recipes}
+    files = {recipe: converted.of(form, recipe) for recipe in recipes}
     made = [file for file in files.values() if file is not None]
     found = {}
     if made:
-        measured = production.measure(
-            (production.float_of(form), *made), CHOICE
-        )
-        limit = production.order.settings.max_drop
+        measured = converted.measure((converted.float_of(form), *made), CHOICE)
+        limit = converted.job.settings.max_drop
         found = {file.recipe: rate(measured, file, limit) for file in made}
     refused = {
-        recipe: Candidate(refused=production.refused[recipe])
+        recipe: Candidate(refused=converted.refused[recipe])
         for recipe, file in files.items()
         if file is None
     }

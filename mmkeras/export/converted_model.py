@@ -1,16 +1,15 @@
 """The first step: every file that may be shipped, and what Keras answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mmkeras.export.conversion.produced_file import ProducedFile
+from mmkeras.export.export_job import CHOICE, ExportJob
 from mmkeras.export.formats import Format
-from mmkeras.export.settings import Settings
 from mmkeras.export.verification.comparison import compare_files
-from mmkeras.export.verification.measurement import Measured
-from mmkeras.export.verification.sampling import Arrays, Samples
+from mmkeras.export.verification.file_measurement import Measured
+from mmkeras.export.verification.sampling import Arrays
 from mmkeras.export.worker.messages import (
     Answers,
     Convert,
@@ -19,53 +18,21 @@ from mmkeras.export.worker.messages import (
     load,
     save,
 )
-from mmkeras.spec import DataSpec
-
-TEST, CHOICE = "test", "choice"
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be exported, and with what.
-
-    Args:
-        model: Folder of a run, or a `.keras` file.
-        spec: The data spec.
-        settings: What was asked for.
-        folder: Where files are made.
-        calibration: Inputs that int8 ranges are taken from.
-        samples: By purpose: `TEST`, and `CHOICE` where something is chosen.
-        test_split: Samples in the whole test split.
-        worker: Does a request in a process of its own; returns its result.
-        report: Takes each line of the report.
-        reference: A larger model that this one was made from, if any.
-    """
-
-    model: Path
-    spec: DataSpec
-    settings: Settings
-    folder: Path
-    calibration: Arrays
-    samples: Mapping[str, Samples]
-    test_split: int
-    worker: Callable[[Any], Any]
-    report: Callable[[str], None]
-    reference: Path | None = None
-
-
-@dataclass(frozen=True)
-class Production:
+class ConvertedModel:
     """What was made.
 
     Args:
-        order: What was asked for.
+        job: What was asked for.
         files: The float file of each format, and all smaller ones.
         refused: Why there is no file of a recipe.
         answers: What Keras answers, by purpose of the samples.
         calibration: `.npz` file of the calibration samples.
     """
 
-    order: Order
+    job: ExportJob
     files: tuple[ProducedFile, ...]
     refused: Mapping[str, str]
     answers: Mapping[str, Answers]
@@ -92,8 +59,8 @@ class Production:
         original = _arrays(answers.original) if answers.original else None
         return compare_files(
             files,
-            self.order.spec,
-            self.order.samples[on],
+            self.job.spec,
+            self.job.samples[on],
             _arrays(answers.keras),
             original,
         )
@@ -103,17 +70,17 @@ def _arrays(files: Mapping[str, Path]) -> dict[str, Arrays]:
     return {scenario: load(path) for scenario, path in files.items()}
 
 
-def make(order: Order) -> Production:
+def convert_model(job: ExportJob) -> ConvertedModel:
     """Converts a model to each format, and makes the smaller files.
 
     Raises:
         ValueError: If it cannot be converted, or no recipe works.
     """
-    folder, settings = order.folder, order.settings
-    calibration = save(folder / "calibration.npz", order.calibration)
-    converted = order.worker(
+    folder, settings = job.folder, job.settings
+    calibration = save(folder / "calibration.npz", job.calibration)
+    found = job.worker(
         Convert(
-            model=order.model,
+            model=job.model,
             folder=folder,
             samples=calibration,
             float_layers=settings.float_layers,
@@ -121,24 +88,23 @@ def make(order: Order) -> Production:
             quantize=settings.quantize,
             answer={
                 name: save(folder / f"{name}.npz", samples.x)
-                for name, samples in order.samples.items()
+                for name, samples in job.samples.items()
             },
-            optional=order.spec.optional,
-            reference=order.reference,
+            optional=job.spec.optional,
+            reference=job.reference,
         )
     )
-    made = Production(
-        order, converted.files, {}, converted.answers, calibration
-    )
+    converted = ConvertedModel(job, found.files, {}, found.answers, calibration)
     for form in settings.written:
         recipes = form.recipes[settings.quantize]
-        made = make_apart(made, form, [r for r in recipes if form.apart(r)])
-    return made
+        apart = [each for each in recipes if not form.needs_model(each)]
+        converted = quantize_apart(converted, form, apart)
+    return converted
 
 
-def make_apart(
-    production: Production, form: Format, recipes: list[str]
-) -> Production:
+def quantize_apart(
+    converted: ConvertedModel, form: Format, recipes: list[str]
+) -> ConvertedModel:
     """Makes smaller files of a float file, each in a process of its own.
 
     Where there is a choice, a recipe that is refused or crashes is left out.
@@ -146,42 +112,42 @@ def make_apart(
     Raises:
         ValueError: If none is left.
     """
-    order = production.order
-    files, refused = list(production.files), dict(production.refused)
+    job = converted.job
+    files, refused = list(converted.files), dict(converted.refused)
     for recipe in recipes:
         try:
-            files.append(order.worker(_request(production, form, recipe)))
+            files.append(job.worker(_request(converted, form, recipe)))
         except ValueError as error:
-            if len(files) == len(production.files) and recipe == recipes[-1]:
+            if len(files) == len(converted.files) and recipe == recipes[-1]:
                 raise
             refused[recipe] = str(error).splitlines()[0]
-            order.report(f"left out: {recipe}: {refused[recipe]}")
-    return Production(
-        order, tuple(files), refused, production.answers,
-        production.calibration,
+            job.report(f"left out: {recipe}: {refused[recipe]}")
+    return ConvertedModel(
+        job, tuple(files), refused, converted.answers,
+        converted.calibration,
     )  # fmt: skip
 
 
-def _request(production: Production, form: Format, recipe: str) -> Quantize:
-    order = production.order
+def _request(converted: ConvertedModel, form: Format, recipe: str) -> Quantize:
+    job = converted.job
     return Quantize(
-        model=order.model,
-        folder=order.folder,
-        samples=production.calibration,
-        float_layers=order.settings.float_layers,
-        source=production.float_of(form),
+        model=job.model,
+        folder=job.folder,
+        samples=converted.calibration,
+        float_layers=job.settings.float_layers,
+        source=converted.float_of(form),
         recipe=recipe,
-        labelled=_labelled(order) if recipe in form.labelled else None,
+        labelled=_labelled(job) if recipe in form.needs_labels else None,
     )
 
 
-def _labelled(order: Order) -> LabelledFiles:
-    samples, folder = order.samples[CHOICE], order.folder
+def _labelled(job: ExportJob) -> LabelledFiles:
+    samples, folder = job.samples[CHOICE], job.folder
     return LabelledFiles(
         x=save(folder / "labelled_x.npz", samples.x),
         labels=save(folder / "labelled_labels.npz", samples.labels),
         weights=save(folder / "labelled_weights.npz", samples.weights),
-        spec=order.spec.to_dict(),
+        spec=job.spec.to_dict(),
         # Half of it, since the test samples are others.
-        limit=order.settings.max_drop / 2,
+        limit=job.settings.max_drop / 2,
     )

@@ -60,7 +60,7 @@ class Settings:
         """Whether something is chosen by its metrics, on labelled samples."""
         return any(
             len(each.recipes[self.quantize]) > 1
-            or each.labelled & set(each.recipes[self.quantize])
+            or each.needs_labels & set(each.recipes[self.quantize])
             for each in self.written
         )
 
@@ -83,7 +83,7 @@ class Settings:
             if each.name not in able:
                 raise ValueError(
                     f"`formats` must be {' or '.join(able)} for `quantize` "
-                    f"{self.quantize}, which no runtime of {each.name} has. "
+                    f"{self.quantize}, which {each.runtime} does not have. "
                     f"Received: {list(self.formats)}"
                 )
 

@@ -12,8 +12,9 @@ from mmkeras.export.bundle.card import Card
 from mmkeras.export.bundle.card_table import card_table, check_card
 from mmkeras.export.bundle.device_profiles import Profile
 from mmkeras.export.choice import Choice, choose
-from mmkeras.export.production import CHOICE, TEST, Order, make
-from mmkeras.export.settings import Settings
+from mmkeras.export.converted_model import convert_model
+from mmkeras.export.export_job import CHOICE, TEST, ExportJob
+from mmkeras.export.export_settings import Settings
 from mmkeras.export.verdict import shipped_files, verify
 from mmkeras.export.verification.sampling import Samples, calibration, take
 from mmkeras.export.worker.process import run_child
@@ -86,7 +87,7 @@ def export(
     if any(each.has_runner for each in settings.written):
         bundle.code(spec)  # a kind without a file for the device ends it here
     with bundle.staging(out) as folder:
-        order = Order(
+        job = ExportJob(
             model=Path(model).absolute(),
             spec=spec,
             settings=settings,
@@ -99,7 +100,7 @@ def export(
             reference=reference and Path(reference).absolute(),
         )
         with artefact.writing(out, "the bundle"):
-            choice = choose(make(order))
+            choice = choose(convert_model(job))
             card = verify(choice)
         report(card_table(card))
         _write(folder / "bundle", data, choice, card, out)
@@ -124,8 +125,8 @@ def _write(
     folder: Path, data: Any, choice: Choice, card: Card, out: Path
 ) -> None:
     """Puts the bundle together; one that lost too much gets no manifest."""
-    order, shipped = choice.production.order, shipped_files(choice)
-    spec, settings = order.spec, order.settings
+    job, shipped = choice.converted.job, shipped_files(choice)
+    spec, settings = job.spec, job.settings
     with artefact.writing(out, "the bundle"):
         folder.mkdir()
         paths = {file.format: file.path for file in shipped}

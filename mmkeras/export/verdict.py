@@ -19,8 +19,9 @@ from mmkeras.export.choice import Choice
 from mmkeras.export.conversion.operators import count_operators
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.stepping import StreamFigures, compare_streams
+from mmkeras.export.converted_model import ConvertedModel
+from mmkeras.export.export_job import TEST, ExportJob
 from mmkeras.export.formats import FORMATS
-from mmkeras.export.production import TEST, Order, Production
 from mmkeras.export.recipes.layer_errors import worth_floating
 from mmkeras.export.verification.comparison import FLOAT_TOLERANCE
 from mmkeras.export.verification.failures import (
@@ -28,7 +29,7 @@ from mmkeras.export.verification.failures import (
     failures,
     float_departures,
 )
-from mmkeras.export.verification.measurement import Measured
+from mmkeras.export.verification.file_measurement import Measured
 from mmkeras.export.verification.sampling import scenarios
 from mmkeras.export.worker.messages import (
     FindDeparture,
@@ -40,9 +41,9 @@ from mmkeras.export.worker.messages import (
 
 def verify(choice: Choice) -> Card:
     """Returns the card: what was measured, and what is wrong."""
-    made = choice.production
-    order, settings = made.order, made.order.settings
-    order.report("step: verifying on the test split")
+    made = choice.converted
+    job, settings = made.job, made.job.settings
+    job.report("step: verifying on the test split")
     shipped = shipped_files(choice)
     floats = [made.float_of(form) for form in settings.written]
     files = tuple({file.name: file for file in (*floats, *shipped)}.values())
@@ -51,12 +52,12 @@ def verify(choice: Choice) -> Card:
         measured,
         settings.max_drop,
         SampleCounts(
-            order.samples[TEST].size,
-            order.test_split,
-            len(next(iter(order.calibration.values()))),
+            job.samples[TEST].size,
+            job.test_split,
+            len(next(iter(job.calibration.values()))),
         ),
-        order.spec.name,
-        order.spec.sha256,
+        job.spec.name,
+        job.spec.sha256,
         settings.quantize,
         machine=f"{platform.system()} {platform.machine()}",
         recipes=choice.candidates,
@@ -67,7 +68,7 @@ def verify(choice: Choice) -> Card:
         *_stream_failures(card.streams),
         *_departures(made, measured),
         *failures(measured, [file.name for file in files], settings.max_drop),
-        *_misfits(order, shipped),
+        *_misfits(job, shipped),
     ]
     target = settings.profile.name if settings.profile else None
     return dataclasses.replace(card, failures=tuple(wrong), target=target)
@@ -75,7 +76,7 @@ def verify(choice: Choice) -> Card:
 
 def shipped_files(choice: Choice) -> tuple[ProducedFile, ...]:
     """Returns the files under the name of what was asked for."""
-    quantize = choice.production.order.settings.quantize
+    quantize = choice.converted.job.settings.quantize
     return tuple(
         file if file.is_float else dataclasses.replace(file, recipe=quantize)
         for file in choice.files
@@ -102,13 +103,13 @@ def _with_tflite(
     card: Card, choice: Choice, shipped: tuple[ProducedFile, ...]
 ) -> Card:
     """Adds what only a TFLite file tells: operators, streams, layers."""
-    made = choice.production
+    made = choice.converted
     for chosen, file in zip(choice.files, shipped, strict=True):
         form = FORMATS[file.format]
-        if not form.tells_layers:
+        if not form.inspectable:
             continue
         source = made.float_of(form)
-        x = made.order.samples[TEST].x
+        x = made.job.samples[TEST].x
         towers = source.notes.streams
         card = dataclasses.replace(
             card,
@@ -116,7 +117,7 @@ def _with_tflite(
             streams=_streams(source, file, x),
             not_streamed={k: why for k, why in towers.items() if why},
         )
-        if form.apart(chosen.recipe):
+        if not (chosen.is_float or form.needs_model(chosen.recipe)):
             card = _with_layers(card, made, source, chosen)
     return card
 
@@ -148,21 +149,21 @@ def _stream_failures(streams: Mapping[str, StreamFigures]) -> list[str]:
 
 
 def _with_layers(
-    card: Card, made: Production, source: ProducedFile, chosen: ProducedFile
+    card: Card, made: ConvertedModel, source: ProducedFile, chosen: ProducedFile
 ) -> Card:
     """Adds the error of each layer; an advice that fails stops nothing."""
-    order, kept = made.order, chosen.notes.float_layers
+    job, kept = made.job, chosen.notes.float_layers
     card = dataclasses.replace(card, recipe=chosen.recipe, float_layers=kept)
     request = MeasureLayers(
-        model=order.model,
-        folder=order.folder,
+        model=job.model,
+        folder=job.folder,
         samples=made.calibration,
-        float_layers=order.settings.float_layers,
+        float_layers=job.settings.float_layers,
         source=source,
         file=chosen,
     )
     try:
-        errors = order.worker(request)
+        errors = job.worker(request)
     except ValueError as error:
         failed = Advice(failed=str(error).splitlines()[0])
         return dataclasses.replace(card, advice=failed)
@@ -209,31 +210,31 @@ def advise(
     return Advice(found, round(gain, 1))
 
 
-def _departures(made: Production, measured: Measured) -> list[str]:
+def _departures(made: ConvertedModel, measured: Measured) -> list[str]:
     """Returns a sentence on the first float file that departs from Keras."""
-    order = made.order
+    job = made.job
     for found in float_departures(measured)[:1]:
-        x = dict(scenarios(order.samples[TEST].x, order.spec.optional))
+        x = dict(scenarios(job.samples[TEST].x, job.spec.optional))
         rows = slice(found.sample, found.sample + 1)
         one = {name: a[rows] for name, a in x[found.scenario].items()}
-        layer = order.worker(
+        layer = job.worker(
             FindDeparture(
-                model=order.model,
-                folder=order.folder,
+                model=job.model,
+                folder=job.folder,
                 samples=made.calibration,
                 file=next(f for f in made.files if f.name == found.file),
-                x=save(order.folder / "departing.npz", one),
+                x=save(job.folder / "departing.npz", one),
             )
         )
         return [departure_sentence(found, layer.layer, layer.type, layer.gap)]
     return []
 
 
-def _misfits(order: Order, shipped: tuple[ProducedFile, ...]) -> list[str]:
-    profile = order.settings.profile
+def _misfits(job: ExportJob, shipped: tuple[ProducedFile, ...]) -> list[str]:
+    profile = job.settings.profile
     return [
         sentence
         for file in shipped
-        if profile is not None and FORMATS[file.format].tells_layers
+        if profile is not None and FORMATS[file.format].inspectable
         for sentence in misfits(file.path, profile)
     ]

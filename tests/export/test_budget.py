@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmkeras import artefact
-from mmkeras.export.budget import (
+from mmkeras.studies.shrink import (
     Budget,
     Candidate,
     OutOfReach,

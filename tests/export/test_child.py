@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from export.export_toys import toy_inputs, toy_run, write_run
 
-from mmkeras.export import FORMATS, Ingredients, ProducedFile, open_file
+from mmkeras.export import FORMATS, ConversionContext, ProducedFile, open_file
 from mmkeras.export.worker import child, messages
 
 
@@ -23,7 +23,7 @@ def small_model():
 def convert_small(name, folder, recipes, said=None):
     """The float file of the small model, and smaller ones."""
     announce = (lambda words: None) if said is None else said.append
-    made = Ingredients(folder, small_model(), announce=announce)
+    made = ConversionContext(folder, small_model(), announce=announce)
     source = FORMATS[name].convert(made)
     smaller = [FORMATS[name].quantize(source, each, made) for each in recipes]
     return [source, *smaller]
@@ -115,7 +115,7 @@ def test_the_parent_starts_without_keras():
 
 def test_the_layer_that_departs_is_looked_for(tmp_path):
     model = small_model()
-    file = FORMATS["tflite"].convert(Ingredients(tmp_path, model))
+    file = FORMATS["tflite"].convert(ConversionContext(tmp_path, model))
     x = np.random.default_rng(0).normal(size=(1, 32)).astype("float32")
     x = messages.save(tmp_path / "x.npz", {"x": x})
     expected = [(None, ""), ("wide", "Dense")]

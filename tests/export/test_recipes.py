@@ -11,11 +11,11 @@ from mmkeras.export import (
     FORMATS,
     SILENCE_DB,
     Candidate,
-    Ingredients,
+    ConversionContext,
+    ConvertedModel,
+    ExportJob,
     Labelled,
-    Order,
     ProducedFile,
-    Production,
     Samples,
     Settings,
     best_of,
@@ -28,12 +28,12 @@ from mmkeras.export import (
     layer_errors,
     layer_path,
     loop_of,
-    make_apart,
     narrow_convolutions,
     noise_ratio,
     open_file,
     operators,
     own_errors,
+    quantize_apart,
     quantize_full,
     quantize_mixed,
     quantize_tflite,
@@ -274,7 +274,9 @@ def test_a_loop_is_refused_by_full_int8_before_it_crashes(tmp_path):
     file = ProducedFile("tflite", "float32", source, Notes(layers=names))
     message = "layer `loop`, which loops over its steps. Instead: `unroll=True`"
     with pytest.raises(ValueError, match=message):
-        FORMATS["tflite"].quantize(file, "int8-full", Ingredients(tmp_path))
+        FORMATS["tflite"].quantize(
+            file, "int8-full", ConversionContext(tmp_path)
+        )
 
     # The other recipe takes it, and its errors can be read.
     x, target = mixed_inputs(8), tmp_path / "heavy.tflite"
@@ -321,14 +323,14 @@ def hostile_spec():
 
 
 @pytest.fixture
-def production(hostile, tmp_path):
+def first_step(hostile, tmp_path):
     """What the first step makes of the hostile model."""
     model, source, x, labels = hostile
     names = {scope: layer_path(model, scope) for _, scope in operators(source)}
     weights = {"label": np.ones(300, "float32")}
     outputs = model.predict(x, verbose=0)
     answers = messages.save(tmp_path / "answers.npz", outputs)
-    order = Order(
+    job = ExportJob(
         model=tmp_path / "run",
         spec=hostile_spec(),
         settings=Settings(max_drop=0.04),
@@ -339,8 +341,8 @@ def production(hostile, tmp_path):
         worker=lambda request: tasks.TASKS[type(request)](request),
         report=lambda line: None,
     )
-    return Production(
-        order,
+    return ConvertedModel(
+        job,
         (ProducedFile("tflite", "float32", source, Notes(layers=names)),),
         {},
         {"choice": messages.Answers({"all": answers})},
@@ -357,30 +359,30 @@ def failing(*bad):
     return worker
 
 
-def with_worker(production, worker, report=str):
-    order = dataclasses.replace(production.order, worker=worker, report=report)
-    return dataclasses.replace(production, order=order)
+def with_worker(first_step, worker, report=str):
+    job = dataclasses.replace(first_step.job, worker=worker, report=report)
+    return dataclasses.replace(first_step, job=job)
 
 
-def test_a_recipe_that_fails_is_left_out_if_another_does_not(production):
+def test_a_recipe_that_fails_is_left_out_if_another_does_not(first_step):
     said, form = [], FORMATS["tflite"]
     both = ["int8-heavy", "int8-full"]
-    one = with_worker(production, failing("int8-full"), said.append)
-    made = make_apart(one, form, both)
+    one = with_worker(first_step, failing("int8-full"), said.append)
+    made = quantize_apart(one, form, both)
     assert made.refused == {"int8-full": "It crashed."}
     assert [file.recipe for file in made.files] == ["float32", "int8-heavy"]
     assert said == ["left out: int8-full: It crashed."]
-    none = with_worker(production, failing(*both))
+    none = with_worker(first_step, failing(*both))
     with pytest.raises(ValueError, match="It crashed"):
-        make_apart(none, form, both)
+        quantize_apart(none, form, both)
     with pytest.raises(ValueError, match="It crashed"):
-        make_apart(none, form, ["int8-full"])
+        quantize_apart(none, form, ["int8-full"])
 
 
-def test_steps_follow_each_other(production, capsys):
+def test_steps_follow_each_other(first_step, capsys):
     """Neither recipe keeps the metric, so that the hostile layers are kept."""
     form = FORMATS["tflite"]
-    made = make_apart(production, form, ["int8-heavy", "int8-full"])
+    made = quantize_apart(first_step, form, ["int8-heavy", "int8-full"])
     chosen = choose(made)
     assert capsys.readouterr().out.count("step: ") == 3
     assert list(chosen.candidates) == ["int8-heavy", "int8-full", "mixed"]
@@ -392,14 +394,14 @@ def test_steps_follow_each_other(production, capsys):
     assert set(file.notes.float_layers) == {"wild", "calm_2"}
 
 
-def test_the_error_of_each_layer_is_told_by_its_name(production):
+def test_the_error_of_each_layer_is_told_by_its_name(first_step):
     form = FORMATS["tflite"]
-    made = make_apart(production, form, ["int8-heavy"])
+    made = quantize_apart(first_step, form, ["int8-heavy"])
     source = made.float_of(form)
     errors = tasks.measure_layers(
         messages.MeasureLayers(
-            model=made.order.model,
-            folder=made.order.folder,
+            model=made.job.model,
+            folder=made.job.folder,
             samples=made.calibration,
             source=source,
             file=made.of(form, "int8-heavy"),

@@ -10,7 +10,7 @@ from typing import Any
 import pydantic
 
 from mmkeras.export.conversion.stepping import StreamFigures
-from mmkeras.export.verification.measurement import (
+from mmkeras.export.verification.file_measurement import (
     Comparison,
     FileFigures,
     Measured,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras.export.bundle.card import Candidate, Card
-from mmkeras.export.verification.measurement import Comparison, Measurement
+from mmkeras.export.verification.file_measurement import Comparison, Measurement
 
 LABEL, CELL = 38, 18
 

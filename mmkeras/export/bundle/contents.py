@@ -9,6 +9,7 @@ from typing import Any
 from mmkeras import artefact
 from mmkeras.export.bundle.device_code import RUNNER, code, describe, roles
 from mmkeras.export.conversion.runtimes import SIGNATURE
+from mmkeras.export.formats import FORMATS
 from mmkeras.spec import DataSpec
 
 CARD, LABELS = "card.json", "labels.json"
@@ -52,8 +53,8 @@ def fill(
     card: dict,
 ) -> None:
     """Writes every file of the bundle but its manifest into `folder`."""
-    sources = {f"model.{name}": path for name, path in shipped.items()}
-    if "tflite" in shipped:
+    sources = {_model_file(name): path for name, path in shipped.items()}
+    if any(FORMATS[name].has_runner for name in shipped):
         sources |= code(spec)
     values = {}
     for name, kind in {**spec.modalities, **spec.targets}.items():
@@ -76,11 +77,12 @@ def seal(
     streams: Mapping[str, Mapping] | None = None,
 ) -> dict:
     """Writes the manifest, which makes the folder a bundle."""
-    first = "tflite" if "tflite" in formats else "onnx"
+    has_code = [name for name in formats if FORMATS[name].has_runner]
+    first = (has_code or list(formats))[0]
     files = sorted(p.name for p in folder.iterdir())
     inputs, outputs = [
         {
-            name: describe(role, name, kind, folder, first == "tflite")
+            name: describe(role, name, kind, folder, bool(has_code))
             for name, kind in sorted(kinds.items())
         }
         for role, kinds in roles(spec)
@@ -92,7 +94,7 @@ def seal(
         name=spec.name,
         spec_sha256=spec.sha256,
         model={
-            "file": f"model.{first}",
+            "file": _model_file(first),
             "format": first,
             "quantize": quantize,
             "signature": SIGNATURE,
@@ -105,6 +107,10 @@ def seal(
         present=list(spec.optional),
         outputs=outputs,
     )
+
+
+def _model_file(name: str) -> str:
+    return f"model{FORMATS[name].suffix}"
 
 
 def put(folder: Path, out: Path) -> None:
@@ -131,8 +137,9 @@ def labels(spec: DataSpec) -> dict[str, list[str]]:
 
 def next_command(manifest: dict, out: Path) -> str:
     """Returns a command line that answers for one sample."""
-    if manifest["model"]["format"] != "tflite":
-        return f"open {out / manifest['model']['file']} in an ONNX runtime"
+    form = FORMATS[manifest["model"]["format"]]
+    if not form.has_runner:
+        return f"open {out / manifest['model']['file']} in {form.runtime}"
     options = [
         f"--{name} {entry['example']}"
         for name, entry in manifest["inputs"].items()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import Runtime, Tracer
-from mmkeras.export.recipes.ingredients import Ingredients
+from mmkeras.export.recipes.context import ConversionContext
 
 
 class Format:
@@ -19,56 +19,61 @@ class Format:
     Attributes:
         name: What users call it.
         suffix: How the names of its files end.
+        runtime: What opens its files, in words.
         made_of: Name of the format that it is made of, if any.
         target: Device profile that its file has to fit if none is asked for.
         recipes: What `quantize` may ask for, and the recipes of the files to
             choose from then; none for the float file alone.
         fallback: Recipe to try, by what was asked for, where none of those
             keeps the metrics.
-        labelled: Recipes that need labelled samples.
+        needs_labels: Recipes that need labelled samples.
         has_runner: Whether `run.py` answers by its files.
-        tells_layers: Whether operators, layers and streams can be read off
+        inspectable: Whether operators, layers and streams can be read off
             its files.
         batch: Samples that a float file takes at a time.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str] = ""
+    runtime: ClassVar[str] = ""
     made_of: ClassVar[str | None] = None
     target: ClassVar[str | None] = None
     recipes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     fallback: ClassVar[Mapping[str, str]] = {}
-    labelled: ClassVar[frozenset[str]] = frozenset()
+    needs_labels: ClassVar[frozenset[str]] = frozenset()
     has_runner: ClassVar[bool] = False
-    tells_layers: ClassVar[bool] = False
+    inspectable: ClassVar[bool] = False
     batch: ClassVar[int] = 1
 
-    def convert(self, ingredients: Ingredients) -> ProducedFile:
+    def convert(self, context: ConversionContext) -> ProducedFile:
         """Writes the float file of a model."""
         raise NotImplementedError
 
     def quantize(
-        self, source: ProducedFile, recipe: str, ingredients: Ingredients
+        self, source: ProducedFile, recipe: str, context: ConversionContext
     ) -> ProducedFile:
         """Writes a smaller file.
 
         Args:
             source: The float file.
             recipe: One of `recipes`.
-            ingredients: With the model, unless the recipe is `apart`.
+            context: With the model, where the recipe needs it.
         """
         raise NotImplementedError
 
-    def apart(self, recipe: str) -> bool:
-        """Whether a recipe asks for no more than the float file.
+    def needs_model(self, recipe: str) -> bool:
+        """Whether a recipe needs the Keras model, not the float file alone.
 
-        It then has a process of its own, since quantizers crash.
+        One that does not has a process of its own, since quantizers crash.
         """
-        return False
+        return True
 
     def open(self, path: str | Path) -> Runtime:
         """Opens a file on one thread; returns what answers."""
         raise NotImplementedError
+
+    def check(self, path: str | Path) -> None:
+        """Raises ValueError if a stranger's file reaches for other files."""
 
     def trace(self, path: str | Path) -> Tracer:
         """Opens a file; returns what shows every intermediate result."""

@@ -12,9 +12,9 @@ from mmkeras.export.conversion.produced_file import (
 from mmkeras.export.conversion.runtimes import Runtime, Tracer
 from mmkeras.export.conversion.tflite_runtime import open_tflite, trace_tflite
 from mmkeras.export.formats.format import Format
+from mmkeras.export.recipes.context import ConversionContext
 from mmkeras.export.recipes.full_int8 import full_int8
 from mmkeras.export.recipes.heavy_int8 import HeavyInt8
-from mmkeras.export.recipes.ingredients import Ingredients
 from mmkeras.export.recipes.learned_ranges import plain, save_ranges
 from mmkeras.export.recipes.mixed_precision import mixed_precision
 
@@ -33,7 +33,7 @@ RECIPES = {
 class TFLite(Format):
     """Files with a static batch of 1, a named signature, and streams."""
 
-    name, suffix = "tflite", ".tflite"
+    name, suffix, runtime = "tflite", ".tflite", "LiteRT"
     recipes = {
         "none": (),
         **{name: (name,) for name in CONVERTED},
@@ -41,44 +41,44 @@ class TFLite(Format):
         **{name: (name,) for name in RECIPES},
     }
     fallback = {"int8": "mixed"}
-    labelled = frozenset({"mixed"})
-    has_runner = tells_layers = True
+    needs_labels = frozenset({"mixed"})
+    has_runner = inspectable = True
 
-    def convert(self, ingredients: Ingredients) -> ProducedFile:
+    def convert(self, context: ConversionContext) -> ProducedFile:
         """Writes the float file, with a signature for each stream."""
         from mmkeras.export.conversion.streaming import streamed_towers
 
-        ingredients.announce(f"converting to tflite, {FLOAT}")
-        path = ingredients.folder / f"{FLOAT}{self.suffix}"
-        model, aware = plain(ingredients.model)
+        context.announce(f"converting to tflite, {FLOAT}")
+        path = context.folder / f"{FLOAT}{self.suffix}"
+        model, aware = plain(context.model)
         streams = streamed_towers(model)
         self._convert(model, path, "none", streams)
         scopes = sorted({scope for _, scope in operators(path)})
         layers = {scope: layer_path(model, scope) for scope in scopes}
         notes = Notes(layers=layers, streams=streams)
         if aware is not None:
-            learned = ingredients.folder / "learned_ranges.npz"
+            learned = context.folder / "learned_ranges.npz"
             save_ranges(aware, path, learned)
             notes = dataclasses.replace(notes, learned=learned)
         return ProducedFile(self.name, FLOAT, path, notes)
 
     def quantize(
-        self, source: ProducedFile, recipe: str, ingredients: Ingredients
+        self, source: ProducedFile, recipe: str, context: ConversionContext
     ) -> ProducedFile:
         """Writes a smaller file, of the model or of the float file."""
-        ingredients.announce(f"converting to tflite, {recipe}")
-        path = ingredients.folder / f"{recipe}{self.suffix}"
+        context.announce(f"converting to tflite, {recipe}")
+        path = context.folder / f"{recipe}{self.suffix}"
         notes = source.notes
         if recipe in CONVERTED:
-            model, _ = plain(ingredients.model)
+            model, _ = plain(context.model)
             self._convert(model, path, recipe, notes.streams)
         else:
-            floats = RECIPES[recipe](source, path, ingredients)
+            floats = RECIPES[recipe](source, path, context)
             notes = dataclasses.replace(notes, float_layers=floats)
         return ProducedFile(self.name, recipe, path, notes)
 
-    def apart(self, recipe: str) -> bool:
-        return recipe in RECIPES
+    def needs_model(self, recipe: str) -> bool:
+        return recipe not in RECIPES
 
     def open(self, path: str | Path) -> Runtime:
         return open_tflite(path)

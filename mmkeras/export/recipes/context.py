@@ -34,7 +34,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Ingredients:
+class ConversionContext:
     """What files are made with.
 
     Args:

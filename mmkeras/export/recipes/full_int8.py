@@ -11,11 +11,11 @@ from mmkeras import artefact
 from mmkeras.export.conversion.operators import operators
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import SIGNATURE
-from mmkeras.export.recipes.ingredients import FLOAT_SCOPES, Ingredients
+from mmkeras.export.recipes.context import FLOAT_SCOPES, ConversionContext
 
 
 def full_int8(
-    source: ProducedFile, target: Path, ingredients: Ingredients
+    source: ProducedFile, target: Path, context: ConversionContext
 ) -> tuple[str, ...]:
     """Writes `target`; no layer has to stay float for the metrics.
 
@@ -25,9 +25,7 @@ def full_int8(
     loop = loop_of(source.path)
     if loop:
         refuse_loop(source.notes.layers.get(loop, loop))
-    quantize_full(
-        source.path, target, ingredients.samples, ingredients.float_scopes
-    )
+    quantize_full(source.path, target, context.samples, context.float_scopes)
     return ()
 
 

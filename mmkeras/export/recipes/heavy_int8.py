@@ -12,7 +12,7 @@ from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import SIGNATURE
 from mmkeras.export.conversion.signatures import repair
 from mmkeras.export.conversion.stepping import calibration_rows
-from mmkeras.export.recipes.ingredients import FLOAT_SCOPES, Ingredients
+from mmkeras.export.recipes.context import FLOAT_SCOPES, ConversionContext
 from mmkeras.export.recipes.learned_ranges import Ranges, load_ranges
 
 # Their time and their weights are nearly all of a model's. What stays float
@@ -41,17 +41,17 @@ class HeavyInt8:
     weight_bits: int = 8
 
     def __call__(
-        self, source: ProducedFile, target: Path, ingredients: Ingredients
+        self, source: ProducedFile, target: Path, context: ConversionContext
     ) -> tuple[str, ...]:
         """Writes `target`; no layer has to stay float for the metrics."""
-        samples = ingredients.samples
+        samples = context.samples
         # What training has learned goes before what the samples reach.
         learned = load_ranges(source.notes.learned)
         quantize_tflite(
             source.path,
             target,
             samples,
-            ingredients.float_scopes,
+            context.float_scopes,
             self.bits,
             self.weight_bits,
             ranges={**find_ranges(source.path, samples), **learned},

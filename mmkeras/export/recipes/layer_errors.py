@@ -10,8 +10,8 @@ import numpy as np
 from mmkeras.export.conversion.operators import operators
 from mmkeras.export.conversion.runtimes import run_all, trace_all
 from mmkeras.export.conversion.tflite_runtime import open_tflite, trace_tflite
+from mmkeras.export.recipes.context import FLOAT_SCOPES
 from mmkeras.export.recipes.heavy_int8 import HEAVY, quantize_tflite
-from mmkeras.export.recipes.ingredients import FLOAT_SCOPES
 from mmkeras.export.recipes.learned_ranges import Ranges
 
 # Below this the error is that of float32 itself.

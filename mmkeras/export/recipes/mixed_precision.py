@@ -7,25 +7,25 @@ from mmkeras.export.conversion.operators import narrow_convolutions
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import run_all
 from mmkeras.export.conversion.tflite_runtime import open_tflite
-from mmkeras.export.recipes.heavy_int8 import find_ranges, quantize_tflite
-from mmkeras.export.recipes.ingredients import (
+from mmkeras.export.recipes.context import (
     FLOAT_SCOPES,
     Arrays,
-    Ingredients,
+    ConversionContext,
     Labelled,
 )
+from mmkeras.export.recipes.heavy_int8 import find_ranges, quantize_tflite
 from mmkeras.export.recipes.layer_errors import fewest_floats, own_errors
 
 
 def mixed_precision(
-    source: ProducedFile, target: Path, ingredients: Ingredients
+    source: ProducedFile, target: Path, context: ConversionContext
 ) -> tuple[str, ...]:
     """Writes `target`; returns the layers that stayed float for the metrics.
 
     Raises:
         ValueError: If there are no labelled samples to choose them on.
     """
-    if ingredients.labelled is None:
+    if context.labelled is None:
         raise ValueError(
             "`labelled` must hold samples that mixed precision is chosen on. "
             "Received: None"
@@ -33,9 +33,9 @@ def mixed_precision(
     floats = quantize_mixed(
         source.path,
         target,
-        ingredients.samples,
-        ingredients.labelled,
-        ingredients.float_scopes,
+        context.samples,
+        context.labelled,
+        context.float_scopes,
         narrow_convolutions(source.path),
     )
     layers = source.notes.layers

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.export.recipes.ingredients import FLOAT_SCOPES
+from mmkeras.export.recipes.context import FLOAT_SCOPES
 
 
 def to_int8(

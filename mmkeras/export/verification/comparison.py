@@ -10,7 +10,7 @@ from mmkeras import metrics
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import latencies_ms, run_all
 from mmkeras.export.formats import FORMATS, open_file
-from mmkeras.export.verification.measurement import (
+from mmkeras.export.verification.file_measurement import (
     Comparison,
     FileFigures,
     Measured,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from mmkeras.export.verification.comparison import FLOAT_TOLERANCE
-from mmkeras.export.verification.measurement import Comparison, Measured
+from mmkeras.export.verification.file_measurement import Comparison, Measured
 
 
 def failures(

@@ -11,7 +11,7 @@ import resource
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +20,7 @@ import numpy as np
 from mmkeras import processes
 from mmkeras.arguments import check_number
 from mmkeras.export.conversion.runtimes import Arrays, Runtime
-from mmkeras.export.formats import open_file
+from mmkeras.export.formats import format_of, open_file
 
 MAX_MEMORY_BYTES = 8_000_000_000
 MAX_ANSWER_BYTES = 1_000_000_000
@@ -98,7 +98,7 @@ class Isolated:
 
 def _start() -> subprocess.Popen:
     return processes.start(
-        "mmkeras.export.isolated",
+        "mmkeras.export.worker.isolated",
         # A stranger's file is run here: nothing of the user is needed.
         modules=(),
         stdin=subprocess.PIPE,
@@ -128,35 +128,6 @@ def read(file: BinaryIO) -> Arrays:
         return dict(arrays)
 
 
-def refuse_other_files(path: str | Path) -> None:
-    """Raises ValueError if an ONNX file keeps tensors in other files.
-
-    Their names may lead anywhere, and a hard link looks like a file of its
-    own.
-    """
-    import onnx
-
-    model = onnx.load(str(path), load_external_data=False)
-    for tensor in _tensors(model):
-        if tensor.external_data or tensor.data_location:
-            raise ValueError(
-                f"the tensor {tensor.name!r} in another file. Its data must "
-                "be in the file itself"
-            )
-
-
-def _tensors(message: Any) -> Iterator[Any]:
-    """Yields every tensor of a protobuf message, at any depth."""
-    if message.DESCRIPTOR.name == "TensorProto":
-        yield message
-        return
-    for field, value in message.ListFields():
-        if field.type == field.TYPE_MESSAGE:
-            many = [value] if hasattr(value, "DESCRIPTOR") else value
-            for each in many:
-                yield from _tensors(each)
-
-
 def main() -> None:
     """Answers requests until the parent closes standard input."""
     answers = processes.take_stdout()
@@ -172,8 +143,7 @@ def main() -> None:
         try:
             if opened[0] != path:
                 opened = ("", None)
-                if path.endswith(".onnx"):
-                    refuse_other_files(path)
+                format_of(path).check(path)
                 opened = (path, open_file(path))
             answer = opened[1](inputs) if inputs else {}
         # Every runtime has errors of its own.

@@ -2,7 +2,7 @@
 
 import functools
 
-from mmkeras.export.recipes.ingredients import Labelled
+from mmkeras.export.recipes.context import Labelled
 from mmkeras.export.verification.drops import largest_drop
 from mmkeras.export.worker.messages import LabelledFiles, load
 from mmkeras.spec import DataSpec

@@ -7,7 +7,7 @@ import numpy as np
 from mmkeras.export.conversion.operators import narrow_convolutions
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.formats import FORMATS
-from mmkeras.export.recipes.ingredients import Ingredients
+from mmkeras.export.recipes.context import ConversionContext
 from mmkeras.export.verification.sampling import scenarios
 from mmkeras.export.worker.labelled import read_labelled
 from mmkeras.export.worker.messages import (
@@ -42,25 +42,25 @@ def convert(request: Convert) -> Converted:
     check_finite(model, request.model)
     announce("running the model")
     answers = dict(answer(request, model))
-    ingredients = gather(request, model)
+    context = gather(request, model)
     files = tuple(
         file
         for name in request.formats
-        for file in _files(name, request.quantize, ingredients)
+        for file in _files(name, request.quantize, context)
     )
     return Converted(files, answers)
 
 
 def _files(
-    name: str, quantize: str, ingredients: Ingredients
+    name: str, quantize: str, context: ConversionContext
 ) -> Iterator[ProducedFile]:
     """Yields the float file of a format, and smaller ones, not made apart."""
     form = FORMATS[name]
-    source = form.convert(ingredients)
+    source = form.convert(context)
     yield source
     for recipe in form.recipes[quantize]:
-        if not form.apart(recipe):
-            yield form.quantize(source, recipe, ingredients)
+        if form.needs_model(recipe):
+            yield form.quantize(source, recipe, context)
 
 
 def quantize(request: Quantize) -> ProducedFile:
@@ -75,13 +75,13 @@ def measure_layers(request: MeasureLayers) -> LayerErrors:
     from mmkeras.export.recipes.layer_errors import layer_errors, own_errors
 
     announce("measuring the error of each layer")
-    ingredients, source = gather(request), request.source.path
-    few = {name: x[:FEW] for name, x in ingredients.samples.items()}
+    context, source = gather(request), request.source.path
+    few = {name: x[:FEW] for name, x in context.samples.items()}
     own = own_errors(
         source,
         few,
-        find_ranges(source, ingredients.samples),
-        ingredients.float_scopes,
+        find_ranges(source, context.samples),
+        context.float_scopes,
         narrow_convolutions(source),
         LAYERS_SEC,
     )
@@ -142,10 +142,10 @@ def answer(request: Convert, model) -> Iterator[tuple[str, Answers]]:
         yield name, Answers(**found)
 
 
-def gather(request: Request, model=None) -> Ingredients:
+def gather(request: Request, model=None) -> ConversionContext:
     """Returns what files are made with, read from the request's files."""
     labelled = getattr(request, "labelled", None)
-    return Ingredients(
+    return ConversionContext(
         folder=request.folder,
         model=model,
         samples=load(request.samples),

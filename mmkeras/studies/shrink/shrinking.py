@@ -22,7 +22,7 @@ from mmkeras.data import Data
 from mmkeras.export import (
     FORMATS,
     Card,
-    Ingredients,
+    ConversionContext,
     ProducedFile,
     Profile,
     bundle,
@@ -35,9 +35,9 @@ from mmkeras.export import (
     run_all,
     take,
 )
-from mmkeras.export import budget as budgets
 from mmkeras.model import SCALES, build_from_recipe, load_model, smaller
 from mmkeras.runs import open_data
+from mmkeras.studies.shrink import size_budget as budgets
 
 SEARCH_SAMPLES = 1000
 
@@ -234,11 +234,11 @@ class _Search:
         """
         folder, form = path.with_suffix(""), FORMATS["tflite"]
         folder.mkdir(exist_ok=True)
-        made = Ingredients(folder, load_model(path), self.ranges)
+        made = ConversionContext(folder, load_model(path), self.ranges)
         if path not in self.floats:
             self.floats[path] = form.convert(made)
         recipes = form.recipes[quantize]
-        if form.labelled & set(recipes):
+        if form.needs_labels & set(recipes):
             recipes = form.recipes["int8"]
         if not recipes:
             return self.floats[path]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmkeras import artefact
 from mmkeras.arguments import check_number
-from mmkeras.export.frontier import draw
+from mmkeras.studies.shrink.frontier_picture import draw
 
 # One step of pruning removes half of the multiply-adds that are left, or
 # less: from a smaller step a model recovers better.
