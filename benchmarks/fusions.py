@@ -35,9 +35,12 @@ import mmkeras
 from mmkeras.export import latencies_ms, open_file, quantize_tflite, to_tflite
 from mmkeras.fusion import FUSIONS
 from mmkeras.spec import read_toml
-from mmkeras.training.embeddings.frozen import fusion_model, speaking_model
+from mmkeras.training.embeddings.submodels import fusion_model, speaking_model
 from mmkeras.training.stages.datasets import OneModality, present_columns
-from mmkeras.training.stages.votes import VotesFromValidation, voting_layers
+from mmkeras.training.stages.modality_weights import (
+    VotesFromValidation,
+    voting_layers,
+)
 from mmkeras.training.trainable.single_towers import modalities, tower_model
 
 

@@ -84,7 +84,7 @@ def voice_encoder(duration_sec: float):
     from keras import layers, ops
 
     from mmkeras.towers.logmel import LogMel
-    from mmkeras.towers.sequence import MaskedMean
+    from mmkeras.towers.masked_layers import MaskedMean
 
     sound = keras.Input((round(duration_sec * SAMPLE_RATE_HZ),), name="sound")
     bands = LogMel(

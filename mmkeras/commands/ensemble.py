@@ -122,7 +122,7 @@ def _trainer(data, out, model, strategy, seed, verbose, restart):
 def _show(out, result):
     from mmkeras import artefact
     from mmkeras.spec import DataSpec
-    from mmkeras.studies.ensemble.board import table
+    from mmkeras.studies.ensemble.results import table
 
     manifest = artefact.read_manifest(out, "run", check_files=False)
     targets = DataSpec.from_dict(manifest["spec"]).targets

@@ -3,7 +3,7 @@
 import keras
 
 from mmkeras.compress.kernels import kernels
-from mmkeras.compress.pruning.holding import release
+from mmkeras.compress.pruning.constraints import release
 
 QAT = "mmkeras.compress.quantization.wrapping"
 

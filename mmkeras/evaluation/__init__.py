@@ -5,9 +5,9 @@ from mmkeras.evaluation.evaluate import (
     evaluate,
     write_evaluation,
 )
+from mmkeras.evaluation.modality_subsets import subsets, without
 from mmkeras.evaluation.predict import predict
 from mmkeras.evaluation.report import render_report
-from mmkeras.evaluation.subsets import subsets, without
 
 __all__ = [
     "class_rows",

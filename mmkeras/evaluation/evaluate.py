@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras.evaluation.modality_subsets import subsets, without
 from mmkeras.evaluation.predict import predict
-from mmkeras.evaluation.subsets import subsets, without
-from mmkeras.evaluation.worst import worst_samples
+from mmkeras.evaluation.worst_samples import worst_samples
 from mmkeras.metrics import (
     Decisions,
     confusion,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras.evaluation.sample_view import show_sample
-from mmkeras.evaluation.worst import gather
+from mmkeras.evaluation.worst_samples import gather
 from mmkeras.metrics import describe
 from mmkeras.reporting import charts as figures
 from mmkeras.reporting.pages import page_environment

@@ -23,8 +23,8 @@ from mmkeras.fusion import (
     multilinear,
     perceiver,
     self_attention,
-    simple,
 )
+from mmkeras.fusion import elementwise as simple
 from mmkeras.fusion.base import Fusion
 from mmkeras.options import Options, Part, Variants, options_of
 

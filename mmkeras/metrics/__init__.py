@@ -26,7 +26,7 @@ from mmkeras.metrics.classes import (
     per_step,
     single_label,
 )
-from mmkeras.metrics.errors import binary_cross_entropy, cross_entropy
+from mmkeras.metrics.descriptions import Description, describe
 from mmkeras.metrics.figures import (
     Figures,
     finite,
@@ -35,9 +35,8 @@ from mmkeras.metrics.figures import (
     means,
     of_sums,
 )
-from mmkeras.metrics.names import Description, describe
 from mmkeras.metrics.numbers import regression
-from mmkeras.metrics.ordered import ordered_classes
+from mmkeras.metrics.ordinal import ordered_classes
 from mmkeras.metrics.paired import (
     MAX_SEEDS,
     estimate,
@@ -48,6 +47,7 @@ from mmkeras.metrics.paired import (
     smallest_p,
 )
 from mmkeras.metrics.retrieval import nearest, recall_between, recall_within
+from mmkeras.metrics.sample_errors import binary_cross_entropy, cross_entropy
 from mmkeras.metrics.steps import step_classes
 
 __all__ = [

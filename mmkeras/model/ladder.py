@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from mmkeras.fusion import FUSIONS
-from mmkeras.model.own_tower import SavedTower
 from mmkeras.model.recipe import tower_options
+from mmkeras.model.saved_tower import SavedTower
 from mmkeras.spec import DataSpec, Modality
 
 SCALES = (0.75, 0.5, 0.375, 0.25, 0.125)

@@ -9,8 +9,8 @@ import keras
 from mmkeras import fusion, heads
 from mmkeras.arguments import check_keys
 from mmkeras.model.build import build_model
-from mmkeras.model.own_tower import SavedTower, own_tower
 from mmkeras.model.recipe_data import from_data
+from mmkeras.model.saved_tower import SavedTower, own_tower
 from mmkeras.options import Options
 from mmkeras.spec import DataSpec, Modality
 

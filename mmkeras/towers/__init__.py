@@ -20,14 +20,14 @@ from mmkeras.towers.series import (
     series_tower,
 )
 from mmkeras.towers.text import TEXT_TOWERS, text_tower
-from mmkeras.towers.text_hub import TextBackbone
-from mmkeras.towers.text_readers import (
+from mmkeras.towers.text_encoders import (
     TextBag,
     TextCnn,
     TextRecurrent,
     TextTransformer,
 )
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.text_hub import TextBackbone
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.towers.vector import (
     VECTOR_TOWERS,
     VectorMlp,

@@ -9,14 +9,14 @@ import keras
 
 from mmkeras.options import Part, Variants
 from mmkeras.towers import audio_blocks as blocks
+from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.audio_hub import (
     AudioMoonshine,
     AudioWhisper,
     moonshine,
     whisper,
 )
-from mmkeras.towers.checks import check_sizes
-from mmkeras.towers.finish import finish_tower
+from mmkeras.towers.mean_pooled import finish_tower
 from mmkeras.towers.wavenet import AudioWaveNet, wavenet
 
 AUDIO_TOWERS = Variants(

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from mmkeras.options import option
-from mmkeras.towers.features import WhisperLogMel
+from mmkeras.towers.audio_features import WhisperLogMel
 from mmkeras.towers.hub import load_backbone
 from mmkeras.towers.logmel import SpecAugment
 from mmkeras.towers.spectrogram import AudioOptions

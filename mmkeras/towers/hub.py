@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mmkeras.towers.checks import check_sizes
-from mmkeras.towers.sequence import MaskedMean
+from mmkeras.towers.argument_checks import check_sizes
+from mmkeras.towers.masked_layers import MaskedMean
 
 # What a tower returns, by name.
 TOWER_OUTPUTS = {"vector", "tokens", "mask"}

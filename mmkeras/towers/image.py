@@ -8,8 +8,7 @@ import keras
 from keras import layers
 
 from mmkeras.options import Part, Variants, option
-from mmkeras.towers.checks import check_sizes
-from mmkeras.towers.finish import finish_tower
+from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.image_hub import (
     RESNETS,
     ImageBackbone,
@@ -17,8 +16,9 @@ from mmkeras.towers.image_hub import (
     resnet,
     statistics_of,
 )
+from mmkeras.towers.mean_pooled import finish_tower
 from mmkeras.towers.mobilenet import ImageMobileNet, mobilenet
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.towers.vit import ImageViT, vit
 from mmkeras.values import COUNT
 

@@ -9,7 +9,7 @@ from keras import layers
 
 from mmkeras.options import option
 from mmkeras.towers.hub import load_backbone
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.values import NUMBERS, PATH, or_none
 
 # Mean and standard deviation of pixels / 255 by channels, which the presets of

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mmkeras.towers.checks import check_choice
+from mmkeras.towers.argument_checks import check_choice
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")

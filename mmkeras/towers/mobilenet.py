@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keras import layers
 
 from mmkeras.options import option
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.values import COUNT
 
 # A block works on so many times the channels it hands on.

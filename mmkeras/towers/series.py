@@ -8,8 +8,8 @@ import keras
 from keras import layers
 
 from mmkeras.options import Part, Variants, option
-from mmkeras.towers.checks import check_sizes
-from mmkeras.towers.sequence import (
+from mmkeras.towers.argument_checks import check_sizes
+from mmkeras.towers.masked_layers import (
     LearnedPosition,
     MaskedMean,
     transformer_block,
@@ -21,7 +21,7 @@ from mmkeras.towers.temporal import (
     normalise,
     recurrence,
 )
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.values import COUNT, FLAG, SHARE
 
 

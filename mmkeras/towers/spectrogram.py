@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from keras import layers
 
 from mmkeras.options import option
-from mmkeras.towers.features import MFCC
+from mmkeras.towers.audio_features import MFCC
 from mmkeras.towers.logmel import LogMel, SpecAugment
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.values import COUNT, FROM_ZERO, POSITIVE, SHARE, one_of, or_none
 
 

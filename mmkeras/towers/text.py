@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from mmkeras.options import Part, Variants
-from mmkeras.towers import text_readers as readers
-from mmkeras.towers.checks import check_sizes
+from mmkeras.towers import text_encoders as readers
+from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.hub import as_tower
 from mmkeras.towers.text_embedding import embed
 from mmkeras.towers.text_hub import HUB, TextBackbone, token_backbone

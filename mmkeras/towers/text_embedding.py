@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from keras import layers, ops
 
 from mmkeras.options import option
-from mmkeras.towers.sequence import HidePadding
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.masked_layers import HidePadding
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.towers.word_vectors import word_matrix
 from mmkeras.values import COUNT, FLAG, PATH, SHARE, or_none
 

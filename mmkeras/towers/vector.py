@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from mmkeras.options import Part, Variants, option
-from mmkeras.towers.sequence import transformer_block
+from mmkeras.towers.masked_layers import transformer_block
 from mmkeras.towers.tabular import (
     MISSING,
     PROJECTIONS,
@@ -25,7 +25,7 @@ from mmkeras.towers.tabular import (
     fit_projection,
     starts_of,
 )
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.values import COUNT, one_of, or_none
 
 # In the names of layers that see raw units, which no export may narrow: int8

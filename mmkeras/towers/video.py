@@ -9,18 +9,18 @@ import keras
 from keras import layers, ops
 
 from mmkeras.options import Options, Part, Variants, option
-from mmkeras.towers.checks import check_sizes
-from mmkeras.towers.finish import finish_tower
+from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.hub import as_tower
 from mmkeras.towers.image import IMAGE_TOWERS, image_tower, normalise_pixels
-from mmkeras.towers.sequence import LearnedPosition, transformer_block
+from mmkeras.towers.masked_layers import LearnedPosition, transformer_block
+from mmkeras.towers.mean_pooled import finish_tower
 from mmkeras.towers.temporal import (
     Regroup,
     flat,
     recurrence,
     spread_convolution,
 )
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.values import COUNT, FLAG, SHARE
 
 

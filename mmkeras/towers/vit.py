@@ -9,7 +9,7 @@ from keras import layers, ops
 from mmkeras.options import option
 from mmkeras.towers.hub import load_backbone
 from mmkeras.towers.image_hub import ImageBackbone, three_channels
-from mmkeras.towers.sequence import LearnedPosition
+from mmkeras.towers.masked_layers import LearnedPosition
 from mmkeras.values import COUNT
 
 

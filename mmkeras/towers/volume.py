@@ -7,15 +7,15 @@ import keras
 from keras import layers
 
 from mmkeras.options import Part, Variants, option
-from mmkeras.towers.checks import check_sizes
-from mmkeras.towers.finish import finish_tower
+from mmkeras.towers.argument_checks import check_sizes
+from mmkeras.towers.mean_pooled import finish_tower
 from mmkeras.towers.temporal import (
     Regroup,
     convolve,
     flat,
     spread_convolution,
 )
-from mmkeras.towers.variants import TowerOptions
+from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.values import COUNT
 
 

@@ -3,17 +3,17 @@
 from mmkeras.training.alignment.pretraining import Paired, alignment_model
 from mmkeras.training.balancing.weights import Balanced, balance
 from mmkeras.training.embeddings.cache import cache_embeddings, open_embeddings
-from mmkeras.training.embeddings.frozen import fusion_model, speaking_model
+from mmkeras.training.embeddings.submodels import fusion_model, speaking_model
 from mmkeras.training.pretext import Unlabelled, pretext_model
 from mmkeras.training.stages.callbacks import AveragedWeights, CsvHistory
 from mmkeras.training.stages.checkpoints import (
     AtomicCheckpoint,
     latest_checkpoint,
 )
+from mmkeras.training.stages.modality_weights import VotesFromValidation
 from mmkeras.training.stages.run_folder import check_finite, save_run
-from mmkeras.training.stages.votes import VotesFromValidation
 from mmkeras.training.strategies.base import Strategy
-from mmkeras.training.strategies.choices import (
+from mmkeras.training.strategies.registry import (
     STRATEGIES,
     ComponentPretrain,
     FullFineTune,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmkeras.studies.compare.cost import Cost, parts_of, sample_cost
-from mmkeras.training.embeddings.frozen import fusion_model, resting_model
+from mmkeras.training.embeddings.submodels import fusion_model, resting_model
 from mmkeras.training.trainable.single_towers import (
     modalities,
     tower_model,

@@ -9,8 +9,8 @@ from compare_toys import COUNTS, TARGETS, toy
 
 from mmkeras import artefact
 from mmkeras.studies.compare.report import as_text, compact, render_report
+from mmkeras.studies.compare.report_folder import write_comparison
 from mmkeras.studies.compare.summary import summarise
-from mmkeras.studies.compare.write import write_comparison
 
 SKILLS = {"full": 0.6, "component": 0.8, "image_alone": 0.5, "sound_alone": 0.4}
 

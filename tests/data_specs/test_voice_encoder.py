@@ -11,7 +11,7 @@ import voice_encoder
 from voice_encoder import MEL_BANDS, main
 
 from mmkeras.model import load_model
-from mmkeras.model.own_tower import own_tower
+from mmkeras.model.saved_tower import own_tower
 
 UNITS, SECONDS = 6, 0.1
 

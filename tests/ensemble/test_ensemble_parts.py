@@ -4,20 +4,25 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.studies.ensemble.joined import LEAST, join, pooled, weighted
-from mmkeras.studies.ensemble.mixing import (
-    check_same,
-    greedy_soup,
-    mix,
-    restimate,
+from mmkeras.studies.ensemble.bagging_boosting import samme
+from mmkeras.studies.ensemble.combined_model import (
+    LEAST,
+    join,
+    pooled,
+    weighted,
 )
+from mmkeras.studies.ensemble.sample_weights import bootstrap
 from mmkeras.studies.ensemble.stacking import (
     apply_weights,
     fit_weights,
     out_of_fold,
 )
-from mmkeras.studies.ensemble.trained import samme
-from mmkeras.studies.ensemble.weighting import bootstrap
+from mmkeras.studies.ensemble.weight_averaging import (
+    check_same,
+    greedy_soup,
+    mix,
+    restimate,
+)
 
 RANDOM = np.random.default_rng(0)
 

@@ -13,16 +13,10 @@ from mmkeras.evaluation import predict
 from mmkeras.export import open_file, run_all, to_tflite
 from mmkeras.runs import evaluate_run, train_run
 from mmkeras.studies import ensemble
-from mmkeras.studies.ensemble import (
-    Trainer,
-    bag,
-    boost,
-    bootstrap,
-    reweighted,
-    trained,
-)
-from mmkeras.studies.ensemble.board import table
-from mmkeras.studies.ensemble.trained import errors
+from mmkeras.studies.ensemble import Trainer, bag, boost, bootstrap, reweighted
+from mmkeras.studies.ensemble import bagging_boosting as trained
+from mmkeras.studies.ensemble.bagging_boosting import errors
+from mmkeras.studies.ensemble.results import table
 
 
 def recipe_of(epochs, **changes):

@@ -16,9 +16,9 @@ from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.heads import Categories, Category, Number
 from mmkeras.runs import describe_run
 from mmkeras.studies.label import apply_labels, judge, propose_labels
-from mmkeras.studies.label.informative import disagreement
+from mmkeras.studies.label.acquisition import disagreement
+from mmkeras.studies.label.name_matching import find, spellings
 from mmkeras.studies.label.sheet import write_sheet
-from mmkeras.studies.label.spelling import find, spellings
 from mmkeras.training import save_run
 
 TOML = """

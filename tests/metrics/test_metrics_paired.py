@@ -154,7 +154,7 @@ def test_a_comparison_needs_neither_tensorflow_nor_keras():
 
     code = (
         "import sys, mmkeras.studies.compare.summary; "
-        "import mmkeras.studies.compare.write; "
+        "import mmkeras.studies.compare.report_folder; "
         "print({'keras', 'tensorflow'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -6,7 +6,7 @@ import pytest
 
 from mmkeras.model import load_model
 from mmkeras.towers import audio_tower
-from mmkeras.towers.features import MFCC, WhisperLogMel
+from mmkeras.towers.audio_features import MFCC, WhisperLogMel
 from mmkeras.towers.hub import load_backbone
 from mmkeras.towers.logmel import LogMel, SpecAugment, mel_filterbank
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmkeras.towers import text_tower
-from mmkeras.towers.sequence import MaskedMean, SelfAttention
+from mmkeras.towers.masked_layers import MaskedMean, SelfAttention
 
 TINY = {"max_tokens": 8, "vocabulary_size": 20, "units": 4}
 VARIANTS = {

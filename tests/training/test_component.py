@@ -19,7 +19,7 @@ from training_toys import (
 
 from mmkeras.fusion import Concat
 from mmkeras.training.embeddings.cache import cache_embeddings, towers_sha256
-from mmkeras.training.embeddings.frozen import fusion_model
+from mmkeras.training.embeddings.submodels import fusion_model
 from mmkeras.training.strategies.component import ComponentPretrain
 from mmkeras.training.trainable.transfer import take_tower
 

@@ -18,13 +18,16 @@ from mmkeras.training.embeddings.cache import (
     open_embeddings,
     towers_sha256,
 )
-from mmkeras.training.embeddings.frozen import (
+from mmkeras.training.embeddings.submodels import (
     fusion_model,
     resting_model,
     speaking_model,
     token_readers,
 )
-from mmkeras.training.stages.votes import VotesFromValidation, voting_layers
+from mmkeras.training.stages.modality_weights import (
+    VotesFromValidation,
+    voting_layers,
+)
 
 TOKENS, WIDTH = 3, 6
 STEPS = 5

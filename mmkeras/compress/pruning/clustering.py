@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from mmkeras.compress.kernels import copy_model, kernels
-from mmkeras.compress.pruning.holding import Hold
+from mmkeras.compress.pruning.constraints import Hold
 
 # A kernel with more distinct values than this shares none worth keeping.
 MAX_CLUSTERS = 256

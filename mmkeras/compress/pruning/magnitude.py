@@ -8,7 +8,7 @@ from keras import ops
 
 from mmkeras.arguments import check_fraction
 from mmkeras.compress.kernels import copy_model, kernels
-from mmkeras.compress.pruning.holding import Hold
+from mmkeras.compress.pruning.constraints import Hold
 from mmkeras.compress.pruning.masks import Pattern
 from mmkeras.compress.pruning.schedules import (
     Schedule,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.evaluation import class_rows, predict, subsets, without
+from mmkeras.evaluation import class_rows, predict, without
+from mmkeras.evaluation import modality_subsets as subsets
 from mmkeras.metrics import finite
 from mmkeras.studies.compare.noise import noisy
 

@@ -8,9 +8,14 @@ from mmkeras.evaluation.report import number_of
 from mmkeras.metrics import describe
 from mmkeras.reporting.pages import page_environment
 from mmkeras.studies.compare.comparison_charts import ARMS, Picture
-from mmkeras.studies.compare.conclusion import undecided
-from mmkeras.studies.compare.pictures import cost_picture, fused_of, pictures
-from mmkeras.studies.compare.words import labels_of, points, share_of, value_of
+from mmkeras.studies.compare.conclusion_text import undecided
+from mmkeras.studies.compare.formatting import (
+    labels_of,
+    points,
+    share_of,
+    value_of,
+)
+from mmkeras.studies.compare.plots import cost_picture, fused_of, pictures
 
 Entry = Mapping[str, Any]
 

@@ -10,6 +10,7 @@ from mmkeras.begin import load_for
 from mmkeras.data import Data
 from mmkeras.studies.compare.arms import Arm, Plan, make_plan
 from mmkeras.studies.compare.measurement import read_answers, read_measured
+from mmkeras.studies.compare.report_folder import write_comparison
 from mmkeras.studies.compare.summary import summarise
 from mmkeras.studies.compare.train import (
     build_arm,
@@ -18,7 +19,6 @@ from mmkeras.studies.compare.train import (
     measure_harder,
     train_arm,
 )
-from mmkeras.studies.compare.write import write_comparison
 from mmkeras.training import ComponentPretrain
 from mmkeras.training.stages.resume import differences
 

@@ -42,8 +42,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmkeras.studies.compare import rows
-from mmkeras.studies.compare.conclusion import conclude
+from mmkeras.studies.compare import seed_intervals as rows
+from mmkeras.studies.compare.conclusion_text import conclude
 from mmkeras.studies.compare.table import Answers, Table, corrected, majority
 
 

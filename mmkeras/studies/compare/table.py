@@ -14,7 +14,7 @@ from mmkeras.metrics import (
     paired,
     resample,
 )
-from mmkeras.studies.compare.rows import NOTHING, mean_of, span_of
+from mmkeras.studies.compare.seed_intervals import NOTHING, mean_of, span_of
 
 Answers = Callable[
     [Mapping[str, Any], str], tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 
-from mmkeras.studies.ensemble.joined import LEAST
+from mmkeras.studies.ensemble.combined_model import LEAST
 
 # How strongly weights are drawn towards the plain mean: with few samples,
 # nothing else is known.

@@ -12,9 +12,9 @@ from mmkeras import artefact
 from mmkeras.begin import begin, load_for
 from mmkeras.model import load_model
 from mmkeras.runs import describe_run
-from mmkeras.studies.ensemble.board import on_splits, write_ensemble
-from mmkeras.studies.ensemble.joined import check_targets
-from mmkeras.studies.ensemble.weighting import reweighted
+from mmkeras.studies.ensemble.combined_model import check_targets
+from mmkeras.studies.ensemble.results import on_splits, write_ensemble
+from mmkeras.studies.ensemble.sample_weights import reweighted
 from mmkeras.training import save_run
 
 # Others choose for themselves which samples count.

@@ -3,7 +3,7 @@
 `propose_labels` writes a sheet, `apply_labels` brings it back.
 """
 
-from mmkeras.studies.label.informative import STRATEGIES, judge
+from mmkeras.studies.label.acquisition import STRATEGIES, judge
 from mmkeras.studies.label.pool import pool_of
 from mmkeras.studies.label.propose import propose_labels
 from mmkeras.studies.label.sheet import apply_labels

@@ -11,12 +11,12 @@ from mmkeras.data import load_data
 from mmkeras.model import load_model
 from mmkeras.runs import open_data
 from mmkeras.spec import DataSpec
-from mmkeras.studies.label.answers import answer
-from mmkeras.studies.label.informative import (
+from mmkeras.studies.label.acquisition import (
     STRATEGIES,
     judge,
 )
 from mmkeras.studies.label.pool import Pool, check_fits, pool_of
+from mmkeras.studies.label.predictions import answer
 from mmkeras.studies.label.sheet import write_sheet
 
 

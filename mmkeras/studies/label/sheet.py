@@ -11,7 +11,7 @@ from mmkeras.data.manifest import MAX_MANIFEST_BYTES
 from mmkeras.data.paths import open_inside
 from mmkeras.data.reasons import cell
 from mmkeras.spec import DataSpec, load_spec
-from mmkeras.studies.label.spelling import find, spellings
+from mmkeras.studies.label.name_matching import find, spellings
 
 NEEDED = ("id", "target", "label", "proposed")
 ACCEPT = "ok"

@@ -1,7 +1,7 @@
 """Search: recipes whose values are ranges, tried one after the other."""
 
-from mmkeras.studies.tune.choices import Range
 from mmkeras.studies.tune.job import METHODS, Job, direction_of
+from mmkeras.studies.tune.ranges import Range
 from mmkeras.studies.tune.recipe_toml import to_toml
 from mmkeras.studies.tune.search import tune
 from mmkeras.studies.tune.space import Space

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmkeras.studies.tune.choices import Range, find_ranges
+from mmkeras.studies.tune.ranges import Range, find_ranges
 
 
 class Space:

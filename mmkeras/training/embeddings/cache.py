@@ -9,7 +9,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.training.embeddings.files import dataset_of, write_split
-from mmkeras.training.embeddings.frozen import speaking_model
+from mmkeras.training.embeddings.submodels import speaking_model
 from mmkeras.training.trainable.single_towers import modalities, tower_of
 
 KIND = "embeddings"

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.training.stages.datasets import count_batches
-from mmkeras.training.stages.votes import batches_of
+from mmkeras.training.stages.modality_weights import batches_of
 
 SHUFFLE_BYTES = 256 * 2**20
 

@@ -1,7 +1,15 @@
 """Pretraining one tower by itself, without labels."""
 
-from mmkeras.training.pretext.facts import Unsupervised
-from mmkeras.training.pretext.fields import (
+from mmkeras.training.pretext.image_views import PictureViews
+from mmkeras.training.pretext.modality_support import Unsupervised
+from mmkeras.training.pretext.objectives import (
+    OBJECTIVES,
+    check_objective,
+    kind_of,
+    pretext_model,
+)
+from mmkeras.training.pretext.patches import Shrink
+from mmkeras.training.pretext.reconstruction_targets import (
     Known,
     OneHot,
     Repeat,
@@ -10,14 +18,6 @@ from mmkeras.training.pretext.fields import (
     output_inside,
     standardised,
 )
-from mmkeras.training.pretext.objectives import (
-    OBJECTIVES,
-    check_objective,
-    kind_of,
-    pretext_model,
-)
-from mmkeras.training.pretext.patches import Shrink
-from mmkeras.training.pretext.picture_views import PictureViews
 from mmkeras.training.pretext.unlabelled import Unlabelled
 from mmkeras.training.pretext.views import CellViews, SoundViews, TextViews
 

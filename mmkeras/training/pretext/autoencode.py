@@ -23,17 +23,17 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from mmkeras.training.pretext.facts import Unsupervised
-from mmkeras.training.pretext.guessing import vocabulary_of
-from mmkeras.training.pretext.hide import UNKNOWN, HideTokens
 from mmkeras.training.pretext.masked import BLOCKS, hide_patches
+from mmkeras.training.pretext.masking_layers import UNKNOWN, HideTokens
+from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.patches import Shrink
 from mmkeras.training.pretext.random_draws import Exact
-from mmkeras.training.pretext.reconstruct import (
+from mmkeras.training.pretext.reconstruction import (
     SquaredError,
     TokenError,
     decode,
 )
+from mmkeras.training.pretext.token_prediction import vocabulary_of
 
 # Of the field, along each of one, two or three axes.
 LIMITS = {1: 64, 2: 32, 3: 16}

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from mmkeras.training.pretext.facts import Unsupervised
+from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.random_draws import Exact
 from mmkeras.training.pretext.views import views_of
 

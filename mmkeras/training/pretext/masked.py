@@ -23,15 +23,22 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from mmkeras.training.pretext.facts import Unsupervised
-from mmkeras.training.pretext.fields import Repeat, patches_of
-from mmkeras.training.pretext.guessing import guess_tokens, vocabulary_of
-from mmkeras.training.pretext.hide import UNKNOWN, HidePatches, HideTokens
+from mmkeras.training.pretext.masking_layers import (
+    UNKNOWN,
+    HidePatches,
+    HideTokens,
+)
+from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.patches import Cut, Spread, grid_of
-from mmkeras.training.pretext.reconstruct import (
+from mmkeras.training.pretext.reconstruction import (
     SquaredError,
     check_tokens,
     decode,
+)
+from mmkeras.training.pretext.reconstruction_targets import Repeat, patches_of
+from mmkeras.training.pretext.token_prediction import (
+    guess_tokens,
+    vocabulary_of,
 )
 
 # Blocks along an axis: smaller ones are guessed from their borders alone.

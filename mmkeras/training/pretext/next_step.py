@@ -19,19 +19,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.training.pretext.facts import Unsupervised
-from mmkeras.training.pretext.fields import patches_of
-from mmkeras.training.pretext.guessing import (
-    first_after,
-    guess_tokens,
-    vocabulary_of,
-)
-from mmkeras.training.pretext.hide import DrawPlaces
+from mmkeras.training.pretext.masking_layers import DrawPlaces
+from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.patches import Cut
-from mmkeras.training.pretext.reconstruct import (
+from mmkeras.training.pretext.reconstruction import (
     SquaredError,
     check_tokens,
     decode,
+)
+from mmkeras.training.pretext.reconstruction_targets import patches_of
+from mmkeras.training.pretext.token_prediction import (
+    first_after,
+    guess_tokens,
+    vocabulary_of,
 )
 
 

@@ -11,10 +11,10 @@ from mmkeras.arguments import check_choice, check_keys
 from mmkeras.spec import MODALITIES
 from mmkeras.training.pretext.autoencode import autoencode
 from mmkeras.training.pretext.contrastive import Contrast, contrastive
-from mmkeras.training.pretext.facts import Unsupervised
 from mmkeras.training.pretext.masked import masked
+from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.next_step import next_step
-from mmkeras.training.pretext.reconstruct import Reconstruct
+from mmkeras.training.pretext.reconstruction import Reconstruct
 from mmkeras.training.strategies.settings import is_real
 from mmkeras.training.trainable.single_towers import input_names, tower_of
 

@@ -8,8 +8,8 @@ import keras
 from keras import ops
 
 from mmkeras.arguments import check_keys
-from mmkeras.training.pretext.facts import Unsupervised
-from mmkeras.training.pretext.hide import UNKNOWN
+from mmkeras.training.pretext.masking_layers import UNKNOWN
+from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.random_draws import Drawing, known_statistics
 
 

@@ -10,9 +10,12 @@ import keras
 
 from mmkeras import heads as head_kinds
 from mmkeras.training.embeddings.cache import Embeddings, cache_embeddings
-from mmkeras.training.embeddings.frozen import fusion_model, resting_model
+from mmkeras.training.embeddings.submodels import fusion_model, resting_model
 from mmkeras.training.stages.definition import Stage
-from mmkeras.training.stages.votes import VotesFromValidation, voting_layers
+from mmkeras.training.stages.modality_weights import (
+    VotesFromValidation,
+    voting_layers,
+)
 
 
 def fusion_stage(

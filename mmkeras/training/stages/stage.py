@@ -16,6 +16,7 @@ from mmkeras.training.stages.checkpoints import (
     AtomicCheckpoint,
     latest_checkpoint,
 )
+from mmkeras.training.stages.configured_callbacks import own_callbacks
 from mmkeras.training.stages.datasets import (
     advance,
     count_batches,
@@ -24,7 +25,6 @@ from mmkeras.training.stages.datasets import (
 )
 from mmkeras.training.stages.definition import Fit, Share, Stage
 from mmkeras.training.stages.optimizer import make_optimizer, schedule
-from mmkeras.training.stages.own_callbacks import own_callbacks
 from mmkeras.training.stages.resume import (
     Resumed,
     arrays_of,

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.training.stages.votes import batches_of
+from mmkeras.training.stages.modality_weights import batches_of
 
 # Overfitting below this share of the first loss is noise.
 NOISE = 0.05

@@ -9,7 +9,7 @@ import keras
 
 from mmkeras.training import pretext
 from mmkeras.training.alignment import pretraining as alignment
-from mmkeras.training.embeddings.frozen import towers_alone
+from mmkeras.training.embeddings.submodels import towers_alone
 from mmkeras.training.stages.datasets import OneModality, present_columns
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.stages.fusion_stage import fusion_stage

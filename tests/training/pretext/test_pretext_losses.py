@@ -10,12 +10,12 @@ from pretext_toys import over, wave_tower, waves
 
 from mmkeras.training.pretext import pretext_model
 from mmkeras.training.pretext.contrastive import UnitLength, nt_xent
-from mmkeras.training.pretext.guessing import PickRows
-from mmkeras.training.pretext.reconstruct import (
+from mmkeras.training.pretext.reconstruction import (
     Reconstruct,
     SquaredError,
     TokenError,
 )
+from mmkeras.training.pretext.token_prediction import PickRows
 
 
 def numbers(x):

@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from mmkeras.training.pretext.hide import DrawPlaces, HidePatches, HideTokens
-from mmkeras.training.pretext.picture_views import PictureViews
+from mmkeras.training.pretext.image_views import PictureViews
+from mmkeras.training.pretext.masking_layers import (
+    DrawPlaces,
+    HidePatches,
+    HideTokens,
+)
 from mmkeras.training.pretext.views import CellViews, SoundViews, TextViews
 
 

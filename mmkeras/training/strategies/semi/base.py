@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from mmkeras.training.stages.votes import batches_of
+from mmkeras.training.stages.modality_weights import batches_of
 from mmkeras.training.strategies.base import COUNT, FROM_ZERO, Strategy
-from mmkeras.training.strategies.semi.choosing import (
+from mmkeras.training.strategies.semi.confidence import (
     balanced_weights,
     believed,
     class_thresholds,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mmkeras.training.stages.datasets import OneModality, present_columns
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.strategies.semi.base import Rounds, answers_of, shared_out
-from mmkeras.training.strategies.semi.choosing import agreed
+from mmkeras.training.strategies.semi.confidence import agreed
 from mmkeras.training.trainable.single_towers import (
     input_names,
     modalities,

@@ -9,7 +9,7 @@ from keras import ops
 from mmkeras import heads as head_kinds
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.strategies.semi.base import FewLabels, shared_out
-from mmkeras.training.strategies.semi.choosing import confidences
+from mmkeras.training.strategies.semi.confidence import confidences
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from keras import layers, ops
 
 from mmkeras.options import option
-from mmkeras.towers.checks import check_sizes
-from mmkeras.towers.sequence import (
+from mmkeras.towers.argument_checks import check_sizes
+from mmkeras.towers.masked_layers import (
     HidePadding,
     LearnedPosition,
     MaskedMean,

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from mmkeras.evaluation import predict
-from mmkeras.studies.ensemble.joined import join, weighted
+from mmkeras.studies.ensemble.combined_model import join, weighted
+from mmkeras.studies.ensemble.sample_weights import bootstrap
 from mmkeras.studies.ensemble.trainer import Trainer
-from mmkeras.studies.ensemble.weighting import bootstrap
 
 # A member that makes no error at all would have an infinite vote.
 LEAST_ERROR = 1e-3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmkeras.heads import Category, Number, Sequence
-from mmkeras.training.strategies.semi.choosing import (
+from mmkeras.training.strategies.semi.confidence import (
     agreed,
     balanced_weights,
     believed,

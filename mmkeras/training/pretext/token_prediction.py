@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from mmkeras.training.pretext.patches import patch_steps
-from mmkeras.training.pretext.reconstruct import TokenError, decode
+from mmkeras.training.pretext.reconstruction import TokenError, decode
 
 
 def guess_tokens(

@@ -10,7 +10,7 @@ from mmkeras.studies.compare.comparison_charts import (
     lines,
     picture,
 )
-from mmkeras.studies.compare.words import labels_of, share_of
+from mmkeras.studies.compare.formatting import labels_of, share_of
 
 # More classes than this are no picture; the table has them all.
 MAX_CLASSES = 26

@@ -6,16 +6,24 @@ from typing import Any
 
 from mmkeras import artefact
 from mmkeras.evaluation import predict
-from mmkeras.studies.ensemble.board import figures_of, on_splits, write_ensemble
-from mmkeras.studies.ensemble.joined import (
+from mmkeras.studies.ensemble.combined_model import (
     check_targets,
     join,
     pooled,
     weighted,
 )
 from mmkeras.studies.ensemble.members import Member, heads_of, open_members
-from mmkeras.studies.ensemble.mixing import check_same, greedy_soup, restimate
+from mmkeras.studies.ensemble.results import (
+    figures_of,
+    on_splits,
+    write_ensemble,
+)
 from mmkeras.studies.ensemble.stacking import fit_weights, out_of_fold
+from mmkeras.studies.ensemble.weight_averaging import (
+    check_same,
+    greedy_soup,
+    restimate,
+)
 from mmkeras.studies.tune.trial import compile_figures, read_figures
 
 Paths = Sequence[str | Path]

@@ -8,8 +8,8 @@ from training_toys import HEADS, toy_data, toy_tower
 from mmkeras.fusion import WeightedAverage
 from mmkeras.heads import losses
 from mmkeras.training import FullFineTune, VotesFromValidation
-from mmkeras.training.embeddings.frozen import fusion_model
-from mmkeras.training.stages.votes import votes_of, voting_layers
+from mmkeras.training.embeddings.submodels import fusion_model
+from mmkeras.training.stages.modality_weights import votes_of, voting_layers
 
 
 def voting_model(seed=0):

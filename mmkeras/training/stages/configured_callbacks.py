@@ -14,7 +14,10 @@ from mmkeras.training.stages.callbacks import (
     direction_of,
 )
 from mmkeras.training.stages.definition import Fit, Stage
-from mmkeras.training.stages.votes import VotesFromValidation, voting_layers
+from mmkeras.training.stages.modality_weights import (
+    VotesFromValidation,
+    voting_layers,
+)
 
 
 def own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:

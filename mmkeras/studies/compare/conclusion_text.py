@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmkeras.metrics import describe, seeds_for, smallest_p
-from mmkeras.studies.compare.words import and_, labels_of, points, value_of
+from mmkeras.studies.compare.formatting import and_, labels_of, points, value_of
 
 Entry = Mapping[str, Any]
 
