@@ -9,7 +9,7 @@ from mmkeras.evaluation import evaluate
 from mmkeras.spec import TARGETS
 from mmkeras.studies.compare.measurement import figures_of as compared
 from mmkeras.studies.compare.table import Table
-from mmkeras.studies.ensemble.board import figures_of as ensembled
+from mmkeras.studies.ensemble.results import figures_of as ensembled
 
 # What a head's metrics and the figures of the target both have.
 IN_TRAINING = {
