@@ -35,11 +35,11 @@ import mmkeras
 from mmkeras.export import latencies_ms, open_file, quantize_tflite, to_tflite
 from mmkeras.fusion import FUSIONS
 from mmkeras.spec import read_toml
-from mmkeras.training.embeddings.submodels import fusion_model, speaking_model
+from mmkeras.training.embeddings.submodels import embedding_model, fusion_model
 from mmkeras.training.stages.datasets import OneModality, present_columns
 from mmkeras.training.stages.modality_weights import (
-    VotesFromValidation,
-    voting_layers,
+    ModalityWeightsFromValidation,
+    modality_weighted_layers,
 )
 from mmkeras.training.trainable.single_towers import modalities, tower_model
 
@@ -73,7 +73,7 @@ def say(model: keras.Model, dataset, passes: int = 1) -> tuple[dict, dict]:
     """Returns what the towers say of a split, packed, and its labels."""
     names = modalities(model)
     # Of every modality, since some of the fusions read tokens.
-    towers = speaking_model(model, tokens=names)
+    towers = embedding_model(model, tokens=names)
     x, y = {}, {}
     for _ in range(passes):
         for batch, labels, _ in dataset:
@@ -132,7 +132,7 @@ def learn(data, trained, method: str, recipe: dict, cache: dict, options):
         validation_batch_size=256,
         epochs=options.epochs,
         batch_size=64,
-        callbacks=votes(model, heads, cache["validation"]),
+        callbacks=modality_weights(model, heads, cache["validation"]),
         verbose=0,
     )
     row = {"accuracy": accuracy(model, test_x, test_y)}
@@ -144,13 +144,15 @@ def learn(data, trained, method: str, recipe: dict, cache: dict, options):
     return row
 
 
-def votes(model: keras.Model, heads: dict, validation: tuple) -> list:
+def modality_weights(
+    model: keras.Model, heads: dict, validation: tuple
+) -> list:
     """What sets the weights of a late fusion that has some."""
-    if not voting_layers(model):
+    if not modality_weighted_layers(model):
         return []
     batches = tf.data.Dataset.from_tensor_slices(validation).batch(256)
     losses = {name: head.loss() for name, head in heads.items()}
-    return [VotesFromValidation(model, losses, batches)]
+    return [ModalityWeightsFromValidation(model, losses, batches)]
 
 
 def add_costs(rows: list[dict], recipe: dict, options) -> None:

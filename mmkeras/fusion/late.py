@@ -117,12 +117,13 @@ class Average(Late):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class WeightedAverage(Late):
-    """Mean of the answers, each weighted by how good it has proved.
+    """Mean of the modalities' outputs, weighted by how well each does alone.
 
-    The weights are not trained: `set_votes` sets them, and in training the
-    callback `VotesFromValidation` does so from the validation split. Good
-    where one modality is worse than the others and should not vote as they
-    do. Costs `M * (d * units + 1)` parameters, and multiply-adds as `Average`.
+    The weights are not trained: `set_modality_weights` sets them, and in
+    training the callback `ModalityWeightsFromValidation` does so from the
+    validation split. Good where one modality is worse than the others and
+    should count less. Costs `M * (d * units + 1)` parameters, and multiply-adds
+    as `Average`.
 
     Args:
         units: Outputs of the target: its number of classes, or 1.
@@ -138,7 +139,7 @@ class WeightedAverage(Late):
 
     >>> layer = WeightedAverage(10)
     >>> answer = layer({"a": tower_a(x), "b": tower_b(y)})
-    >>> layer.set_votes({"a": 0.9, "b": 0.6})
+    >>> layer.set_modality_weights({"a": 0.9, "b": 0.6})
     """
 
     def build_fuse(self, features_shape):
@@ -156,28 +157,31 @@ class WeightedAverage(Late):
             for name in sorted(features_shape)
         }
 
-    def set_votes(self, votes):
-        """Sets the weight of each modality's answer; only ratios matter.
+    def set_modality_weights(self, weights):
+        """Sets the weight of each modality's output; only ratios matter.
 
         Args:
-            votes: A positive number for each modality, by name.
+            weights: A positive number for each modality, by name.
         """
         if not self.built:
             raise ValueError(
-                "`set_votes` must come after the layer was first called, when "
-                f"it knows its modalities. Received: {dict(votes)}"
+                "`set_modality_weights` must come after the layer was built, "
+                f"when it knows its modalities. Received: {dict(weights)}"
             )
-        if set(votes) != set(self.shares) or not all(
-            0 < float(vote) < float("inf") for vote in votes.values()
+        if set(weights) != set(self.shares) or not all(
+            0 < float(each) < float("inf") for each in weights.values()
         ):
             raise ValueError(
-                "`votes` must be a positive number for each of "
-                f"{', '.join(self.shares)}. Received: {dict(votes)}"
+                "`weights` must be a positive number for each of "
+                f"{', '.join(self.shares)}. Received: {dict(weights)}"
             )
-        total = sum(votes.values())
+        total = sum(weights.values())
         for name, share in self.shares.items():
-            # Never nothing: it may be the only one that is there.
-            share.assign(max(votes[name] / total, 1e-6))
+            # Above 0: it may be the only modality that a sample has.
+            share.assign(max(weights[name] / total, 1e-6))
+
+    # The name of earlier versions.
+    set_votes = set_modality_weights
 
     def combine(self, logits, votes):
         answers = {name: self.activate(x) for name, x in logits.items()}

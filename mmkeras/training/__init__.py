@@ -3,14 +3,16 @@
 from mmkeras.training.alignment.pretraining import Paired, alignment_model
 from mmkeras.training.balancing.weights import Balanced, balance
 from mmkeras.training.embeddings.cache import cache_embeddings, open_embeddings
-from mmkeras.training.embeddings.submodels import fusion_model, speaking_model
+from mmkeras.training.embeddings.submodels import embedding_model, fusion_model
 from mmkeras.training.pretext import Unlabelled, pretext_model
 from mmkeras.training.stages.callbacks import AveragedWeights, CsvHistory
 from mmkeras.training.stages.checkpoints import (
     AtomicCheckpoint,
     latest_checkpoint,
 )
-from mmkeras.training.stages.modality_weights import VotesFromValidation
+from mmkeras.training.stages.modality_weights import (
+    ModalityWeightsFromValidation,
+)
 from mmkeras.training.stages.run_folder import check_finite, save_run
 from mmkeras.training.strategies.base import Strategy
 from mmkeras.training.strategies.registry import (
@@ -36,6 +38,7 @@ __all__ = [
     "FixMatch",
     "FullFineTune",
     "GroupedAdamW",
+    "ModalityWeightsFromValidation",
     "Paired",
     "PseudoLabel",
     "Strategy",
@@ -46,6 +49,7 @@ __all__ = [
     "balance",
     "cache_embeddings",
     "check_finite",
+    "embedding_model",
     "fusion_model",
     "latest_checkpoint",
     "make_strategy",
@@ -57,3 +61,7 @@ __all__ = [
     "speaking_model",
     "take_tower",
 ]
+
+# The names of earlier versions.
+speaking_model = embedding_model
+VotesFromValidation = ModalityWeightsFromValidation

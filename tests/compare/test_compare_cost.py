@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmkeras.studies.compare.cost import Cost, parts_of, sample_cost
-from mmkeras.training.embeddings.submodels import fusion_model, resting_model
+from mmkeras.training.embeddings.submodels import frozen_model, fusion_model
 from mmkeras.training.trainable.single_towers import (
     modalities,
     tower_model,
@@ -59,7 +59,7 @@ def test_a_frozen_tower_counts_once(whole):
         tower_of(whole, name).trainable = False
     parts = parts_of(whole)
     assert sample_cost(whole, parts) == 2 * TOWER + 3 * REST
-    assert sample_cost(resting_model(whole), parts) == 2 * TOWER + 3 * REST
+    assert sample_cost(frozen_model(whole), parts) == 2 * TOWER + 3 * REST
 
 
 def test_a_cached_tower_counts_nothing(whole):

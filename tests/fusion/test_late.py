@@ -22,29 +22,29 @@ def logits(layer, f):
     return np.stack([dense(v, layer.answers[n]) for n, v in vectors(f).items()])
 
 
-def average(layer, z, votes, activate):
-    return (activate(z) * votes).sum(0) / votes.sum(0)
+def average(layer, z, weights, activate):
+    return (activate(z) * weights).sum(0) / weights.sum(0)
 
 
-def weighted(layer, z, votes, activate):
+def weighted(layer, z, weights, activate):
     shares = np.array([float(s) for s in layer.shares.values()])
-    return average(layer, z, votes * shares[:, None, None], activate)
+    return average(layer, z, weights * shares[:, None, None], activate)
 
 
-def product(layer, z, votes, activate):
+def product(layer, z, weights, activate):
     if layer.activation == "linear":
         # The product of normal densities is one around this mean.
         logs = [np.asarray(p) for p in layer.precisions.values()]
-        return average(layer, z, votes * np.exp(logs)[:, None], activate)
-    answers = np.prod(activate(z) ** votes, axis=0)
-    rest = np.prod((1 - activate(z)) ** votes, axis=0)
+        return average(layer, z, weights * np.exp(logs)[:, None], activate)
+    answers = np.prod(activate(z) ** weights, axis=0)
+    rest = np.prod((1 - activate(z)) ** weights, axis=0)
     if layer.activation == "softmax":
         return answers / answers.sum(-1, keepdims=True)
     return answers / (answers + rest)
 
 
-def stacking(layer, z, votes, activate):
-    shares = z * votes / votes.sum(0)
+def stacking(layer, z, weights, activate):
+    shares = z * weights / weights.sum(0)
     return activate(dense(np.concatenate(list(shares), -1), layer.stack))
 
 
@@ -62,10 +62,10 @@ def test_output_equals_numpy_whoever_is_there(late, activation):
         # What stands in has no vote, unless nobody has one.
         gone = THERE[:, i] == 0
         f[name]["vector"][gone] = np.asarray(layer.standins[name])
-    votes = THERE.T[..., None].copy()
-    votes[:, 3] = 1
+    weights = THERE.T[..., None].copy()
+    weights[:, 3] = 1
     wanted = REFERENCES[late](
-        layer, logits(layer, f), votes, ACTIVATIONS[activation]
+        layer, logits(layer, f), weights, ACTIVATIONS[activation]
     )
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
@@ -100,13 +100,13 @@ def test_stacking_starts_as_the_mean_of_the_logits(activation):
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_votes_are_kept_as_shares_and_not_trained():
+def test_weights_are_kept_as_shares_and_not_trained():
     layer, f = WeightedAverage(3), features()
     layer(f)
     assert [float(s) for s in layer.shares.values()] == pytest.approx(
         [1 / 3] * 3
     )
-    layer.set_votes({"a": 6.0, "b": 3.0, "c": 1.0})
+    layer.set_modality_weights({"a": 6.0, "b": 3.0, "c": 1.0})
     shares = [float(s) for s in layer.shares.values()]
     assert shares == pytest.approx([0.6, 0.3, 0.1])
     assert not [w for w in layer.trainable_weights if "share" in w.name]
@@ -119,20 +119,22 @@ def test_a_modality_with_next_to_no_vote_still_answers_alone():
     layer, f = WeightedAverage(3), features(2, {"a": 4, "b": 6})
     present = {"a": np.zeros((2, 1), "float32")}
     layer(f, present=present)
-    layer.set_votes({"a": 1e30, "b": 1e-30})
+    layer.set_modality_weights({"a": 1e30, "b": 1e-30})
     np.testing.assert_allclose(
         layer(f, present=present), layer.alone(f)["b"], atol=1e-6
     )
 
 
 @pytest.mark.parametrize(
-    "votes", [{"a": 1.0}, {"a": 1.0, "b": 0.0}, {"a": 1.0, "b": float("nan")}]
+    "weights", [{"a": 1.0}, {"a": 1.0, "b": 0.0}, {"a": 1.0, "b": float("nan")}]
 )
-def test_votes_that_cannot_be_weights_are_refused(votes):
+def test_weights_that_cannot_be_weights_are_refused(weights):
     layer = WeightedAverage(3)
     layer(features(2, {"a": 4, "b": 6}))
-    with pytest.raises(ValueError, match="`votes` must be.*each of a, b. Rec"):
-        layer.set_votes(votes)
+    with pytest.raises(
+        ValueError, match="`weights` must be.*each of a, b. Rec"
+    ):
+        layer.set_modality_weights(weights)
 
 
 def test_wrong_arguments_are_named():

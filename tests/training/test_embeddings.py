@@ -19,14 +19,14 @@ from mmkeras.training.embeddings.cache import (
     towers_sha256,
 )
 from mmkeras.training.embeddings.submodels import (
+    embedding_model,
+    frozen_model,
     fusion_model,
-    resting_model,
-    speaking_model,
     token_readers,
 )
 from mmkeras.training.stages.modality_weights import (
-    VotesFromValidation,
-    voting_layers,
+    ModalityWeightsFromValidation,
+    modality_weighted_layers,
 )
 
 TOKENS, WIDTH = 3, 6
@@ -157,7 +157,7 @@ def gradients(model, heads, batch):
 def test_only_what_is_read_is_kept(models, kind):
     model = models[kind]
     assert token_readers(model) == READERS[kind]
-    said = speaking_model(model).output
+    said = embedding_model(model).output
     width = WIDTH + TOKENS * (WIDTH + 1)
     for name in NAMES:
         kept = width if name in READERS[kind] else WIDTH
@@ -175,14 +175,14 @@ def test_the_cache_gives_the_same_gradients_as_resting_towers(
     dropout = model.get_layer("modality_dropout").seed_generator.state
     start = np.asarray(dropout)
     cached = cache_embeddings(model, data_of(kind), tmp_path)
-    fused, resting = fusion_model(model), resting_model(model)
+    fused, frozen = fusion_model(model), frozen_model(model)
     pairs = zip(cached.validation, data_of(kind).train, strict=True)
     for ours, raw in pairs:
         dropout.assign(start)
         loss, got = gradients(fused, heads, ours)
         assert np.any(np.asarray(dropout) != start)
         dropout.assign(start)
-        wanted_loss, wanted = gradients(resting, heads, raw)
+        wanted_loss, wanted = gradients(frozen, heads, raw)
         assert loss == pytest.approx(wanted_loss, abs=1e-6)
         assert set(got) == set(wanted) and len(got) >= 4
         for path, value in wanted.items():
@@ -222,7 +222,7 @@ def test_every_fusion_answers_from_what_it_says_it_reads(name):
     heads = {"digit": HEADS["digit"]}
     model = model_with({"digit": layer}, heads)
     x = toy_arrays()[0]
-    said = speaking_model(model).predict_on_batch({n: x[n] for n in NAMES})
+    said = embedding_model(model).predict_on_batch({n: x[n] for n in NAMES})
     given = {**said, "present": x["present"]}
     np.testing.assert_array_equal(
         fusion_model(model)(given)["digit"], model(x)["digit"]
@@ -231,19 +231,19 @@ def test_every_fusion_answers_from_what_it_says_it_reads(name):
 
 def test_resting_towers_learn_no_statistics_and_drop_nothing(models):
     model, batch = models["vectors"], batch_of("vectors")
-    resting = resting_model(model)
+    frozen = frozen_model(model)
     for name in NAMES:
         model.get_layer(f"{name}_tower").trainable = False
     before = towers_sha256(model)
-    resting.compile("adam", loss=losses(HEADS), run_eagerly=True)
-    resting.train_on_batch(*batch)
+    frozen.compile("adam", loss=losses(HEADS), run_eagerly=True)
+    frozen.train_on_batch(*batch)
     assert towers_sha256(model) == before
-    said = resting.get_layer("sound_tower")(batch[0]["sound"], training=True)
+    said = frozen.get_layer("sound_tower")(batch[0]["sound"], training=True)
     again = model.get_layer("sound_tower")(batch[0]["sound"], training=False)
     np.testing.assert_array_equal(said["vector"], again["vector"])
 
 
-@pytest.mark.parametrize("make", [fusion_model, resting_model])
+@pytest.mark.parametrize("make", [fusion_model, frozen_model])
 def test_it_saves_and_loads(models, make, tmp_path):
     model = make(models["tokens"])
     model.save(tmp_path / "m.keras")
@@ -257,14 +257,18 @@ def test_it_saves_and_loads(models, make, tmp_path):
         np.testing.assert_allclose(loaded(x)[name], value, atol=1e-6)
 
 
-def test_votes_are_set_from_the_cache_as_from_raw_inputs(models, tmp_path):
+def test_modality_weights_are_set_from_the_cache_as_from_raw_inputs(
+    models, tmp_path
+):
     model, data = models["late"], data_of("late")
     cached = cache_embeddings(model, data, tmp_path)
     shares = []
     for where, given in ((fusion_model(model), cached), (model, data)):
-        assert set(voting_layers(where)) == {"digit"}
-        votes = VotesFromValidation(where, losses(HEADS), given.validation)
-        votes.on_test_begin()
+        assert set(modality_weighted_layers(where)) == {"digit"}
+        callback = ModalityWeightsFromValidation(
+            where, losses(HEADS), given.validation
+        )
+        callback.on_test_begin()
         layer = model.get_layer("digit_fusion")
         shares.append([float(s) for s in layer.shares.values()])
     np.testing.assert_allclose(*shares, rtol=1e-5)
@@ -307,7 +311,7 @@ def test_each_epoch_has_every_sample_once_of_one_pass_in_a_new_order(
         np.testing.assert_array_equal(np.sort(order), everything)
     assert not np.array_equal(orders[0], orders[1])
 
-    speaking = speaking_model(model)
+    speaking = embedding_model(model)
     x = toy_arrays()[0]
     said = [
         speaking.predict_on_batch({**{n: x[n] for n in NAMES}, "sound": s})

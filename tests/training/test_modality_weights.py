@@ -1,4 +1,4 @@
-"""`VotesFromValidation`: each modality weighs what it is worth."""
+"""`ModalityWeightsFromValidation`: each modality weighs what it is worth."""
 
 import keras
 import numpy as np
@@ -7,12 +7,15 @@ from training_toys import HEADS, toy_data, toy_tower
 
 from mmkeras.fusion import WeightedAverage
 from mmkeras.heads import losses
-from mmkeras.training import FullFineTune, VotesFromValidation
+from mmkeras.training import FullFineTune, ModalityWeightsFromValidation
 from mmkeras.training.embeddings.submodels import fusion_model
-from mmkeras.training.stages.modality_weights import votes_of, voting_layers
+from mmkeras.training.stages.modality_weights import (
+    modality_weighted_layers,
+    modality_weights_of,
+)
 
 
-def voting_model(seed=0):
+def weighted_model(seed=0):
     """The toy model with a weighted average for each target."""
     keras.utils.set_random_seed(seed)
     inputs = {
@@ -29,7 +32,7 @@ def voting_model(seed=0):
     outputs = {}
     for target, head in HEADS.items():
         layer = WeightedAverage(
-            head.outputs, head.activation, name=f"{target}_votes"
+            head.outputs, head.activation, name=f"{target}_weights"
         )
         answer = layer(features, present=columns)
         outputs[target] = head.finish(answer, target)
@@ -37,7 +40,7 @@ def voting_model(seed=0):
 
 
 def shares(model, target="digit"):
-    layer = model.get_layer(f"{target}_votes")
+    layer = model.get_layer(f"{target}_weights")
     return {name: float(share) for name, share in layer.shares.items()}
 
 
@@ -47,7 +50,7 @@ def loss_alone(model, data, target, name):
     total = count = 0
     for x, y, weights in data.validation:
         vector = model.get_layer(f"{name}_tower")(x[name])
-        layer = model.get_layer(f"{target}_votes")
+        layer = model.get_layer(f"{target}_weights")
         answer = layer.alone({name: vector})[name]
         answer = np.asarray(model.get_layer(target)(answer))
         label = np.asarray(y[target])
@@ -62,9 +65,11 @@ def loss_alone(model, data, target, name):
 
 
 def test_a_vote_is_one_over_the_loss_where_the_modality_is_there():
-    model, data = voting_model(), toy_data(samples=60)
+    model, data = weighted_model(), toy_data(samples=60)
     data.validation = data.train
-    callback = VotesFromValidation(model, losses(HEADS), data.validation)
+    callback = ModalityWeightsFromValidation(
+        model, losses(HEADS), data.validation
+    )
     callback.on_test_begin()
     for target in HEADS:
         sound, view = (
@@ -76,8 +81,8 @@ def test_a_vote_is_one_over_the_loss_where_the_modality_is_there():
         assert got["view"] == pytest.approx(view / (sound + view), rel=1e-4)
 
 
-def test_a_strategy_sets_the_votes_of_the_weights_it_leaves(tmp_path):
-    model, data = voting_model(), toy_data()
+def test_a_strategy_sets_the_modality_weights_it_leaves(tmp_path):
+    model, data = weighted_model(), toy_data()
     strategy = FullFineTune(
         epochs=2, learning_rate=0.03, ema_momentum=0.5, tensorboard=False
     )
@@ -88,7 +93,9 @@ def test_a_strategy_sets_the_votes_of_the_weights_it_leaves(tmp_path):
         tmp_path / "checkpoints" / "epoch-0002" / "model.keras"
     )
     assert shares(last) == left
-    VotesFromValidation(model, losses(HEADS), data.validation).on_test_begin()
+    ModalityWeightsFromValidation(
+        model, losses(HEADS), data.validation
+    ).on_test_begin()
     assert shares(model) == pytest.approx(left, rel=1e-5)
 
 
@@ -100,16 +107,18 @@ def test_a_pydataset_and_no_weights_will_do():
         def __getitem__(self, index):
             return next(iter(toy_data().train))[:2]
 
-    model = voting_model()
-    VotesFromValidation(model, losses(HEADS), Batches()).on_test_begin()
+    model = weighted_model()
+    ModalityWeightsFromValidation(
+        model, losses(HEADS), Batches()
+    ).on_test_begin()
     assert sum(shares(model).values()) == pytest.approx(1)
     assert shares(model)["sound"] != pytest.approx(0.5, abs=1e-3)
 
 
 def test_a_modality_that_nobody_has_gets_the_smallest_vote():
     totals = {"a": (1.0, 4.0), "b": (2.0, 4.0), "c": (0.0, 0.0)}
-    assert votes_of(totals) == {"a": 4.0, "b": 2.0, "c": 2.0}
-    assert votes_of({"c": (0.0, 0.0)}) == {}
+    assert modality_weights_of(totals) == {"a": 4.0, "b": 2.0, "c": 2.0}
+    assert modality_weights_of({"c": (0.0, 0.0)}) == {}
 
 
 def test_a_model_whose_targets_are_answered_otherwise_is_refused():
@@ -122,14 +131,14 @@ def test_a_model_whose_targets_are_answered_otherwise_is_refused():
     with pytest.raises(
         ValueError, match="`model` must have a `WeightedAv.*targets y"
     ):
-        VotesFromValidation(model, {}, [])
+        ModalityWeightsFromValidation(model, {}, [])
 
 
 def test_layers_that_two_models_share_are_found_in_both():
-    model = voting_model()
+    model = weighted_model()
     fused = fusion_model(model)
     for each in (model, fused):
-        found = voting_layers(each)
+        found = modality_weighted_layers(each)
         assert found == {
-            target: model.get_layer(f"{target}_votes") for target in HEADS
+            target: model.get_layer(f"{target}_weights") for target in HEADS
         }

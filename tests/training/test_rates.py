@@ -132,9 +132,9 @@ def test_a_weight_that_begins_late_steps_as_one_that_begins():
 
 def test_the_average_of_a_weight_at_rest_is_that_weight():
     value = np.random.default_rng(0).normal(size=100).astype("float32")
-    moving, resting = weights(value, value)
+    moving, frozen = weights(value, value)
     optimizer = GroupedAdamW(RATE, use_ema=True, ema_momentum=0.9, late=[1])
-    optimizer.build([moving, resting])
+    optimizer.build([moving, frozen])
     for _ in range(5):
         optimizer.apply([np.ones(100, "float32")], [moving])
     averages = optimizer._model_variables_moving_average

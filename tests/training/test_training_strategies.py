@@ -333,7 +333,7 @@ def test_a_split_without_a_batch_is_refused():
         ({"clip_norm": -1.0}, "`clip_norm` must be a positive number or None"),
         ({"checkpoints": 1.5}, "`checkpoints` must be a whole number"),
         ({"tensorboard": 1}, "`tensorboard` must be true or false"),
-        ({"monitor": ""}, "`monitor` must be a figure's name"),
+        ({"monitor": ""}, "`monitor` must be a metric's name"),
         ({"monitor": "val_x", "patience": 1}, "Received: 'val_x'. Such as"),
         ({"learning_rat": 1}, "Did you mean `learning_rate`?"),
         ({"tower_epochs": 1}, "not a setting of the strategy 'full'"),

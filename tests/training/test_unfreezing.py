@@ -179,7 +179,7 @@ def test_epochs_count_within_each_stage_and_freezing_holds_in_all(eagerly):
                     2: ["sound_tower/*/bias"],
                 },
             },
-            "`unfreeze` must set a whole layer going at one epoch.*bias at 2",
+            "`unfreeze` must unfreeze a whole layer at one epoch.*bias at 2",
         ),
     ],
 )
@@ -193,7 +193,7 @@ def test_patterns_that_cannot_be_meant_are_refused(settings, message):
 def test_what_the_model_has_at_rest_cannot_be_unfrozen():
     model = toy_model()
     model.get_layer("sound_tower").trainable = False
-    with pytest.raises(ValueError, match="at rest in the model itself"):
+    with pytest.raises(ValueError, match="frozen in the model itself"):
         FullFineTune(epochs=2, unfreeze={2: ["sound_tower"]}).fit(
             model, toy_data(), HEADS, verbose=0
         )

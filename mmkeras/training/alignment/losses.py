@@ -1,4 +1,4 @@
-"""The losses of towers that learn together, as layers."""
+"""Losses that train towers to agree, as layers."""
 
 import math
 from itertools import combinations
@@ -6,7 +6,8 @@ from itertools import combinations
 import keras
 from keras import layers, ops
 
-# Added to the score of what does not take part.
+# Added to the logit of a sample without the modality: exp() gives 0, and
+# unlike -inf no NaN in a gradient.
 HIDDEN = -1e9
 # CLIP's limits of the factor that multiplies the similarities.
 FIRST_SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
@@ -75,7 +76,7 @@ class InfoNCEAlignment(Alignment):
     """Which image belongs to which sound? A softmax over the batch, both ways.
 
     Each modality gets a linear projection to length 1. For every pair of
-    modalities, each sample that has both is asked for its counterpart among
+    modalities, each sample that has both must find its counterpart among
     those samples; the loss is the mean over samples, both directions, and
     pairs. The temperature is learned, at least 1/100.
 
@@ -165,18 +166,18 @@ class SigLIPAlignment(InfoNCEAlignment):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class MaskedPrediction(Alignment):
-    """What would the hidden modality have said? Asked of all the others.
+    """Predicts the vector of a hidden modality from the other modalities.
 
     Each modality in turn is hidden from every sample that has it and one
     more. The others, each through a dense layer, averaged, then two dense
     layers predict its vector; the loss is the mean squared error. Both sides
-    learn: the others to tell it, and the hidden one to say what can be told.
+    learn: the others to predict it, the hidden one to be predictable.
 
-    Towers that say the same of all samples would be easy to predict. So each
-    number of the vector that is predicted has mean 0 and deviation 1 over the
-    batch, which makes shrinking it worth nothing, and two penalties act on
-    the vectors themselves: on deviations below 1, and on covariances between
-    their numbers, so that not all of them say the same.
+    Towers that collapse to one output for all samples would be easy to
+    predict. So each number of the vector that is predicted has mean 0 and
+    deviation 1 over the batch, so that shrinking it gains nothing, and two
+    penalties act on the vectors themselves: on deviations below 1, and on
+    covariances between their numbers, so that they are not redundant.
 
     Good where two modalities seldom come together but each does with a third,
     and with batches too small for "infonce". Costs `2 * d * units + units ** 2`
@@ -210,20 +211,20 @@ class MaskedPrediction(Alignment):
 
     def loss(self, vectors, here):
         vectors = {n: ops.cast(x, "float32") for n, x in vectors.items()}
-        said = {n: layer(vectors[n]) for n, layer in self.speak.items()}
+        encoded = {n: layer(vectors[n]) for n, layer in self.speak.items()}
         total = 0.0
-        for name in said:
-            others = [other for other in said if other != name]
+        for name in encoded:
+            others = [other for other in encoded if other != name]
             known = sum(here[other] for other in others)
-            context = sum(said[o] * here[o][:, None] for o in others)
+            context = sum(encoded[o] * here[o][:, None] for o in others)
             context = context / ops.maximum(known, 1.0)[:, None]
             guess = self.guess[name](self.think[name](ops.relu(context)))
             target, guard = self.standardise(vectors[name], here[name])
             error = ops.mean(ops.square(guess - target), axis=-1)
-            asked = here[name] * ops.minimum(known, 1.0)
-            mean = ops.sum(error * asked) / ops.maximum(ops.sum(asked), 1.0)
+            counted = here[name] * ops.minimum(known, 1.0)
+            mean = ops.sum(error * counted) / ops.maximum(ops.sum(counted), 1.0)
             total += mean + guard
-        return total / len(said)
+        return total / len(encoded)
 
     def standardise(self, vector, here):
         """Returns the target `(batch, d)`, and what the vectors cost."""

@@ -1,10 +1,10 @@
-"""Pretraining across modalities: towers that agree on what they perceive.
+"""Pretraining across modalities: towers trained to agree with each other.
 
 No label is needed, only that the modalities of a sample belong together.
-Three objectives, all of which teach the towers what their modalities have in
-common: "infonce" and "siglip" tell the samples of a batch apart, so that they
-bring out what is different from sample to sample, and "masked" predicts one
-modality from the others.
+Three objectives, all of which train the towers to encode what their
+modalities have in common: "infonce" and "siglip" tell the samples of a batch
+apart, so that they bring out what is different from sample to sample, and
+"masked" predicts one modality from the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,14 +82,16 @@ def alignment_model(
             "`names` must be two or more of the model's modalities: "
             f"{', '.join(known)}. Received: {names}"
         )
-    given = input_names(whole)
+    known_inputs = input_names(whole)
     if columns is None:
-        optional = known if "present" in given else []
+        optional = known if "present" in known_inputs else []
         columns = {name: i for i, name in enumerate(optional)}
     columns = {name: columns[name] for name in names if name in columns}
     wanted = [*names, "present"] if columns else names
     inputs = {
-        n: keras.Input(given[n].shape[1:], dtype=given[n].dtype, name=n)
+        n: keras.Input(
+            known_inputs[n].shape[1:], dtype=known_inputs[n].dtype, name=n
+        )
         for n in wanted
     }
     vectors = {n: tower_of(whole, n)(inputs[n])["vector"] for n in names}

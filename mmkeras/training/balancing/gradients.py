@@ -1,4 +1,4 @@
-"""How long the gradients of several losses are where they meet."""
+"""Gradient norms of several losses at the last layer they share."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from keras import ops
 
 
 def gradient_norms(losses: list, weights: list) -> Any:
-    """Returns the length of each loss's gradient at what all share last.
+    """Returns the norm of each loss's gradient at the last shared layer.
 
     That is the last layer, in the model's order, whose weights every loss
     reaches. TensorFlow (inside a `tf.function`, as `fit` makes it) and torch.

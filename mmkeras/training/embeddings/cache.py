@@ -1,4 +1,4 @@
-"""What frozen towers say, kept on disk: an epoch then costs no tower pass."""
+"""Outputs of frozen towers cached on disk: an epoch runs no tower."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.training.embeddings.files import dataset_of, write_split
-from mmkeras.training.embeddings.submodels import speaking_model
+from mmkeras.training.embeddings.submodels import embedding_model
 from mmkeras.training.trainable.single_towers import modalities, tower_of
 
 KIND = "embeddings"
@@ -20,8 +20,8 @@ class Embeddings:
 
     A batch is `({modality: packed}, {target: y}, {target: sample_weight})`,
     with `present` where the data have it. Samples are read from disk in
-    another order each epoch; where the towers spoke in several passes, each
-    epoch reads one of them, drawn by the seed.
+    another order each epoch; with several passes (augmentations), each epoch
+    reads one of them, drawn by the seed.
 
     Args:
         folder: What `cache_embeddings` wrote.
@@ -46,7 +46,7 @@ def cache_embeddings(
     passes: int = 1,
     seed: int = 0,
 ) -> Embeddings:
-    """Writes what the towers of `whole` say of every sample; opens it.
+    """Caches the outputs of the towers of `whole` for every sample.
 
     The towers run in inference mode, a batch at a time, and only what fusion
     and heads read is kept: the vectors, or the tokens too. An older cache in
@@ -75,13 +75,13 @@ def cache_embeddings(
     >>> fused.fit(cached.train, validation_data=cached.validation, epochs=20)
     """
     folder = Path(folder)
-    speaking = speaking_model(whole)
+    towers = embedding_model(whole)
     names = [f"train-{number}.bin" for number in range(passes)]
     with artefact.writing(folder, "the embeddings"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / artefact.MANIFEST).unlink(missing_ok=True)
     entries = [
-        write_split(folder / name, speaking, data.train, passes - number)
+        write_split(folder / name, towers, data.train, passes - number)
         for number, name in enumerate(names)
     ]
     if any(entry != entries[0] for entry in entries):
@@ -92,7 +92,7 @@ def cache_embeddings(
     splits = {"train": {**entries[0], "files": names}, "validation": None}
     if data.validation is not None:
         name = "validation.bin"
-        entry = write_split(folder / name, speaking, data.validation)
+        entry = write_split(folder / name, towers, data.validation)
         splits["validation"] = {**entry, "files": [name]}
         names = [*names, name]
     with artefact.writing(folder, "the embeddings"):
@@ -105,16 +105,17 @@ def cache_embeddings(
 def open_embeddings(
     folder: str | Path, whole: keras.Model, data: Any, seed: int = 0
 ) -> Embeddings:
-    """Opens a cache again; refuses that of other towers or other data.
+    """Opens a cache again; refuses one of other towers or other data.
 
     Raises:
-        ValueError: If it is stale, damaged, or none.
+        ValueError: If it is stale, damaged, or no cache.
     """
     manifest = artefact.read_manifest(folder, KIND)
     for key, value in _identity(whole, data).items():
         if manifest.get(key) != value:
             raise ValueError(
-                f"`{folder}` must hold what these towers say of these data. "
+                f"`{folder}` must hold the outputs of these towers on these "
+                "data. "
                 f"Received: `{key}` {str(manifest.get(key))[:16]}, not "
                 f"{str(value)[:16]}; write it again with `cache_embeddings`"
             )

@@ -15,16 +15,16 @@ from mmkeras.training.stages.modality_weights import batches_of
 SHUFFLE_BYTES = 256 * 2**20
 
 
-def _rows(speaking: keras.Model, dataset: Any) -> Iterator[dict]:
+def _rows(towers: keras.Model, dataset: Any) -> Iterator[dict]:
     """Yields `{(group, name): (batch, ...)}` of NumPy arrays."""
     for x, y, weights in _epoch_of(dataset):
-        said = speaking.predict_on_batch({n: x[n] for n in speaking.input})
+        outputs = towers.predict_on_batch({n: x[n] for n in towers.input})
         if "present" in x:
-            said["present"] = x["present"]
-        given = {"x": said, "y": y, "weights": weights or {}}
+            outputs["present"] = x["present"]
+        groups = {"x": outputs, "y": y, "weights": weights or {}}
         yield {
             (group, name): keras.ops.convert_to_numpy(value)
-            for group, values in sorted(given.items())
+            for group, values in sorted(groups.items())
             for name, value in sorted(values.items())
         }
 
@@ -39,21 +39,21 @@ def _epoch_of(dataset: Any) -> Iterator[tuple]:
 
 
 def write_split(
-    path: Path, speaking: keras.Model, dataset: Any, copies: int = 1
+    path: Path, towers: keras.Model, dataset: Any, copies: int = 1
 ) -> dict:
     """Writes a pass as records of one length; returns what they hold.
 
     Args:
         path: The file.
-        speaking: The towers.
-        dataset: What they speak of.
+        towers: The model of the towers, see `embedding_model`.
+        dataset: Its inputs.
         copies: How many such files the disk must have room for.
     """
     entry: dict[str, Any] = {}
     count = 0
     batches = count_batches(dataset)
     with artefact.atomic(path) as temporary, open(temporary, "wb") as file:
-        for arrays in _rows(speaking, dataset):
+        for arrays in _rows(towers, dataset):
             if not entry:
                 entry = _describe(arrays)
                 artefact.check_room(
@@ -141,8 +141,8 @@ def _shuffled(files: list[str], size: int, buffer: int, seed: int):
     """Returns the records of one file, shuffled; both drawn for each epoch.
 
     One number an epoch, drawn when its iterator is made, decides on both, so
-    that an iterator that nobody reads stands for an epoch. `Dataset.shuffle`
-    would mix TensorFlow's global seed in.
+    that an iterator that is never read counts as an epoch too.
+    `Dataset.shuffle` would mix TensorFlow's global seed in.
     """
     import tensorflow as tf
 

@@ -1,7 +1,6 @@
-"""The whole model with other towers: at rest, or replaced by their words.
+"""Models made of parts of a whole model: towers alone, or fusion and heads.
 
-Both have the fusion and the heads of the whole model, the same layers, so
-that training them trains the whole model.
+All share the layers of the whole model, so that training them trains it.
 """
 
 import math
@@ -20,7 +19,7 @@ from mmkeras.training.trainable.single_towers import (
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Resting(keras.layers.Wrapper):
-    """A tower that always runs as in inference: no dropout, no statistics.
+    """A frozen tower: inference mode always, so no dropout.
 
     Args:
         layer: The tower.
@@ -34,12 +33,12 @@ class Resting(keras.layers.Wrapper):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Unpack(keras.layers.Layer):
-    """A tower that hands on what another one said; `pack` packed it.
+    """Takes the place of a tower: unpacks its cached outputs, see `pack`.
 
     Args:
         units: Width d of the vector.
-        tokens: Number t of tokens; 0 where nobody reads them. Then the vector
-            is the only token, which keeps every fusion's arithmetic whole.
+        tokens: Number t of tokens; 0 where no layer reads them. Then the vector
+            is the only token, so that every fusion still gets one.
         width: Width of a token.
 
     Input shape: `(batch, d + t * width + t)`.
@@ -80,7 +79,7 @@ def pack(outputs: dict[str, Any], tokens: bool) -> Any:
     return ops.concatenate([ops.cast(x, "float32") for x in parts], axis=-1)
 
 
-def speaking_model(
+def embedding_model(
     whole: keras.Model, tokens: Collection[str] | None = None
 ) -> keras.Model:
     """Returns `{modality: x}` to `{modality: packed}`, in inference mode.
@@ -92,7 +91,7 @@ def speaking_model(
 
     Example:
 
-    >>> said = speaking_model(model).predict_on_batch(x)
+    >>> embeddings = embedding_model(model).predict_on_batch(x)
     """
     readers = token_readers(whole) if tokens is None else tokens
     inputs = {name: _like(x) for name, x in _raw(whole).items()}
@@ -100,9 +99,9 @@ def speaking_model(
         name: pack(Resting(tower_of(whole, name))(x), name in readers)
         for name, x in inputs.items()
     }
-    speaking = keras.Model(inputs, outputs)
-    speaking.compile(jit_compile=False)
-    return speaking
+    towers = keras.Model(inputs, outputs)
+    towers.compile(jit_compile=False)
+    return towers
 
 
 def fusion_model(
@@ -112,15 +111,15 @@ def fusion_model(
 
     Args:
         whole: Functional model with a layer `<modality>_tower` a modality.
-        tokens: As `speaking_model` got it.
+        tokens: As in `embedding_model`.
 
     Returns:
-        A model from what `speaking_model` says of each modality, and
-        `present` where `whole` has it, to `{target: y}`.
+        A model from the outputs of `embedding_model`, and `present` where
+        `whole` has it, to `{target: y}`.
 
     Example:
 
-    >>> x = {**speaking_model(model).predict_on_batch(x), "present": present}
+    >>> x = {**embedding_model(model).predict_on_batch(x), "present": present}
     >>> fusion_model(model).fit(x, y)
     """
     readers = token_readers(whole) if tokens is None else tokens
@@ -143,10 +142,10 @@ def fusion_model(
     return _rebuilt(whole, towers, {n: packed(t) for n, t in towers.items()})
 
 
-def resting_model(whole: keras.Model) -> keras.Model:
+def frozen_model(whole: keras.Model) -> keras.Model:
     """Returns `whole`, the same layers, with towers in inference mode.
 
-    What `fusion_model` learns from a cache, this one learns from raw inputs.
+    Trains the same weights as `fusion_model`, from raw inputs, not a cache.
     """
     towers = {
         name: Resting(tower_of(whole, name), name=f"{name}_tower")
@@ -159,29 +158,29 @@ def resting_model(whole: keras.Model) -> keras.Model:
 
 def towers_alone(whole: keras.Model, names: Collection[str]) -> keras.Model:
     """Returns some towers of `whole`, from `{modality: x}` to their outputs."""
-    given = input_names(whole)
-    inputs = {name: _like(given[name]) for name in names}
+    known = input_names(whole)
+    inputs = {name: _like(known[name]) for name in names}
     outputs = {n: tower_of(whole, n)(x) for n, x in inputs.items()}
     return keras.Model(inputs, outputs, name=f"{whole.name}_towers")
 
 
 def token_readers(whole: keras.Model) -> set[str]:
-    """Returns the modalities whose tokens or mask somebody reads.
+    """Returns the modalities whose tokens or mask a layer reads.
 
-    A fusion that says `reads_tokens = False` reads vectors alone; whatever
-    does not say is taken to read everything it is given.
+    A fusion with `reads_tokens = False` reads vectors alone; a layer without
+    this attribute is taken to read all its inputs.
     """
-    # Keras has no public way to see who is connected with whom.
+    # Keras has no public way to see which layers are connected.
     nodes = [n for found in whole._nodes_by_depth.values() for n in found]
     owners: dict[int, str] = {}
     towers = {id(tower_of(whole, n)): n for n in modalities(whole)}
     for node in nodes:
         if id(node.operation) in towers:
-            said = keras.tree.pack_sequence_as(
+            outputs = keras.tree.pack_sequence_as(
                 node.operation.output, node.output_tensors
             )
             for part in ("tokens", "mask"):
-                owners[id(said[part])] = towers[id(node.operation)]
+                owners[id(outputs[part])] = towers[id(node.operation)]
     return {
         owners[id(tensor)]
         for node in nodes

@@ -37,7 +37,7 @@ from mmkeras.training.pretext.reconstruction import (
 )
 from mmkeras.training.pretext.reconstruction_targets import Repeat, patches_of
 from mmkeras.training.pretext.token_prediction import (
-    guess_tokens,
+    token_prediction_loss,
     vocabulary_of,
 )
 
@@ -80,7 +80,7 @@ def masked(
         hide = HideTokens(size, fraction, places, mask_id, name="hide")
         hidden, where, there = hide(x)
         rows = tower(hidden)["tokens"]
-        return guess_tokens(x, rows, where, there, size, width)
+        return token_prediction_loss(x, rows, where, there, size, width)
     if facts.columns:
         return _cells(tower, x, facts, fraction, fill, width)
     return _patches(tower, x, facts, fraction, fill, blocks, width)

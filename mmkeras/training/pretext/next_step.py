@@ -30,7 +30,7 @@ from mmkeras.training.pretext.reconstruction import (
 from mmkeras.training.pretext.reconstruction_targets import patches_of
 from mmkeras.training.pretext.token_prediction import (
     first_after,
-    guess_tokens,
+    token_prediction_loss,
     vocabulary_of,
 )
 
@@ -79,7 +79,9 @@ def next_step(
         first = first_after(x.shape[1], tokens, ahead)
         where, there = DrawPlaces(places, first, name="draw")(x)
         rows = tower(x)["tokens"]
-        return guess_tokens(x, rows, where, there, size, width, back=ahead)
+        return token_prediction_loss(
+            x, rows, where, there, size, width, back=ahead
+        )
     values, known = facts.field(tower, x)
     patches = patches_of(values, (tokens,), facts.even_patches)[:, ahead:]
     known = Cut((tokens,))(known)[:, ahead:]

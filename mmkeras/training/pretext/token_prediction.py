@@ -1,4 +1,4 @@
-"""Guessing tokens of a text from the rows that a tower makes of it."""
+"""Predicting tokens of a text from a tower's outputs."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from mmkeras.training.pretext.patches import patch_steps
 from mmkeras.training.pretext.reconstruction import TokenError, decode
 
 
-def guess_tokens(
+def token_prediction_loss(
     ids: Any,
     rows: Any,
     places: Any,
@@ -19,19 +19,19 @@ def guess_tokens(
     width: int,
     back: int = 0,
 ) -> dict[str, Any]:
-    """Returns the loss of guessing the tokens at `places`.
+    """Returns the loss of predicting the tokens at `places`.
 
-    A row may stand for several neighbouring tokens; which of them is asked
-    for is told to the decoder.
+    A row may cover several neighbouring tokens; the decoder gets an
+    embedding of which of them is to be predicted.
 
     Args:
         ids: Token ids, `(batch, tokens)`.
-        rows: What the tower says, `(batch, positions, d)`.
+        rows: Token outputs of the tower, `(batch, positions, d)`.
         places: Positions of tokens, `(batch, n)`.
         there: `(batch, n)`, 1 where there is a place.
         vocabulary_size: Token ids.
         width: Units of the decoder.
-        back: Rows from that of a token to the one that guesses it.
+        back: Rows from that of a token to the one that predicts it.
     """
     length, positions = ids.shape[1], rows.shape[1]
     picked, offsets = PickRows(length, back)(rows, places)

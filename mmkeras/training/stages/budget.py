@@ -1,4 +1,4 @@
-"""What training has spent, in steps and seconds, and where it must stop."""
+"""The training budget: steps and seconds spent, and when to stop."""
 
 import time
 from collections.abc import Sequence

@@ -11,16 +11,16 @@ import numpy as np
 
 from mmkeras import artefact
 
-# Words in the name of a figure that tell what is better.
+# Parts of a metric's name that tell whether larger or smaller is better.
 LOWER = ("loss", "mae", "rmse", "error", "distance")
 HIGHER = ("accuracy", "f1", "auc", "precision", "recall", "match")
 
 
 class CsvHistory(keras.callbacks.Callback):
-    """Writes every epoch's figures as a CSV file, whole at any moment.
+    """Writes every epoch's metrics to a CSV file, replaced whole each time.
 
-    Unlike `keras.callbacks.CSVLogger` it goes on over several calls of
-    `fit`, whose figures may differ in name.
+    Unlike `keras.callbacks.CSVLogger` it continues over several calls of
+    `fit`, whose metrics may differ in name.
 
     Args:
         path: The file; None collects the rows only.
@@ -47,7 +47,7 @@ class CsvHistory(keras.callbacks.Callback):
 
 
 class AveragedWeights(keras.callbacks.SwapEMAWeights):
-    """Uses the moving average of the weights wherever they are looked at.
+    """Uses the weights' moving average in validation and in what is saved.
 
     Validation, checkpoints, early stopping and the model after `fit` all see
     the average, also when `fit` stops before its last epoch. It stands first
@@ -78,7 +78,7 @@ class AveragedWeights(keras.callbacks.SwapEMAWeights):
 
 
 def direction_of(figure: str) -> str | None:
-    """Returns whether "min" or "max" of a figure is better, by its name.
+    """Returns whether "min" or "max" of a metric is better, by its name.
 
     None where the name does not tell.
 
@@ -87,7 +87,7 @@ def direction_of(figure: str) -> str | None:
     >>> direction_of("val_digit_accuracy"), direction_of("val_size_rmse")
     ('max', 'min')
     """
-    # The end of the name: a target may be called like a figure.
+    # The end of the name: a target may be called like a metric.
     name = re.sub(r"_at_\d+$", "", figure)
     if name.endswith(LOWER):
         return "min"
@@ -97,8 +97,8 @@ def direction_of(figure: str) -> str | None:
 class SeededOrder(keras.callbacks.Callback):
     """Lets each epoch of a `PyDataset` have an order that its number decides.
 
-    Keras shuffles by Python's own generator, whose state a training that goes
-    on would not have.
+    Keras shuffles by Python's own generator, whose state a resumed
+    training would not have.
 
     Args:
         seed: Seed of the fit.
@@ -113,13 +113,13 @@ class SeededOrder(keras.callbacks.Callback):
 
 
 class Patience(keras.callbacks.EarlyStopping):
-    """Early stopping that a resumed training goes on with.
+    """Early stopping that can be resumed.
 
-    It counts on, and still knows the best weights; see
+    Its count and the best weights are restored; see
     `keras.callbacks.EarlyStopping` for its arguments.
 
     Raises:
-        ValueError: If there is no such figure.
+        ValueError: If there is no such metric.
     """
 
     COUNTS = ("wait", "stopped_epoch", "best_epoch")
@@ -127,7 +127,7 @@ class Patience(keras.callbacks.EarlyStopping):
     def get_monitor_value(self, logs):
         if self.monitor not in logs:
             raise ValueError(
-                "`monitor` must be a figure of the training. Received: "
+                "`monitor` must be a metric of the training. Received: "
                 f"{self.monitor!r}. Choices: {', '.join(sorted(logs))}"
             )
         return logs[self.monitor]

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill: whole, or not there at all."""
+"""Checkpoints that survive a kill: written whole, or not at all."""
 
 import shutil
 import time
@@ -25,7 +25,7 @@ class AtomicCheckpoint(keras.callbacks.Callback):
     """Saves model and optimizer after each epoch, whole or not at all.
 
     Each checkpoint is a folder `epoch-0001` with `model.keras` and a
-    `manifest.json`, written last, that proves it. A process killed at any
+    `manifest.json`, written last, with their hashes. A process killed at any
     moment leaves the checkpoint before, or this one. A model with NaN or
     infinite weights is never saved, so that the last good one stays.
 

@@ -15,12 +15,14 @@ from mmkeras.training.stages.callbacks import (
 )
 from mmkeras.training.stages.definition import Fit, Stage
 from mmkeras.training.stages.modality_weights import (
-    VotesFromValidation,
-    voting_layers,
+    ModalityWeightsFromValidation,
+    modality_weighted_layers,
 )
 
 
-def own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
+def configured_callbacks(
+    fit: Fit, stage: Stage
+) -> list[keras.callbacks.Callback]:
     """Returns the strategy's callbacks, in the order that they need."""
     settings, whole = fit.settings, fit.whole
     chosen: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
@@ -28,13 +30,16 @@ def own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
     if isinstance(fit.train, keras.utils.PyDataset) and seed is not None:
         chosen.append(SeededOrder(seed))
     if settings.ema_momentum is not None:
-        # Before all that look at the weights.
+        # First, so that all others see the averaged weights.
         chosen.append(AveragedWeights())
     validation = stage.data.validation
-    votes = whole in (stage.model, stage.product) and voting_layers(whole)
-    if votes and validation is not None:
+    weighted = whole in (
+        stage.model,
+        stage.product,
+    ) and modality_weighted_layers(whole)
+    if weighted and validation is not None:
         losses = head_kinds.losses(fit.heads)
-        chosen.append(VotesFromValidation(whole, losses, validation))
+        chosen.append(ModalityWeightsFromValidation(whole, losses, validation))
     if fit.out is not None and settings.tensorboard:
         chosen += _tensorboard(fit.out / "logs" / stage.name)
     if settings.patience is not None:
@@ -51,12 +56,12 @@ def own_callbacks(fit: Fit, stage: Stage) -> list[keras.callbacks.Callback]:
 
 
 def _monitor(fit: Fit, stage: Stage) -> str:
-    """Returns the figure that patience watches, by its name in a stage."""
+    """Returns the metric that patience watches, by its name in a stage."""
     monitor, heads = fit.settings.monitor, stage.heads
     if monitor in ("loss", "val_loss") or heads is None:
         return monitor
     if not heads:
-        # It has no other figure.
+        # It has no other metric.
         return "loss" if stage.data.validation is None else "val_loss"
     if len(fit.heads) == 1 < len(heads):
         # Keras names the target only where there are several.

@@ -1,4 +1,4 @@
-"""What a strategy asks of a data set: its length, one modality of it."""
+"""Data sets in training: their length, their order, one modality of them."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -8,12 +8,12 @@ import keras
 
 
 def count_batches(dataset: Any) -> int:
-    """Returns the batches of an epoch; reads it once if it cannot tell."""
+    """Returns the batches of an epoch; reads it if its length is unknown."""
     try:
         return len(dataset)
     except TypeError:
         pass
-    # tf.data says -1 for a data set without an end.
+    # tf.data has cardinality -1 for a data set without an end.
     cardinality = getattr(dataset, "cardinality", None)
     if cardinality is not None and int(cardinality()) == -1:
         raise ValueError(
@@ -45,7 +45,7 @@ def counted(dataset: Any) -> Any:
 
 
 def advance(dataset: Any, iterators: int, epochs: int = 0) -> None:
-    """Lets `dataset` go on as if it had been read before.
+    """Advances the random order of `dataset`, as if it had been read before.
 
     Args:
         dataset: A `tf.data.Dataset` or `keras.utils.PyDataset`.
@@ -72,7 +72,7 @@ def check_data(data: Any, monitor: str | None) -> None:
 
     Args:
         data: Anything with `train` and `validation`.
-        monitor: The figure that early stopping looks at, if any does.
+        monitor: The metric that early stopping watches; None without it.
     """
     for split in ("train", "validation"):
         if not hasattr(data, split):
@@ -83,14 +83,14 @@ def check_data(data: Any, monitor: str | None) -> None:
             )
     if monitor and monitor.startswith("val_") and data.validation is None:
         raise ValueError(
-            f"`patience` needs a validation split to look at `{monitor}`. "
+            f"`patience` needs a validation split to watch `{monitor}`. "
             "Received: data.validation=None; leave `patience` out, or set "
             "`monitor` to 'loss'"
         )
 
 
 class OneModality:
-    """`data` with one modality alone; what lacks it does not count.
+    """`data` with one modality alone; samples that lack it have weight 0.
 
     Args:
         data: Has `train` and `validation`.

@@ -19,11 +19,11 @@ class Stage:
     Args:
         name: Name in the history: a tower, "fusion" or "all".
         model: What is trained; it shares its weights with the whole model.
-        data: What it learns from: has `train` and `validation`.
+        data: What it is trained on: has `train` and `validation`.
         epochs: Passes over `data.train`.
         learning_rate: Peak learning rate.
         heads: Heads of `model` by target; None for those of the whole model.
-            An empty dict says that `model` computes a loss of its own.
+            An empty dict means that `model` computes its own loss.
         product: What the stage's run keeps; None for `model`.
         callbacks: Further callbacks of this stage.
     """
@@ -64,9 +64,9 @@ class Fit:
         spent: Counts steps and seconds of all stages.
         callbacks: The user's.
         verbose: As in `model.fit`.
-        fingerprint: What must be the same for a training to go on.
+        fingerprint: What must be the same for a training to be resumed.
         train: The training split of the stage that runs, counted.
-        tuning: What of the model learns, and how fast.
+        tuning: Which weights are trained, and how fast.
         applied: The same of the stage that runs.
         share: What the stage that runs may spend.
         left_out: Stages whose share of the budget was nothing.

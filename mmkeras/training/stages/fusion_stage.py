@@ -1,4 +1,4 @@
-"""The stage in which fusion and heads learn and the towers rest."""
+"""The stage that trains fusion and heads while the towers are frozen."""
 
 import importlib.util
 import random
@@ -10,11 +10,11 @@ import keras
 
 from mmkeras import heads as head_kinds
 from mmkeras.training.embeddings.cache import Embeddings, cache_embeddings
-from mmkeras.training.embeddings.submodels import fusion_model, resting_model
+from mmkeras.training.embeddings.submodels import frozen_model, fusion_model
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.stages.modality_weights import (
-    VotesFromValidation,
-    voting_layers,
+    ModalityWeightsFromValidation,
+    modality_weighted_layers,
 )
 
 
@@ -35,28 +35,31 @@ def fusion_stage(
         folder: Where the cache goes; must last as long as the stage.
     """
     cached = _cached(settings, model, data, folder)
-    fused = resting_model(model) if cached is None else fusion_model(model)
-    given = cached or data
-    votes = []
-    if given.validation is not None and voting_layers(fused):
+    fused = frozen_model(model) if cached is None else fusion_model(model)
+    source = cached or data
+    callbacks = []
+    if source.validation is not None and modality_weighted_layers(fused):
         losses = head_kinds.losses(heads)
-        votes = [VotesFromValidation(fused, losses, given.validation)]
+        callbacks = [
+            ModalityWeightsFromValidation(fused, losses, source.validation)
+        ]
     return Stage(
         "fusion",
         fused,
-        given,
+        source,
         settings.fusion_epochs,
         settings.learning_rate,
-        # With a product, votes would be sought from raw inputs, once more.
-        product=None if votes else model,
-        callbacks=votes,
+        # With a product, `configured_callbacks` would compute the modality
+        # weights a second time, from raw inputs.
+        product=None if callbacks else model,
+        callbacks=callbacks,
     )
 
 
 def _cached(
     settings: Any, model: keras.Model, data: Any, folder: str
 ) -> Embeddings | None:
-    """Returns what the towers say of `data`; None where it is not kept."""
+    """Returns the towers' cached outputs; None where they are not cached."""
     # The cache is read by `tf.data`, on every backend.
     possible = importlib.util.find_spec("tensorflow") is not None
     wanted = possible if settings.cache is None else settings.cache

@@ -1,4 +1,4 @@
-"""Votes of a late fusion: each modality by how well it answers alone."""
+"""Modality weights of a late fusion, by the validation loss of each alone."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,11 +13,11 @@ from mmkeras.training.trainable.single_towers import (
 )
 
 
-class VotesFromValidation(keras.callbacks.Callback):
+class ModalityWeightsFromValidation(keras.callbacks.Callback):
     """Sets the weights of `WeightedAverage` layers from a validation split.
 
-    Before each validation, so that its figures and all that follows them see
-    the new weights, each modality answers the split by itself. Its weight
+    Each modality alone predicts the split. This is done before each
+    validation, so that its metrics and callbacks see the new weights. A weight
     becomes one over its loss, over the samples that have it and a label: for
     numbers, one over the squared error. Costs one more pass over the split.
 
@@ -29,9 +29,11 @@ class VotesFromValidation(keras.callbacks.Callback):
 
     Example:
 
-    >>> votes = VotesFromValidation(model, losses(heads), data.validation)
+    >>> weights = ModalityWeightsFromValidation(
+    ...     model, losses(heads), data.validation
+    ... )
     >>> model.fit(data.train, validation_data=data.validation,
-    ...           callbacks=[votes])
+    ...           callbacks=[weights])
     """
 
     def __init__(
@@ -43,42 +45,43 @@ class VotesFromValidation(keras.callbacks.Callback):
         super().__init__()
         self.losses = losses
         self.validation = validation
-        self.layers = voting_layers(model)
+        self.layers = modality_weighted_layers(model)
         if not self.layers:
             raise ValueError(
-                "`model` must have a `WeightedAverage` that answers a target. "
+                "`model` must have a `WeightedAverage` as the output of a "
+                "target. "
                 f"Received: the targets {', '.join(sorted(model.output))}, "
-                "none answered so"
+                "none with such an output"
             )
-        self.probe = answers_alone(model, self.layers)
+        self.probe = unimodal_model(model, self.layers)
 
     def on_test_begin(self, logs=None):
         totals: dict[tuple[str, str], np.ndarray] = {}
         for x, y, weights in batches_of(self.validation):
-            answers = self.probe.predict_on_batch(
+            outputs = self.probe.predict_on_batch(
                 {name: x[name] for name in self.probe.input}
             )
             for target in self.layers:
-                for name, answer in answers[target].items():
+                for name, output in outputs[target].items():
                     weight = self._weight(x, y, weights, target, name)
-                    loss = self.losses[target](y[target], answer, weight)
+                    loss = self.losses[target](y[target], output, weight)
                     # A mean over all samples, those without weight too.
                     each = np.array([float(loss) * weight.size, weight.sum()])
                     key = target, name
                     totals[key] = totals.get(key, 0) + each
         for target, layer in self.layers.items():
-            votes = votes_of(
+            weights = modality_weights_of(
                 {n: total for (t, n), total in totals.items() if t == target}
             )
-            if votes:
-                layer.set_votes(votes)
+            if weights:
+                layer.set_modality_weights(weights)
 
     def _weight(self, x, y, weights, target, name):
         """Returns the samples that have both label and modality."""
-        given = (weights or {}).get(target)
-        if given is None:
-            given = np.ones(len(y[target]))
-        weight = keras.ops.convert_to_numpy(given).astype("float32")
+        sample_weight = (weights or {}).get(target)
+        if sample_weight is None:
+            sample_weight = np.ones(len(y[target]))
+        weight = keras.ops.convert_to_numpy(sample_weight).astype("float32")
         optional = sorted(self.layers[target].standins)
         if name in optional:
             present = keras.ops.convert_to_numpy(x["present"])
@@ -86,41 +89,43 @@ class VotesFromValidation(keras.callbacks.Callback):
         return weight
 
 
-def votes_of(totals: Mapping[str, np.ndarray]) -> dict[str, float]:
+def modality_weights_of(totals: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Returns one over the mean loss of each modality.
 
     Args:
         totals: Sum of the losses, and of the weights, by modality. One that
-            no sample has gets the smallest vote.
+            no sample has gets the smallest weight.
     """
-    votes = {
+    weights = {
         name: 1 / max(loss / count, 1e-6)
         for name, (loss, count) in totals.items()
         if count and np.isfinite(loss)
     }
-    return votes and {n: votes.get(n, min(votes.values())) for n in totals}
-
-
-def voting_layers(model: keras.Model) -> dict[str, Any]:
-    """Returns the layers that take votes, by the target they answer."""
-    return {
-        target: layer
-        for target, output in model.output.items()
-        for layer in _asked_by(output)
-        if hasattr(layer, "set_votes")
+    return weights and {
+        n: weights.get(n, min(weights.values())) for n in totals
     }
 
 
-def _asked_by(output: Any) -> list[Any]:
-    """Returns the layers whose answer the last one finished."""
+def modality_weighted_layers(model: keras.Model) -> dict[str, Any]:
+    """Returns the `WeightedAverage` layers, by the target they predict."""
+    return {
+        target: layer
+        for target, output in model.output.items()
+        for layer in _inputs_of(output)
+        if hasattr(layer, "set_modality_weights")
+    }
+
+
+def _inputs_of(output: Any) -> list[Any]:
+    """Returns the layers whose outputs the last layer reads."""
     # Not `layer.input`: a layer may be in several models.
     last = output._keras_history
     node = last.operation._inbound_nodes[last.node_index]
     return [tensor._keras_history.operation for tensor in node.input_tensors]
 
 
-class Alone(keras.layers.Layer):
-    """What each modality answers by itself, in the target's unit."""
+class UnimodalOutputs(keras.layers.Layer):
+    """The prediction of each modality alone, in the target's unit."""
 
     def __init__(self, fusion, finish):
         super().__init__()
@@ -128,16 +133,18 @@ class Alone(keras.layers.Layer):
         self.finish = finish
 
     def call(self, features):
-        answers = self.fusion.alone(features)
-        return {name: self.finish(answer) for name, answer in answers.items()}
+        outputs = self.fusion.alone(features)
+        return {name: self.finish(output) for name, output in outputs.items()}
 
 
-def answers_alone(model: keras.Model, layers: Mapping[str, Any]) -> keras.Model:
-    """Returns `{modality: x}` to `{target: {modality: answer}}`."""
+def unimodal_model(
+    model: keras.Model, layers: Mapping[str, Any]
+) -> keras.Model:
+    """Returns `{modality: x}` to `{target: {modality: output}}`."""
     inputs = {name: input_names(model)[name] for name in modalities(model)}
     features = {name: tower_of(model, name)(x) for name, x in inputs.items()}
     outputs = {
-        target: Alone(layer, model.get_layer(target))(features)
+        target: UnimodalOutputs(layer, model.get_layer(target))(features)
         for target, layer in layers.items()
     }
     probe = keras.Model(inputs, outputs)

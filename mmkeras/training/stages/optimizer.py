@@ -1,4 +1,4 @@
-"""The optimizer of a stage, and how its learning rate goes."""
+"""The optimizer of a stage, and its learning-rate schedule."""
 
 import math
 from collections.abc import Callable
@@ -16,9 +16,10 @@ SCHEDULES = ("cosine", "constant")
 def schedule(
     settings: Any, stage: Stage, steps: int, share: Share | None = None
 ) -> Callable[[float], float] | None:
-    """Returns the rate by the share of its time a stage has spent.
+    """Returns the learning rate as a function of the share of time spent.
 
-    None where no time is set: the optimizer then has a schedule by steps.
+    None without a budget of seconds: the optimizer then has a schedule by
+    steps.
     """
     if share is None or share.seconds is None:
         return None

@@ -1,4 +1,4 @@
-"""The stages of a strategy, one after the other; those done are not redone."""
+"""The stages of a strategy, in order; resuming skips complete ones."""
 
 import time
 import warnings
@@ -26,7 +26,7 @@ from mmkeras.training.stages.run_folder import (
 )
 from mmkeras.training.stages.stage import run_stage
 
-# What of a fit's fingerprint says where the run of a stage comes from.
+# Fields of a fit's fingerprint that the manifest of a stage's run keeps.
 ORIGIN = ("spec", "vocabularies")
 
 
@@ -43,7 +43,7 @@ def run_stages(
         stages: The stages, each made when the one before has ended.
         seed: Seed of the fit; each stage has one of its own, so that a stage
             does not depend on whether those before it were run or read.
-        checkpoint: Where to go on, or None.
+        checkpoint: Where to resume, or None.
     """
     plan = fit.settings.plan(fit.whole)
     names = [name for name, epochs in plan if epochs]

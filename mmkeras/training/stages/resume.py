@@ -1,4 +1,4 @@
-"""Going on where a killed training stopped, to the same bits.
+"""Resuming a killed training, with bit-equal results.
 
 A checkpoint holds all that a further epoch depends on: every variable of the
 models and of the optimizer, states of random seeds included, the history, and
@@ -52,7 +52,7 @@ def assign(variables: Sequence, arrays: Mapping[str, np.ndarray]) -> None:
         raise ValueError(
             "A checkpoint must fit what is trained. Received: "
             f"{len(shapes)} variables, where the model and its optimizer have "
-            f"{len(wanted)}, or other shapes; `--restart` begins anew"
+            f"{len(wanted)}, or other shapes; `--restart` starts over"
         )
     for variable, value in zip(variables, found, strict=True):
         variable.assign(value)
@@ -123,7 +123,7 @@ def restore_rows(history: Any, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 class Resumed(keras.callbacks.Callback):
-    """Puts a checkpoint's state in place when all else has begun.
+    """Restores a checkpoint's state at the start of `fit`.
 
     The last of the callbacks, since others reset themselves at the start.
     """
@@ -147,7 +147,7 @@ def fingerprint(
     seed: int | None,
     identity: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Returns what must be the same for a training to go on."""
+    """Returns what must be the same for a training to be resumed."""
     shapes = repr([tuple(weight.shape) for weight in model.weights])
     found = {
         "strategy": type(strategy).__name__,
@@ -194,26 +194,27 @@ def differences(old: Any, new: Any, name: str = "") -> list[str]:
 def check_same(
     folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> None:
-    """Raises ValueError if a training was begun with other settings."""
+    """Raises ValueError if a training was started with other settings."""
     lines = differences(old, new)
     if lines:
         shown = "; ".join(line[:300] for line in lines[:10])
         raise ValueError(
-            f"`{folder}` must be gone on with as it was begun. Received: "
-            f"{shown}. `--restart` (`resume=False`) begins anew"
+            f"`{folder}` must be resumed with the settings it was started "
+            "with. Received: "
+            f"{shown}. `--restart` (`resume=False`) starts over"
         )
 
 
 def find_checkpoint(
     out: Path, wanted: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """Returns the newest whole checkpoint of `out` that can be gone on with.
+    """Returns the newest complete checkpoint of `out`, to resume from.
 
     Returns:
         Its manifest's `progress`, with `arrays`; None where there is none.
 
     Raises:
-        ValueError: If it was begun with other data or settings.
+        ValueError: If it was started with other data or settings.
     """
     folder = latest_checkpoint(out / "checkpoints")
     if folder is None:
@@ -221,8 +222,8 @@ def find_checkpoint(
     manifest = artefact.read_manifest(folder, "checkpoint")
     if "progress" not in manifest:
         raise ValueError(
-            f"`{folder}` must hold `{STATE}` to be gone on with. Received: a "
-            "checkpoint of the model alone; `--restart` begins anew"
+            f"`{folder}` must hold `{STATE}` to be resumed. Received: a "
+            "checkpoint of the model alone; `--restart` starts over"
         )
     check_same(out, manifest["fingerprint"], wanted)
     return {**manifest["progress"], "arrays": read_state(folder)}
@@ -233,6 +234,6 @@ def forget(out: Path) -> None:
     for name in ("checkpoints", "stages"):
         folder = out / name
         for manifest in folder.glob(f"*/{artefact.MANIFEST}"):
-            # Without it nobody takes what is left for whole.
+            # First, so that a half-removed folder is not taken for complete.
             manifest.unlink()
         shutil.rmtree(folder, ignore_errors=True)

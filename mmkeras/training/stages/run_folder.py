@@ -1,4 +1,4 @@
-"""The folder of a run: the trained model, its history, the proof of both."""
+"""The folder of a run: the trained model, its history, their manifest."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,7 +41,7 @@ def check_finite(model: keras.Model) -> None:
 
 def check_room(out: str | Path, model: keras.Model, copies: int) -> None:
     """Raises OSError unless `copies` saved models would fit into `out`."""
-    # AdamW keeps two numbers a weight.
+    # A checkpoint holds the weights and AdamW's two moments of each.
     needed = (
         3
         * copies
@@ -136,7 +136,7 @@ def save_run(
         out.mkdir(parents=True, exist_ok=True)
         with artefact.atomic(out / "model.keras") as temporary:
             save_model(model, temporary)
-            # From here on an older run's proof would no longer be true.
+            # From here on an older run's manifest would not match its files.
             (out / artefact.MANIFEST).unlink(missing_ok=True)
         write_history(out / "history.csv", history)
         files = ["model.keras", "history.csv"]

@@ -16,7 +16,7 @@ from mmkeras.training.stages.checkpoints import (
     AtomicCheckpoint,
     latest_checkpoint,
 )
-from mmkeras.training.stages.configured_callbacks import own_callbacks
+from mmkeras.training.stages.configured_callbacks import configured_callbacks
 from mmkeras.training.stages.datasets import (
     advance,
     count_batches,
@@ -45,7 +45,7 @@ def run_stage(
     share: Share | None = None,
     checkpoint: Mapping[str, Any] | None = None,
 ) -> None:
-    """Compiles and fits one stage; its figures land in `fit.rows`.
+    """Compiles and fits one stage; its metrics are added to `fit.rows`.
 
     Args:
         fit: What all stages share.
@@ -69,7 +69,8 @@ def run_stage(
         fit.settings.jit_compile,
     )
     if fit.applied.grouped:
-        # Of all that will ever learn, while some of it may be at rest.
+        # With all weights that are trained at some epoch, some of them frozen
+        # at first: Keras takes no new weights later.
         stage.model.optimizer.build(fit.applied.learning)
     trained = balance(stage.model, heads, fit.settings.balance)
     _create_variables(trained, train)
@@ -175,8 +176,8 @@ def _callbacks(
     chosen = [
         fit.spent,
         *fit.applied.callbacks,
-        *own_callbacks(fit, stage),
-        # Before the history, to which they may add figures.
+        *configured_callbacks(fit, stage),
+        # Before the history, to which they may add metrics.
         *stage.callbacks,
         fit.rows,
         *fit.callbacks,
@@ -231,6 +232,6 @@ def _check_loss(rows: CsvHistory, out: Path | None) -> None:
         f"The loss must stay finite. Received: loss={last['loss']} in epoch "
         f"{last['epoch']} (stage `{last['stage']}`); "
         + (f"the last finite checkpoint is `{kept}`; " if kept else "")
-        + "try a lower `learning_rate` or a smaller `clip_norm`, and look "
-        "for NaN in the data"
+        + "try a lower `learning_rate` or a smaller `clip_norm`, and check "
+        "the data for NaN"
     )

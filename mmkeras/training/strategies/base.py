@@ -1,4 +1,4 @@
-"""What every strategy shares: its settings, and one signature of `fit`."""
+"""The base class of strategies: settings, and one signature of `fit`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -62,7 +62,7 @@ _CHECKS: dict[str, Check] = {
         "a positive whole number or None",
         lambda v: v is None or (is_whole(v) and v > 0),
     ),
-    "monitor": ("a figure's name", lambda v: isinstance(v, str) and v != ""),
+    "monitor": ("a metric's name", lambda v: isinstance(v, str) and v != ""),
     "budget_steps": (
         "a positive whole number or None",
         lambda v: v is None or (is_whole(v) and v > 0),
@@ -96,7 +96,7 @@ class Strategy(TuningSettings):
         patience: Epochs without a better `monitor` after which a stage ends
             and its best weights return; None trains every epoch and keeps the
             last weights.
-        monitor: The figure that `patience` looks at.
+        monitor: The metric that `patience` watches.
         checkpoints: How many checkpoints `fit(out=...)` keeps; 0 for none.
         checkpoint_share: The largest share of the time that saving them may
             take: short epochs are not all saved, but the first and the last
@@ -148,8 +148,8 @@ class Strategy(TuningSettings):
             )
         if self.patience is not None and direction_of(self.monitor) is None:
             raise ValueError(
-                "`monitor` must be a figure whose name tells whether more of "
-                f"it is better. Received: {self.monitor!r}. Such as: "
+                "`monitor` must be a metric whose name tells whether larger is "
+                f"better. Received: {self.monitor!r}. Such as: "
                 "'val_loss', 'val_accuracy', 'val_TARGET_rmse'"
             )
 
@@ -193,11 +193,11 @@ class Strategy(TuningSettings):
                 model, data and seed then give the same bits. None leaves
                 seeds and determinism alone.
             verbose: As in `model.fit`.
-            resume: Whether to go on from the last whole checkpoint in `out`,
-                if there is one; on a CPU, the weights then become the same
-                bits as without the interruption. Without it, an older
+            resume: Whether to resume from the last complete checkpoint in
+                `out`, if there is one; on a CPU, the weights then become the
+                same bits as without the interruption. Without it, an older
                 training's checkpoints are removed.
-            identity: What else must be the same for a training to go on,
+            identity: What else must be the same for a training to be resumed,
                 JSON values by name, such as the recipe.
 
         Returns:
@@ -206,8 +206,8 @@ class Strategy(TuningSettings):
             and `seconds`, for each epoch.
 
         Raises:
-            ValueError: If the loss becomes NaN or infinite, or what is to be
-                gone on with was begun with other settings.
+            ValueError: If the loss becomes NaN or infinite, or the
+                training to resume was started with other settings.
             OSError: If `out` has no room for what will be saved.
         """
         check_data(data, self.monitor if self.patience else None)

@@ -1,4 +1,4 @@
-"""What each modality's losses say of how much it should count."""
+"""Weights of modalities for gradient blending, from their losses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -71,13 +71,13 @@ def mean_loss(
     losses = {target: head.loss() for target, head in heads.items()}
     totals = {target: np.zeros(2) for target in heads}
     for x, y, weights in batches_of(dataset):
-        answers = model.predict_on_batch(x)
+        outputs = model.predict_on_batch(x)
         for target, loss in losses.items():
             weight = (weights or {}).get(target)
             if weight is None:
                 weight = np.ones(len(y[target]), "float32")
             weight = keras.ops.convert_to_numpy(weight)
-            value = float(loss(y[target], answers[target], weight))
+            value = float(loss(y[target], outputs[target], weight))
             totals[target] += [value * weight.size, weight.sum()]
     return sum(
         heads[target].weight * float(total / max(count, 1e-9))

@@ -49,11 +49,12 @@ def blending_stages(
     A model of several modalities overfits sooner than one of each, and the
     modality that learns fastest stops the others. Here each tower, with heads
     of its own, and the whole model are trained for a few epochs; how their
-    losses move says how much each of them generalises and how much it
+    losses change measures how much each of them generalises and
     overfits. They begin with the same weights, which are put back. Then all
     is trained at once, from that beginning: the tower's heads and the whole
-    model's, each loss weighed by `blend_weights`. The towers' heads are thrown
-    away. `blend_{modality}` and `blend_fused` join the last stage's figures.
+    model's, each loss weighed by `blend_weights`. The towers' heads are
+    discarded. `blend_{modality}` and `blend_fused` join the last stage's
+    figures.
 
     Costs `blend_epochs` of each tower and of the whole model, and a head a
     tower and target in training; nothing in the model that is left.
@@ -137,7 +138,7 @@ def blended_model(
         for target, head in heads.items()
     }
     for name in modalities(model):
-        found = _said(model, name)
+        found = _outputs_of(model, name)
         for target, head in heads.items():
             key = copy_name(target, name)
             outputs[key] = head(found["vector"], key, {name: found})
@@ -145,8 +146,8 @@ def blended_model(
     return keras.Model(model.input, outputs, name="blended"), every
 
 
-def _said(model: keras.Model, name: str) -> dict[str, Any]:
-    """Returns what a tower says inside the whole model."""
+def _outputs_of(model: keras.Model, name: str) -> dict[str, Any]:
+    """Returns a tower's outputs inside the whole model."""
     tower = tower_of(model, name)
     # Keras has no public way to see a layer's call within one model.
     for nodes in model._nodes_by_depth.values():
@@ -162,7 +163,7 @@ def _said(model: keras.Model, name: str) -> dict[str, Any]:
 
 
 def copy_name(target: str, modality: str) -> str:
-    """Returns the output by which a tower answers a target."""
+    """Returns the name of a tower's output for a target."""
     return f"{target}_from_{modality}"
 
 

@@ -53,13 +53,13 @@ class ComponentPretrain(Strategy):
     """Trains each tower by itself, then the fusion, then everything.
 
     1. Each tower learns alone: the targets, with heads of its own that are
-       thrown away; or without labels, by an objective of `pretext_model`.
+       discarded; or without labels, by an objective of `pretext_model`.
        Samples that lack the modality do not count.
     2. With `align`, the towers learn together what they have in common,
        without labels; see `alignment_model`.
-    3. Fusion and heads learn; the towers stay as they are and run as in
-       inference. What they say of each sample is computed once and kept on
-       disk, so that an epoch costs no tower pass.
+    3. Fusion and heads are trained; the towers are frozen, in inference
+       mode. Their outputs are cached on disk, so that an epoch runs no
+       tower.
     4. Everything learns, at the lower `fine_tune_learning_rate`.
 
     With `fit(out=...)`, the run of a stage without labels keeps the towers.
@@ -80,9 +80,9 @@ class ComponentPretrain(Strategy):
         align: "none", "infonce", "siglip" or "masked"; with arguments, such a
             table.
         align_epochs: Passes of the towers together.
-        cache: Whether what the towers say is kept on disk for stage 3, in a
-            temporary folder; None where that can be done.
-        cache_passes: Augmentations of each sample that are kept; an epoch
+        cache: Whether the towers' outputs are cached on disk for stage 3, in
+            a temporary folder; None for yes where TensorFlow is installed.
+        cache_passes: Augmentations of each sample that are cached; an epoch
             reads one of them.
 
     Every argument of `Strategy` is taken too.
@@ -150,10 +150,10 @@ class ComponentPretrain(Strategy):
                 there is but one to align.
         """
         names = modalities(model)
-        given = self.pretrain
-        if not isinstance(given, Mapping):
-            given = dict.fromkeys(names, given)
-        unknown = sorted(set(given) - set(names))
+        table = self.pretrain
+        if not isinstance(table, Mapping):
+            table = dict.fromkeys(names, table)
+        unknown = sorted(set(table) - set(names))
         if unknown:
             raise ValueError(
                 "`pretrain` must have modalities of the model as keys. "
@@ -164,7 +164,7 @@ class ComponentPretrain(Strategy):
                 "`align` needs two modalities or more. Received: "
                 f"align={self.align!r} with {', '.join(names)}"
             )
-        chosen = {n: _options(given.get(n, "supervised")) for n in names}
+        chosen = {n: _options(table.get(n, "supervised")) for n in names}
         for name, (objective, options) in chosen.items():
             if options and objective in ("supervised", "none"):
                 raise ValueError(
@@ -176,7 +176,7 @@ class ComponentPretrain(Strategy):
     def stages(self, model, data, heads):
         flags = trainable_flags(model)
         columns = _columns(model, data)
-        # All of them before any is trained: a wrong option is told at once.
+        # All are built before any is trained: a wrong option fails at once.
         pretrained = self._towers(model, data, heads, columns)
         align, options = _options(self.align)
         if align != "none":

@@ -17,7 +17,7 @@ class FullFineTune(Strategy):
         epochs: Passes over the training split.
         blend: Whether gradient blending weighs the modalities by how much
             they generalise and overfit; see `blending_stages`. The weights
-            stand in the history, as `blend_{modality}` and `blend_fused`,
+            are in the history, as `blend_{modality}` and `blend_fused`,
             and a single target's figures have its name before them, as if
             there were several.
         blend_epochs: Passes of each of blending's estimates.

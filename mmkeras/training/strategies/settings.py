@@ -1,4 +1,4 @@
-"""The settings of a strategy that say what learns, how fast and how exact."""
+"""The settings of a strategy: which weights are trained, rates, precision."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,17 +90,17 @@ TUNING_CHECKS: dict[str, Check] = {
 
 @dataclass(frozen=True, kw_only=True)
 class TuningSettings:
-    """What learns, how fast, and how exactly it is computed.
+    """Which weights are trained, at which rates, in which precision.
 
     A pattern such as "audio_tower/*" or "*/embedding*" means weights by the
     names of the layers around them, or whole layers; see `matches`. A layer
-    freezes as a whole, so that a batch normalization keeps its statistics;
+    is frozen as a whole, so that a batch normalization keeps its statistics;
     dropout in it stays on, as Keras has it.
 
     Args:
-        freeze: Patterns of what does not learn.
-        unfreeze: What begins to learn later: patterns by the epoch of a
-            stage, counted from 1, at whose start it does, such as
+        freeze: Patterns of what is frozen.
+        unfreeze: What is trained from a later epoch on: patterns by the epoch
+            of a stage, counted from 1, at whose start it is unfrozen, such as
             `{3: ["audio_tower/*"]}`. Until then it is frozen.
         learning_rates: Multipliers of the learning rate by pattern; where
             several match, the last one counts.

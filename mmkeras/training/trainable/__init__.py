@@ -1,1 +1,1 @@
-"""Which weights learn, how fast, and in which precision."""
+"""Which weights are trained, at which rates, in which precision."""

@@ -1,10 +1,10 @@
-"""Which layers learn: remembered, changed for a stage, and put back."""
+"""The `trainable` flags of layers, saved before a stage and restored after."""
 
 import keras
 
 
 def trainable_flags(model: keras.Model) -> list[tuple]:
-    """Returns what `restore_flags` puts back, for layers and weights."""
+    """Returns the `trainable` flags of layers and weights."""
     # Keras has no public way to see layers inside layers of one's own.
     layers = model._flatten_layers()
     flags = [(layer, layer.trainable) for layer in layers]
@@ -12,7 +12,7 @@ def trainable_flags(model: keras.Model) -> list[tuple]:
 
 
 def restore_flags(flags: list[tuple]) -> None:
-    """Puts back what `trainable_flags` saw."""
+    """Restores what `trainable_flags` returned."""
     # A layer passes its flag on to the layers inside, which come after it.
     for owner, flag in flags:
         owner.trainable = flag

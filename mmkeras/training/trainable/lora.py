@@ -30,11 +30,12 @@ def add_lora(
     patterns: Sequence[str] | None = None,
     alpha: float | None = None,
 ) -> list[keras.layers.Layer]:
-    """Gives layers a low-rank change, which learns in their kernel's place.
+    """Adds a low-rank change to layers, trained in place of their kernels.
 
     Good for large pretrained towers: `rank * (inputs + outputs)` weights
-    learn in a layer instead of `inputs * outputs`. The kernel rests; biases
-    and all other layers learn as before. At first the change is zero.
+    are trained in a layer instead of `inputs * outputs`. The kernel is
+    frozen; biases and all other layers are trained as before. At first the
+    change is zero.
 
     Args:
         model: The model, changed in place; `merge_lora` makes it plain.
@@ -71,7 +72,8 @@ def add_lora(
         _check(place.layer, place.path)
     layers = [place.layer for place in chosen.values()]
     for layer in layers:
-        # One that rests, such as a table of word vectors: the change learns.
+        # A frozen layer, such as a table of word vectors: its change is
+        # trained.
         layer.trainable = True
         layer.enable_lora(rank, lora_alpha=alpha)
     return layers
@@ -80,7 +82,7 @@ def add_lora(
 def merge_lora(model: keras.Model) -> keras.Model:
     """Adds each change to its kernel, and returns the model without any.
 
-    The model is changed in place and answers as before. Compile it anew to
+    The model is changed in place and has the same outputs. Compile it anew to
     train it further.
     """
     forget_functions(model)

@@ -1,4 +1,4 @@
-"""Weights by name: where each one is in a model, and which a pattern means."""
+"""Weights by name: their paths in a model, and which a pattern matches."""
 
 import difflib
 from collections.abc import Iterable
@@ -53,7 +53,7 @@ def inner_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether `pattern` means this weight, or a layer around it.
+    """Whether `pattern` matches this weight, or a layer around it.
 
     `*` stands for anything, slashes too, `?` for a character, `[ab]` for one
     of several.
@@ -73,10 +73,10 @@ def matches(path: str, pattern: str) -> bool:
 def select(
     found: Iterable[Place], patterns: Iterable[str], argument: str
 ) -> list[Place]:
-    """Returns the places that one of `patterns` means.
+    """Returns the places that one of `patterns` matches.
 
     Raises:
-        ValueError: If a pattern means none; the message names near paths.
+        ValueError: If a pattern matches none; the message names similar paths.
     """
     found = list(found)
     chosen: dict[int, Place] = {}

@@ -12,9 +12,9 @@ from mmkeras.training.trainable.patterns import Place, select
 def rates_by_pattern(
     found: Sequence[Place], rates: Mapping[str, float], argument: str
 ) -> dict[int, float]:
-    """Returns the value for each weight that a pattern means, by its id.
+    """Returns the value for each weight that a pattern matches, by its id.
 
-    Where several patterns mean a weight, the last one counts.
+    Where several patterns match a weight, the last one counts.
 
     Args:
         found: The places of the model's weights.
@@ -22,7 +22,7 @@ def rates_by_pattern(
         argument: Name for messages.
 
     Raises:
-        ValueError: If a pattern means nothing.
+        ValueError: If a pattern matches nothing.
     """
     values: dict[int, float] = {}
     for pattern, value in rates.items():
@@ -78,7 +78,7 @@ class GroupedAdamW(keras.optimizers.AdamW):
     Good for fine-tuning: what is pretrained moves less than what is new. With
     every rate 1 it takes the very steps of `keras.optimizers.AdamW`.
 
-    A weight may begin to learn late (`Unfreezing`). Adam's moments then start
+    A weight may be unfrozen later (`Unfreezing`). Adam's moments then start
     from zero, and are corrected by the steps this weight has taken, not by
     those of the others: otherwise its first tens of steps would be more than
     six times as long as the learning rate says.
@@ -90,7 +90,7 @@ class GroupedAdamW(keras.optimizers.AdamW):
         decays: Weight decays, one a weight; None for `weight_decay`, save
             where `exclude_from_weight_decay` says otherwise. The rates
             multiply them too, as they do all of a step.
-        late: The places, in that order, of weights that begin to learn late.
+        late: The places, in that order, of weights that are unfrozen later.
         **kwargs: As of `keras.optimizers.AdamW`.
 
     Example:
@@ -167,7 +167,7 @@ class GroupedAdamW(keras.optimizers.AdamW):
         if not self.late:
             super()._update_model_variables_moving_average(trainable_variables)
             return
-        # In this form the average of a weight at rest is that weight.
+        # In this form the average of a frozen weight is exactly that weight.
         seen = ops.cast(ops.not_equal(self.iterations, 0), "float32")
         share = 1.0 - seen * self.ema_momentum
         for variable, average in zip(

@@ -1,4 +1,4 @@
-"""Which weights of a model learn, how fast and from when on, by name."""
+"""Which weights of a model are trained, at which rate, and from which epoch."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,14 +29,14 @@ from mmkeras.training.trainable.unfreezing import Unfreezing, epochs_of, freeze
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a strategy's patterns mean in a model.
+    """The patterns of a strategy, resolved to a model's weights.
 
     Stages share their weights with the whole model, so that it holds for
-    each of them; what is a stage's own learns as if no pattern meant it.
+    each of them; a stage's own weights are trained as if no pattern matched.
 
     Args:
-        frozen: Weights at rest throughout.
-        late: Weights at rest until the start of an epoch of a stage, by its
+        frozen: Weights frozen throughout.
+        late: Weights frozen until the start of an epoch of a stage, by its
             number from 1.
         rates: Multipliers of the learning rate, by the weight's id.
         decays: Weight decays, by the weight's id.
@@ -51,7 +51,7 @@ class Tuning:
     def applied(
         self, model: keras.Model, first: int = 0
     ) -> Iterator["Applied"]:
-        """Freezes what rests in a stage, and sets it going again at the end.
+        """Freezes weights for a stage, and unfreezes them at the end.
 
         Args:
             model: What the stage trains.
@@ -61,7 +61,8 @@ class Tuning:
         late = {id(p.weight) for found in self.late.values() for p in found}
         flags = trainable_flags(model)
         try:
-            # What is frozen and unfrozen by name is frozen until then.
+            # A weight that matches `freeze` and `unfreeze` is frozen until
+            # then.
             freeze(p for p in self.frozen if id(p.weight) in own - late)
             learning = list(model.trainable_variables)
             stopped = {
@@ -80,12 +81,12 @@ class Tuning:
 
 
 class Applied:
-    """What `Tuning` says of one stage.
+    """`Tuning` applied to one stage.
 
     Args:
         tuning: What the patterns mean.
         model: What the stage trains.
-        learning: Its weights that learn, at once or late.
+        learning: Its weights that are trained, at once or later.
         stopped: What `freeze` returned, by epoch.
         first: Number, from 0, of the stage's first epoch.
     """
@@ -100,10 +101,10 @@ class Applied:
         self.callbacks = [Unfreezing(stopped, first)] if stopped else []
 
     def optimizer_arguments(self, weight_decay: float) -> dict[str, Any]:
-        """Returns what `GroupedAdamW` needs to know; nothing: `AdamW` does.
+        """Returns the arguments of `GroupedAdamW`; none where `AdamW` suffices.
 
         Args:
-            weight_decay: Of a weight that no pattern means; biases and scales
+            weight_decay: Of a weight that no pattern matches; biases and scales
                 have none.
         """
         tuning = self.tuning
@@ -126,7 +127,7 @@ def decays(weight: Any) -> bool:
 
 
 def tuning_of(settings: Any, model: keras.Model) -> Tuning:
-    """Returns what the patterns of a strategy mean in `model`.
+    """Returns the patterns of a strategy resolved to weights of `model`.
 
     Args:
         settings: The strategy: `freeze`, `unfreeze`, `learning_rates`,
@@ -166,7 +167,7 @@ def tuning_of(settings: Any, model: keras.Model) -> Tuning:
 
 @contextmanager
 def tuned(settings: Any, model: keras.Model) -> Iterator[Tuning]:
-    """Adds LoRA where it is asked for; what is left is plain and float32.
+    """Adds LoRA where it is set; afterwards it is merged, in float32.
 
     Args:
         settings: The strategy.
@@ -204,18 +205,18 @@ def _check_epochs(settings: Any, model: keras.Model) -> None:
 
 
 def _check_late(late: dict[int, list[Place]]) -> None:
-    """Raises ValueError where there is nothing to set going."""
+    """Raises ValueError where there is nothing to unfreeze."""
     for epoch, found in late.items():
         if not any(p.weight.trainable and p.layer.trainable for p in found):
             raise ValueError(
                 f"`unfreeze.{epoch}` must match weights that can learn. "
-                f"Received: {found[0].path}, at rest in the model itself; "
+                f"Received: {found[0].path}, frozen in the model itself; "
                 "build the tower with trainable weights"
             )
 
 
 def _check_together(late: Mapping[int, Sequence[Place]]) -> None:
-    """Raises ValueError where a layer would begin to learn at two epochs."""
+    """Raises ValueError where a layer would be unfrozen at two epochs."""
     begin = {id(p.weight): epoch for epoch in late for p in late[epoch]}
     first: dict[int, tuple[int, Place]] = {}
     for epoch in sorted(late):
@@ -225,8 +226,8 @@ def _check_together(late: Mapping[int, Sequence[Place]]) -> None:
             earlier, other = first.setdefault(id(place.layer), (epoch, place))
             if earlier != epoch:
                 raise ValueError(
-                    "`unfreeze` must set a whole layer going at one epoch: "
-                    f"layers rest as a whole. Received: {place.path} at "
+                    "`unfreeze` must unfreeze a whole layer at one epoch: "
+                    f"layers are frozen as a whole. Received: {place.path} at "
                     f"{epoch}, {other.path} at {earlier}"
                 )
 
@@ -234,26 +235,27 @@ def _check_together(late: Mapping[int, Sequence[Place]]) -> None:
 def _check_apart(
     frozen: Sequence[Place], late: Mapping[int, Sequence[Place]]
 ) -> None:
-    """Raises ValueError where a layer would have to rest and learn at once."""
+    """Raises ValueError where a layer would be frozen and trained at once."""
     begin = {id(p.weight) for found in late.values() for p in found}
-    resting = {
+    by_layer = {
         id(p.layer): p
         for p in frozen
         if id(p.weight) not in begin and not inner_layers(p.layer)
     }
     for epoch, found in late.items():
         for place in found:
-            other = resting.get(id(place.layer))
+            other = by_layer.get(id(place.layer))
             if other is not None:
                 raise ValueError(
                     f"`unfreeze.{epoch}` must not match a layer of which "
-                    "`freeze` keeps a weight at rest: layers rest as a whole. "
+                    "`freeze` keeps a weight frozen: layers are frozen as a "
+                    "whole. "
                     f"Received: {place.path} beside {other.path}"
                 )
 
 
 def fitting(strategy: Any, model: keras.Model) -> Any:
-    """Returns `strategy` without what only another model has.
+    """Returns `strategy` without patterns that match nothing in `model`.
 
     Good for the baselines of one modality: patterns of the other towers are
     left out, and so are LoRA where no layer takes it, and blending.

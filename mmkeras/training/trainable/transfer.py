@@ -41,7 +41,7 @@ def take_tower(
         if _shape(ours) != _shape(theirs)
     ]
     if differing:
-        lines = [f"  {_said(a)} | {_said(b)}" for a, b in differing]
+        lines = [f"  {_line(a)} | {_line(b)}" for a, b in differing]
         raise ValueError(
             f"`source` must have a `{source_name or name}_tower` whose weights "
             f"have the shapes of those of `{name}_tower` in `model`. Received, "
@@ -55,5 +55,5 @@ def _shape(weight: Any) -> tuple | None:
     return None if weight is None else tuple(weight.shape)
 
 
-def _said(weight: Any) -> str:
+def _line(weight: Any) -> str:
     return "nothing" if weight is None else f"{weight.path} {_shape(weight)}"

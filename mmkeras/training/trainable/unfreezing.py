@@ -1,4 +1,4 @@
-"""Layers at rest by name, some of them only until a certain epoch."""
+"""Layers frozen by name, some of them only until a certain epoch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from mmkeras.training.trainable.patterns import Place, inner_layers
 
 
 def freeze(found: Iterable[Place]) -> list[Any]:
-    """Stops weights from learning; returns what `thaw` sets going again.
+    """Freezes weights; returns what `thaw` unfreezes.
 
-    The layer that owns the weight rests as a whole, so that a batch
+    The layer that owns the weight is frozen as a whole, so that a batch
     normalization runs as in inference and keeps its statistics. Of a layer
     with further layers inside, and of one with LoRA, only its own weights
-    rest, not LoRA's. Dropout stays as it is: Keras drops inside a layer at
-    rest too.
+    are frozen, not LoRA's. Dropout stays on: Keras drops inside a frozen
+    layer too.
     """
     stopped: list[Any] = []
     for place in found:
@@ -29,7 +29,7 @@ def freeze(found: Iterable[Place]) -> list[Any]:
 
 
 def thaw(stopped: Iterable[Any]) -> None:
-    """Lets what `freeze` stopped learn again."""
+    """Unfreezes what `freeze` froze."""
     for owner in stopped:
         owner.trainable = True
 
@@ -43,15 +43,15 @@ def epochs_of(unfreeze: Mapping[Any, Sequence[str]]) -> dict[int, list[str]]:
 
 
 class Unfreezing(keras.callbacks.Callback):
-    """Lets layers learn from the start of an epoch on.
+    """Unfreezes layers at the start of an epoch.
 
-    What is at rest when depends on the number of the epoch alone. The
+    Which layers are frozen depends on the number of the epoch alone. The
     optimizer has owned all weights from the beginning, so that the moments of
     those that learned before stay. Each such epoch compiles the step anew.
 
     Args:
         stopped: What `freeze` returned, by the epoch, counted from 1, at whose
-            start it begins to learn.
+            start it is unfrozen.
         first: Number, from 0, of the stage's first epoch in `fit`.
 
     Example:
@@ -75,5 +75,5 @@ class Unfreezing(keras.callbacks.Callback):
         for at in due:
             thaw(self.stopped.pop(at))
         if due:
-            # Keras has compiled which weights learn.
+            # The compiled step has the list of trained weights built in.
             self.model.make_train_function(force=True)

@@ -1,15 +1,15 @@
-"""Which answers are believed: thresholds, weights and votes by hand."""
+"""Which outputs become pseudo-labels: thresholds and weights by hand."""
 
 import numpy as np
 import pytest
 
 from mmkeras.heads import Category, Number, Sequence
 from mmkeras.training.strategies.semi.confidence import (
-    agreed,
+    agreed_classes,
     balanced_weights,
-    believed,
     class_thresholds,
     confidences,
+    confident_classes,
 )
 
 HEADS = {
@@ -32,14 +32,14 @@ def test_each_class_is_believed_from_its_own_threshold_on():
     p = answers((0, 0.8), (0, 0.7), (1, 0.7), (2, 0.95), (1, 0.55))
     limits = class_thresholds(p, [0.75, 0.6, 0.99], adaptive=False)
     assert limits.tolist() == [0.75, 0.6, 0.99]
-    found, sure = believed(p, np.ones(5, bool), limits)
+    found, sure = confident_classes(p, np.ones(5, bool), limits)
     assert found.tolist() == [0, 0, 1, 2, 1]
     assert sure.tolist() == [True, False, True, False, False]
 
 
 def test_what_is_no_candidate_is_not_believed():
     p = answers((0, 1.0), (1, 1.0))
-    _, sure = believed(p, np.array([False, True]), np.full(3, 0.5))
+    _, sure = confident_classes(p, np.array([False, True]), np.full(3, 0.5))
     assert sure.tolist() == [False, True]
 
 
@@ -80,13 +80,13 @@ def test_weights_of_steps_have_the_shape_of_steps():
     np.testing.assert_allclose(weights, [[2 / 3, 2 / 3], [2 / 3, 1]])
 
 
-def test_voters_that_contradict_each_other_are_not_heard():
+def test_modalities_that_contradict_each_other_give_no_label():
     first = np.array([0, 1, 1, 2]), np.array([True, True, True, False])
     second = np.array([0, 2, 2, 1]), np.array([True, True, False, False])
-    found, sure = agreed([first, second])
+    found, sure = agreed_classes([first, second])
     assert sure.tolist() == [True, False, True, False]
     assert found[[0, 2]].tolist() == [0, 1]
-    found, sure = agreed([second, first])
+    found, sure = agreed_classes([second, first])
     assert sure.tolist() == [True, False, True, False] and found[2] == 1
 
 

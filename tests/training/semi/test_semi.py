@@ -25,7 +25,7 @@ from mmkeras.training.strategies.semi import (
     FixMatch,
     PseudoLabel,
 )
-from mmkeras.training.strategies.semi.base import answers_of, shared_out
+from mmkeras.training.strategies.semi.base import outputs_of, with_everything
 
 # No more than FixMatch asks for: what moves pictures is slow to set up.
 QUICK = {"left": {"contrast": 0.1}}
@@ -134,9 +134,9 @@ def test_a_killed_training_ends_with_the_same_bits_and_in_its_budget(
 def test_a_class_is_labelled_from_its_own_threshold_on(folder):
     data = few_labels(folder, seed=1).everything
     model = digit_model(1)
-    answers, there = answers_of(model, data)
-    found = answers["digit"].argmax(axis=-1)
-    sure = answers["digit"].max(axis=-1)
+    outputs, there = outputs_of(model, data)
+    found = outputs["digit"].argmax(axis=-1)
+    sure = outputs["digit"].max(axis=-1)
     limits = [
         float(np.median(sure[found == label])) if label in found else 1.0
         for label in range(CLASSES)
@@ -145,25 +145,25 @@ def test_a_class_is_labelled_from_its_own_threshold_on(folder):
         confidence={"digit": limits}, adaptive=False, balanced=False,
         label_weight=0.25,
     )  # fmt: skip
-    votes = strategy.votes(answers, there, data.labels, HEADS)
-    taught = strategy.taught(data, votes).labels
+    labels = strategy.pseudo_labels(outputs, there, data.labels, HEADS)
+    labelled = strategy.with_pseudo_labels(data, labels).labels
     own = data.labels.weights["digit"] > 0
     expected = ~own & (sure >= np.array(limits)[found])
     assert 0 < expected.sum() < (~own).sum()
     np.testing.assert_array_equal(
-        taught.weights["digit"], np.where(own, 1, np.where(expected, 0.25, 0))
+        labelled.weights["digit"], np.where(own, 1, np.where(expected, 0.25, 0))
     )
     np.testing.assert_array_equal(
-        taught.values["digit"][expected], found[expected]
+        labelled.values["digit"][expected], found[expected]
     )
     np.testing.assert_array_equal(
-        taught.values["digit"][own], data.labels.values["digit"][own]
+        labelled.values["digit"][own], data.labels.values["digit"][own]
     )
-    assert taught.only
-    np.testing.assert_array_equal(taught.known, own | expected)
+    assert labelled.only
+    np.testing.assert_array_equal(labelled.known, own | expected)
 
 
-def test_a_modality_that_is_absent_does_not_vote(lacking):
+def test_a_modality_that_is_absent_gives_no_label(lacking):
     data = few_labels(lacking, seed=1).everything
     present = np.concatenate(
         [x["present"][:, 0].numpy() > 0 for x, _, _ in data.ordered("train")]
@@ -171,10 +171,10 @@ def test_a_modality_that_is_absent_does_not_vote(lacking):
     assert 0 < present.sum() < len(present)
     strategy = CoTrain(confidence=0.01)
     alone = {name: _one(name) for name in ("left", "right")}
-    votes = strategy._votes(alone, data, {"left": 0}, HEADS)
+    labels = strategy._pseudo_labels(alone, data, {"left": 0}, HEADS)
     unknown = data.labels.weights["digit"] == 0
-    np.testing.assert_array_equal(votes["left"]["digit"][1], unknown & present)
-    np.testing.assert_array_equal(votes["right"]["digit"][1], unknown)
+    np.testing.assert_array_equal(labels["left"]["digit"][1], unknown & present)
+    np.testing.assert_array_equal(labels["right"]["digit"][1], unknown)
 
 
 def _one(name):
@@ -186,11 +186,11 @@ def _one(name):
 
 def test_samples_that_never_had_a_label_need_no_with_labels(folder):
     data = load_data(folder)
-    found = shared_out(data)
+    found = with_everything(data)
     assert found.counts == data.counts
-    assert shared_out(found) is found
+    assert with_everything(found) is found
     with pytest.raises(ValueError, match="so that samples can be given"):
-        shared_out(object())
+        with_everything(object())
 
 
 def test_co_training_needs_two_modalities(folder):

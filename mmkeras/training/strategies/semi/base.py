@@ -1,4 +1,4 @@
-"""What the strategies for few labels share."""
+"""What the semi-supervised strategies share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from mmkeras.training.stages.modality_weights import batches_of
 from mmkeras.training.strategies.base import COUNT, FROM_ZERO, Strategy
 from mmkeras.training.strategies.semi.confidence import (
     balanced_weights,
-    believed,
     class_thresholds,
     confidences,
+    confident_classes,
 )
 from mmkeras.training.strategies.settings import Check, is_real, is_whole
 
@@ -36,11 +36,11 @@ _FLAG = ("true or false", lambda v: isinstance(v, bool))
 
 @dataclass(frozen=True, kw_only=True)
 class FewLabels(Strategy):
-    """Base of the strategies that label samples by themselves.
+    """Base of the semi-supervised strategies.
 
     Args:
         labelled_epochs: Passes over the labelled samples alone, at first.
-        confidence: Least probability at which an answer is believed: a
+        confidence: Least probability at which a class becomes a pseudo-label: a
             number, or `{target: number, or one for each class in order}`.
             Targets that are not named are not labelled.
     """
@@ -70,7 +70,7 @@ class FewLabels(Strategy):
 
 @dataclass(frozen=True, kw_only=True)
 class Rounds(FewLabels):
-    """Base of those that label all samples, round by round.
+    """Base of the strategies that make pseudo-labels in rounds.
 
     Args:
         rounds: How often the unlabelled samples are labelled anew.
@@ -78,7 +78,7 @@ class Rounds(FewLabels):
             see `class_thresholds`.
         balanced: Whether classes keep the shares that they have among the
             labels; see `balanced_weights`.
-        label_weight: Weight of a label of a model; one of a person has 1.
+        label_weight: Weight of a pseudo-label; a label of the data has 1.
     """
 
     rounds: int = 2
@@ -86,46 +86,46 @@ class Rounds(FewLabels):
     balanced: bool = True
     label_weight: float = 0.5
 
-    def votes(self, answers, there, labels, heads):
-        """Returns, by target, what is believed of one model's answers.
+    def pseudo_labels(self, outputs, present, labels, heads):
+        """Returns one model's pseudo-labels by target.
 
         Args:
-            answers: Outputs by target, of all training samples.
-            there: `(samples,)`, which of them the model could look at.
-            labels: Those that there are; what has one is not asked for.
+            outputs: Outputs by target, of all training samples.
+            present: `(samples,)`, which of them have the model's modality.
+            labels: The labels so far; a sample that has one keeps it.
             heads: Heads by target.
         """
         found = {}
-        for name, given in confidences(self.confidence, heads).items():
+        for name, confidence in confidences(self.confidence, heads).items():
             unknown = labels.weights[name] == 0
-            there_too = there.reshape(-1, *(1,) * (unknown.ndim - 1))
-            asked = unknown & there_too
+            in_steps = present.reshape(-1, *(1,) * (unknown.ndim - 1))
+            candidates = unknown & in_steps
             limits = class_thresholds(
-                answers[name][asked], given, self.adaptive
+                outputs[name][candidates], confidence, self.adaptive
             )
-            found[name] = believed(answers[name], asked, limits)
+            found[name] = confident_classes(outputs[name], candidates, limits)
         return found
 
-    def taught(self, data, votes):
-        """Returns `data` with the believed answers as labels.
+    def with_pseudo_labels(self, data, found):
+        """Returns `data` with the pseudo-labels added to its labels.
 
         Args:
             data: `everything`, whose labels stay.
-            votes: By target, classes and which of them are believed.
+            found: By target, classes and which samples get them.
         """
-        labels, given = data.labels, {}
-        for name, (found, sure) in votes.items():
+        labels, added = data.labels, {}
+        for name, (classes, sure) in found.items():
             weights = sure.astype("float32")
             if self.balanced:
                 own = labels.values[name][labels.weights[name] > 0]
-                classes = len(data.spec.targets[name].classes)
-                counts = np.bincount(own.astype(int), minlength=classes)
-                weights = balanced_weights(found, sure, counts)
-            given[name] = found, self.label_weight * weights
-        return data.using(labels.filled(given))
+                n_classes = len(data.spec.targets[name].classes)
+                counts = np.bincount(own.astype(int), minlength=n_classes)
+                weights = balanced_weights(classes, sure, counts)
+            added[name] = classes, self.label_weight * weights
+        return data.using(labels.filled(added))
 
 
-def shared_out(data: Any) -> Any:
+def with_everything(data: Any) -> Any:
     """Returns data with `everything`: labelled samples, and all of them.
 
     Raises:
@@ -139,14 +139,14 @@ def shared_out(data: Any) -> Any:
             "so that samples can be given labels. Received: "
             f"{type(data).__name__}"
         )
-    # Samples may lack a label by themselves.
+    # The data may have samples without a label already.
     return data.with_labels(1.0)
 
 
-def answers_of(
+def outputs_of(
     model: keras.Model, data: Any, column: int | None = None
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns what `model` says of the training samples, in fixed order.
+    """Returns the outputs of `model` on the training samples, in fixed order.
 
     Args:
         model: From some of the modalities to `{target: y}`.
@@ -158,13 +158,13 @@ def answers_of(
         Outputs by target, and which samples have the modality.
     """
     outputs: dict[str, list] = {}
-    there = []
+    with_modality = []
     for x, _, _ in batches_of(data.ordered("train")):
         found = model.predict_on_batch({name: x[name] for name in model.input})
         for name, values in found.items():
             outputs.setdefault(name, []).append(np.asarray(values))
         size = len(next(iter(found.values())))
-        here = np.ones(size) if column is None else x["present"][:, column]
-        there.append(np.asarray(here) > 0)
-    joined = {name: np.concatenate(parts) for name, parts in outputs.items()}
-    return joined, np.concatenate(there)
+        present = np.ones(size) if column is None else x["present"][:, column]
+        with_modality.append(np.asarray(present) > 0)
+    stacked = {name: np.concatenate(parts) for name, parts in outputs.items()}
+    return stacked, np.concatenate(with_modality)

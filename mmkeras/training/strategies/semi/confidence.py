@@ -1,4 +1,4 @@
-"""Which answers of a model are sure enough to learn from, class by class."""
+"""Which predictions are confident enough to become pseudo-labels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,18 +11,18 @@ def class_thresholds(
     confidence: float | Sequence[float],
     adaptive: bool,
 ) -> np.ndarray:
-    """Returns the least probability at which each class is believed.
+    """Returns the least probability at which each class becomes a pseudo-label.
 
     With `adaptive`, a class that is learned less than the best one has a
     lower threshold, as in FlexMatch: `c * b / (2 - b)`, where c is the
-    confidence and b the number of answers of this class at or above it,
-    divided by that of the most frequent class, or by the number of answers
-    below it if that is more. It is never below half of c.
+    confidence and b the number of predictions of this class at or above it,
+    divided by that of the most frequent class, or by the number of
+    predictions below it if that is more. It is never below half of c.
 
     Args:
-        probabilities: `(answers, classes)`, or of steps, `(..., classes)`.
+        probabilities: `(samples, classes)`, or of steps, `(..., classes)`.
         confidence: A number for all classes, or one for each.
-        adaptive: Whether the thresholds follow the answers.
+        adaptive: Whether the thresholds follow the predictions.
 
     Source: Zhang et al., "FlexMatch: Boosting Semi-Supervised Learning with
     Curriculum Pseudo Labeling", 2021 (arXiv 2110.08263); the floor is ours.
@@ -46,31 +46,32 @@ def class_thresholds(
     return np.maximum(given * share / (2 - share), given / 2)
 
 
-def believed(
+def confident_classes(
     probabilities: np.ndarray,
     candidates: np.ndarray,
     thresholds: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the likeliest class of each answer, and which are believed.
+    """Returns the likeliest class of each sample, and which are confident.
 
     Args:
-        probabilities: `(answers, classes)`, or of steps, `(..., classes)`.
-        candidates: `(answers,)` or `(...)`, which may be.
+        probabilities: `(samples, classes)`, or of steps, `(..., classes)`.
+        candidates: `(samples,)` or `(...)`, which samples may get a
+            pseudo-label.
         thresholds: `(classes,)`.
     """
     found = probabilities.argmax(axis=-1)
     return found, candidates & (probabilities.max(axis=-1) >= thresholds[found])
 
 
-def agreed(
-    votes: Sequence[tuple[np.ndarray, np.ndarray]],
+def agreed_classes(
+    predictions: Sequence[tuple[np.ndarray, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the class that all who are sure name, and where there is one.
+    """Returns the class on which all confident models agree, and where they do.
 
     Args:
-        votes: What `believed` returned, for each voter.
+        predictions: What `confident_classes` returned, for each model.
     """
-    found, sure = (np.stack(part) for part in zip(*votes, strict=True))
+    found, sure = (np.stack(part) for part in zip(*predictions, strict=True))
     first = np.argmax(sure, axis=0)[None]
     chosen = np.take_along_axis(found, first, axis=0)[0]
     against = (sure & (found != chosen)).any(axis=0)
@@ -80,14 +81,14 @@ def agreed(
 def balanced_weights(
     found: np.ndarray, sure: np.ndarray, counts: np.ndarray
 ) -> np.ndarray:
-    """Returns a weight for each answer, such that no class floods the others.
+    """Returns a weight for each pseudo-label, so that no class dominates.
 
-    A class that has a larger share among the believed answers than among the
+    A class that has a larger share among the pseudo-labels than among the
     labels is weighed down to that share; none is weighed up.
 
     Args:
-        found: `(answers,)` or `(...)` classes.
-        sure: Which of them are believed.
+        found: `(samples,)` or `(...)` classes.
+        sure: Which of them are pseudo-labels.
         counts: `(classes,)`, the labelled samples of each class.
     """
     taken = np.bincount(found[sure], minlength=len(counts))

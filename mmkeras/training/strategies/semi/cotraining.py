@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 from mmkeras.training.stages.datasets import OneModality, present_columns
 from mmkeras.training.stages.definition import Stage
-from mmkeras.training.strategies.semi.base import Rounds, answers_of, shared_out
-from mmkeras.training.strategies.semi.confidence import agreed
+from mmkeras.training.strategies.semi.base import (
+    Rounds,
+    outputs_of,
+    with_everything,
+)
+from mmkeras.training.strategies.semi.confidence import agreed_classes
 from mmkeras.training.trainable.single_towers import (
     input_names,
     modalities,
@@ -15,20 +19,21 @@ from mmkeras.training.trainable.single_towers import (
 
 @dataclass(frozen=True, kw_only=True)
 class CoTrain(Rounds):
-    """Towers that see different things teach each other, then all are fused.
+    """Each tower is trained on pseudo-labels of the others, then all are fused.
 
     1. "NAME_labelled": each tower, with heads of its own, learns the
        labelled samples.
-    2. "NAME_round_1" ...: each answers the samples without a label that have
-       its modality. What the other towers are sure of, and do not
-       contradict each other in, becomes this tower's labels.
-    3. "all": the whole model learns the labels, and what any tower is sure
-       of and none contradicts. The towers' own heads are thrown away.
+    2. "NAME_round_1" ...: each predicts the samples without a label that have
+       its modality. Where the other towers are confident and agree, their
+       class becomes a pseudo-label of this tower.
+    3. "all": the whole model is trained on the labels, and on the classes
+       that a tower is confident of and none contradicts. The towers' own heads
+       are thrown away.
 
     Good where each modality could tell the class by itself, and they err on
     different samples; a modality that guesses spoils the others, so that its
     threshold must be out of its reach. A modality that a sample lacks does
-    not vote on it.
+    not label it.
 
     Args:
         round_epochs: Passes of each tower, in each round.
@@ -56,7 +61,7 @@ class CoTrain(Rounds):
         return [*found, ("all", self.epochs)]
 
     def stages(self, model, data, heads):
-        data = shared_out(data)
+        data = with_everything(data)
         names = modalities(model)
         if len(names) < 2:
             raise ValueError(
@@ -68,8 +73,8 @@ class CoTrain(Rounds):
         columns = present_columns(data, names, optional)
         alone = {name: tower_model(model, name, heads) for name in names}
 
-        def stage(name, modality, given, epochs):
-            part = OneModality(given, modality, columns.get(modality))
+        def stage(name, modality, part_of, epochs):
+            part = OneModality(part_of, modality, columns.get(modality))
             return Stage(
                 name, alone[modality], part, epochs, self.learning_rate
             )
@@ -77,25 +82,34 @@ class CoTrain(Rounds):
         for name in names:
             yield stage(f"{name}_labelled", name, data, self.labelled_epochs)
         for number in range(1, self.rounds + 1):
-            votes = self._votes(alone, data.everything, columns, heads)
+            labels = self._pseudo_labels(alone, data.everything, columns, heads)
             for name in names:
-                others = [votes[other] for other in names if other != name]
-                taught = self.taught(data.everything, _joined(others))
-                yield stage(
-                    f"{name}_round_{number}", name, taught, self.round_epochs
+                others = [labels[other] for other in names if other != name]
+                labelled = self.with_pseudo_labels(
+                    data.everything, _agreed(others)
                 )
-        votes = self._votes(alone, data.everything, columns, heads)
-        taught = self.taught(data.everything, _joined(list(votes.values())))
-        yield Stage("all", model, taught, self.epochs, self.learning_rate)
+                yield stage(
+                    f"{name}_round_{number}", name, labelled, self.round_epochs
+                )
+        labels = self._pseudo_labels(alone, data.everything, columns, heads)
+        labelled = self.with_pseudo_labels(
+            data.everything, _agreed(list(labels.values()))
+        )
+        yield Stage("all", model, labelled, self.epochs, self.learning_rate)
 
-    def _votes(self, alone, everything, columns, heads):
-        """Returns what each tower is sure of, by target."""
+    def _pseudo_labels(self, alone, everything, columns, heads):
+        """Returns the pseudo-labels of each tower, by modality and target."""
         found = {}
         for name, model in alone.items():
-            answers, there = answers_of(model, everything, columns.get(name))
-            found[name] = self.votes(answers, there, everything.labels, heads)
+            outputs, present = outputs_of(model, everything, columns.get(name))
+            found[name] = self.pseudo_labels(
+                outputs, present, everything.labels, heads
+            )
         return found
 
 
-def _joined(votes):
-    return {name: agreed([vote[name] for vote in votes]) for name in votes[0]}
+def _agreed(labels):
+    return {
+        name: agreed_classes([each[name] for each in labels])
+        for name in labels[0]
+    }

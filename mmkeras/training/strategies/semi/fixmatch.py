@@ -1,4 +1,4 @@
-"""FixMatch: the same answer to a weakly and a strongly changed sample."""
+"""FixMatch: the same output for a weakly and a strongly augmented sample."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -8,23 +8,24 @@ from keras import ops
 
 from mmkeras import heads as head_kinds
 from mmkeras.training.stages.definition import Stage
-from mmkeras.training.strategies.semi.base import FewLabels, shared_out
+from mmkeras.training.strategies.semi.base import FewLabels, with_everything
 from mmkeras.training.strategies.semi.confidence import confidences
 
 
 @dataclass(frozen=True, kw_only=True)
 class FixMatch(FewLabels):
-    """Learns labels, and to answer a strong view as it does a weak one.
+    """Learns labels, and equal outputs for weakly and strongly augmented views.
 
     1. "labelled": the whole model learns the labelled samples.
     2. "consistency": each batch holds labelled samples and, `ratio` times as
-       many, any samples in two views, one changed by the augmentation of the
-       data and one `strength` times as far. Where the answer to the weak
-       view is sure, it is the label of the strong view.
+       many, any samples in two views, one augmented as the data are and one
+       `strength` times as much. A confident class of the weak view is the
+       label of the strong view.
 
     Good for modalities with a good augmentation: pictures, sound, series. A
     batch has as many samples as any other, so that a step costs about twice
-    as much as a plain one: any sample is answered once and learned once.
+    as much as a plain one: any sample takes one pass of inference and one of
+    training.
 
     Args:
         epochs: Passes over all training samples.
@@ -36,7 +37,7 @@ class FixMatch(FewLabels):
 
     Source: Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with
     Consistency and Confidence", 2020 (arXiv 2001.07685). Here the weak view
-    is answered without dropout, by the batch statistics so far, which the
+    is predicted without dropout, by the batch statistics so far, which the
     first stage makes; and the strong view is more of the weak one's changes,
     not RandAugment.
 
@@ -58,7 +59,7 @@ class FixMatch(FewLabels):
         ]
 
     def stages(self, model, data, heads):
-        data = shared_out(data)
+        data = with_everything(data)
         learner = Consistency(
             model,
             heads,
@@ -86,12 +87,12 @@ class FixMatch(FewLabels):
 
 
 class Consistency(keras.Model):
-    """Trains `model`, which stays plain, on labels and on pairs of views.
+    """Trains `model`, which stays as it is, on labels and on pairs of views.
 
     A batch to train on is `({"labelled": x, "weak": x, "strong": x}, y,
     weights)`, to validate on `(x, y, weights)`. The loss is that of the
     heads on the labelled samples, and for each target with a confidence
-    `weight * mean(sure * loss(argmax(weak answer), strong answer))`, over
+    `weight * mean(sure * loss(argmax(weak output), strong output))`, over
     all pairs, sure or not. Labelled and strong samples go through the model
     together, so that they share batch statistics.
 

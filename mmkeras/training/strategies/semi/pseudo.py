@@ -1,11 +1,15 @@
-"""Pseudo-labels: a model learns from what it is sure of."""
+"""Pseudo-labels: a model is trained on its own confident predictions."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from mmkeras.training.stages.definition import Stage
-from mmkeras.training.strategies.semi.base import Rounds, answers_of, shared_out
+from mmkeras.training.strategies.semi.base import (
+    Rounds,
+    outputs_of,
+    with_everything,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,14 +17,13 @@ class PseudoLabel(Rounds):
     """Trains on the labels, labels the rest, and trains on both; in rounds.
 
     1. "labelled": the whole model learns the labelled samples.
-    2. "round_1", "round_2" ...: it answers all training samples that have no
-       label, as they are, without augmentation. Answers at or above their
-       class's threshold become labels of `label_weight`; then it trains on,
-       on labels of both kinds.
+    2. "round_1", "round_2" ...: it predicts all training samples that have no
+       label, without augmentation. Classes at or above their threshold
+       become pseudo-labels of weight `label_weight`; then training goes on
+       with labels and pseudo-labels.
 
-    Good where the model is right on much of what it is sure of, and quick: a
-    round costs one pass of answers. What it gets wrong with confidence it
-    will go on getting wrong.
+    Good where most confident predictions are right, and cheap: a round costs
+    one pass of inference. Errors made with confidence are reinforced.
 
     Args:
         epochs: Passes over what has a label, in each round.
@@ -44,13 +47,15 @@ class PseudoLabel(Rounds):
         return [("labelled", self.labelled_epochs), *rounds]
 
     def stages(self, model, data, heads):
-        data = shared_out(data)
+        data = with_everything(data)
         everything = data.everything
         (first, epochs), *rounds = self.plan(model)
         yield Stage(first, model, data, epochs, self.learning_rate)
         for name, epochs in rounds:
-            answers, _ = answers_of(model, everything)
-            there = np.ones(len(everything.labels.hashes), bool)
-            votes = self.votes(answers, there, everything.labels, heads)
-            taught = self.taught(everything, votes)
-            yield Stage(name, model, taught, epochs, self.learning_rate)
+            outputs, _ = outputs_of(model, everything)
+            present = np.ones(len(everything.labels.hashes), bool)
+            found = self.pseudo_labels(
+                outputs, present, everything.labels, heads
+            )
+            labelled = self.with_pseudo_labels(everything, found)
+            yield Stage(name, model, labelled, epochs, self.learning_rate)
