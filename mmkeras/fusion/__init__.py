@@ -1,6 +1,6 @@
 """Fusion layers: several towers' outputs in, one vector out.
 
-The costs that their docstrings tell leave out biases and normalisation.
+The costs in their docstrings leave out biases and normalisation.
 """
 
 from mmkeras.fusion.attention import CrossAttention

@@ -6,18 +6,19 @@ from keras import ops
 from mmkeras.arguments import check_fraction
 from mmkeras.fusion.base import Fusion, widths_of
 
-# Large enough to silence a token, small enough to leave int8 its resolution.
+# Added to the score of padding: large enough for a softmax weight of about 0,
+# small enough that an int8 range still resolves the other scores.
 MASKED = -30.0
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class CrossAttention(Fusion):
-    """Each modality asks the others' tokens, then the answers are joined.
+    """Each modality attends to the others' tokens; the results are fused.
 
-    A modality that asks does so with its vector, projected to `units`: one
-    query over the tokens of every other modality. The answer is added to it
-    and normalised; the answers are concatenated and projected. A modality
-    alone asks its own tokens. Good where parts of one modality explain parts
+    The query of a modality is its vector, projected to `units`, over the
+    tokens of every other modality. The result is added to it and normalised;
+    the results are concatenated and projected. A modality alone attends to
+    its own tokens. Good where parts of one modality explain parts
     of another. Costs `M * (3 * d * units + 2 * units ** 2)` parameters, and
     `2 * T * d * units + M * (d * units + 2 * units ** 2 + 2 * T * units)`
     multiply-adds for M modalities of width d and T tokens together. With one
@@ -28,8 +29,8 @@ class CrossAttention(Fusion):
         units: Width of the output and of the attention; a multiple of
             `num_heads`.
         num_heads: Number of attention heads.
-        dropout: Dropout rate on the answers.
-        query: The one modality that asks all others; by default each asks.
+        dropout: Dropout rate on the results of attention.
+        query: The one modality that attends to all others; by default each.
 
     Call arguments and output shape: see `Fusion`.
 
@@ -57,55 +58,55 @@ class CrossAttention(Fusion):
 
     def build_fuse(self, features_shape):
         widths = widths_of(features_shape)
-        self.asks = self.who_asks(list(widths))
-        askers = {n: widths[n] for n in self.asks}
-        asked = {n: widths[n] for a in self.asks for n in self.asks[a]}
+        self.asks = self.key_modalities(list(widths))
+        queries = {n: widths[n] for n in self.asks}
+        keys = {n: widths[n] for q in self.asks for n in self.asks[q]}
         roles = {
-            "self": askers,
-            "query": dict.fromkeys(askers, self.units),
-            "key": asked,
-            "value": asked,
+            "self": queries,
+            "query": dict.fromkeys(queries, self.units),
+            "key": keys,
+            "value": keys,
         }
         parts = {}
         for role, widths in roles.items():
             for name, part in self.dense_each(role, widths, self.units).items():
                 parts[f"{name}_{role}"] = part
-        for name in askers:
+        for name in queries:
             norm = keras.layers.LayerNormalization(
                 name=f"{name}_norm", dtype=self.dtype_policy
             )
             norm.build((None, self.units))
             parts[norm.name] = norm
         self.parts = parts
-        self.dense.build((None, self.units * len(askers)))
+        self.dense.build((None, self.units * len(queries)))
 
-    def who_asks(self, names):
-        """Returns `{modality: [modalities it asks]}`."""
+    def key_modalities(self, names):
+        """Returns `{modality: [modalities it attends to]}`."""
         if self.query not in (None, *names):
             raise ValueError(
                 "`query` must be one of the modalities, or None. "
                 f"Received: {self.query!r}. Choices: {names}"
             )
-        askers = names if self.query is None else [self.query]
-        return {a: [n for n in names if n != a] or [a] for a in askers}
+        queries = names if self.query is None else [self.query]
+        return {q: [n for n in names if n != q] or [q] for q in queries}
 
     def fuse(self, features):
-        asked = [n for n in sorted(features) if f"{n}_key" in self.parts]
+        key_names = [n for n in sorted(features) if f"{n}_key" in self.parts]
         keys, values = (
-            {n: self.parts[n + role](features[n]["tokens"]) for n in asked}
+            {n: self.parts[n + role](features[n]["tokens"]) for n in key_names}
             for role in ("_key", "_value")
         )
-        answers = []
+        attended = []
         for name, others in self.asks.items():
             own = self.parts[f"{name}_self"](features[name]["vector"])
-            answer = self.attend(
+            result = self.attend(
                 self.parts[f"{name}_query"](own),
                 ops.concatenate([keys[n] for n in others], axis=1),
                 ops.concatenate([values[n] for n in others], axis=1),
                 ops.concatenate([features[n]["mask"] for n in others], axis=1),
             )
-            answers.append(self.parts[f"{name}_norm"](own + self.drop(answer)))
-        return self.dense(ops.concatenate(answers, axis=-1))
+            attended.append(self.parts[f"{name}_norm"](own + self.drop(result)))
+        return self.dense(ops.concatenate(attended, axis=-1))
 
     def attend(self, query, keys, values, mask):
         """One query `(batch, units)` over `(batch, t, units)`."""
@@ -118,12 +119,12 @@ class CrossAttention(Fusion):
         values = ops.reshape(values, (-1, tokens, heads, width))
         scores = ops.sum(query * keys, axis=-1) / width**0.5
         mask = ops.expand_dims(ops.cast(mask, scores.dtype), -1)
-        # Not the sum alone: a large enough score would still be heard, and
-        # where all is padding, the softmax would look at it.
+        # Replaced, not only lowered: a large enough score would survive the
+        # sum. And where all is padding, the softmax alone would average it.
         scores = scores * mask + (1 - mask) * MASKED
         weights = softmax(scores, axis=1) * mask
-        answer = ops.sum(values * ops.expand_dims(weights, -1), axis=1)
-        return ops.reshape(answer, (-1, self.units))
+        result = ops.sum(values * ops.expand_dims(weights, -1), axis=1)
+        return ops.reshape(result, (-1, self.units))
 
     def follow_fuse(self, follow, features):
         # Normalised over all units, which therefore stay; the towers' widths
@@ -137,15 +138,15 @@ class CrossAttention(Fusion):
             follow(self.parts[f"{name}_query"], own)
             seen = sum(features[n]["tokens"].shape[1] for n in others)
             follow.cost(2 * seen, self.units)
-        joined = follow.flow((None, self.units * len(self.asks)))
-        return follow(self.dense, joined)
+        concatenated = follow.flow((None, self.units * len(self.asks)))
+        return follow(self.dense, concatenated)
 
 
 def softmax(scores, axis=-1):
     """Softmax, also of a single score, where Keras' own would warn."""
     if scores.shape[axis] > 1:
         return ops.softmax(scores, axis=axis)
-    # Not ones: who made the score would be left without a gradient.
+    # Not ones: the layer that made the score would get no gradient.
     return scores * 0 + 1
 
 

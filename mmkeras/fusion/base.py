@@ -1,4 +1,4 @@
-"""What every fusion shares: learned stand-ins for absent modalities."""
+"""The base of every fusion: learned vectors replace absent modalities."""
 
 import keras
 from keras import ops
@@ -13,11 +13,11 @@ class Fusion(keras.layers.Layer):
     A subclass implements `fuse(features)`. Before that, for each modality in
     `present`, a learned vector replaces the tower's output wherever the
     modality is absent, sample by sample: in training, in evaluation and in
-    the exported graph alike. What stood in the absent input, any finite
-    numbers, has no influence on an answer; in training it can have some on
-    the batch statistics of its tower. `fuse` gets the tower outputs by name,
-    and beside them `"present"`, `(batch, 1)`, 1 where it is the tower that
-    speaks and not its stand-in.
+    the exported graph alike. The values in an absent input, any finite
+    numbers, do not change the output; in training they may change the batch
+    statistics of its tower. `fuse` gets the tower outputs by name,
+    and beside them `"present"`, `(batch, 1)`, 1 where the modality is
+    present and 0 where the learned vector replaces it.
 
     Args:
         units: Width of the output.
@@ -38,9 +38,9 @@ class Fusion(keras.layers.Layer):
     ...         return keras.ops.mean(keras.ops.stack(vectors), axis=0)
     """
 
-    # Whether `fuse` looks at tokens; one that does cannot be streamed.
+    # Whether `fuse` reads tokens; one that does cannot be streamed.
     reads_tokens = True
-    # Whether the output already is a target's answer; see `Late`.
+    # Whether the output already is a target's prediction; see `Late`.
     decides = False
 
     def __init__(self, units=64, **kwargs):
@@ -85,8 +85,8 @@ class Fusion(keras.layers.Layer):
         present = present or {}
         if set(present) != set(self.standins):
             raise ValueError(
-                "`present` must have the modalities that the layer was first "
-                "called with, whose stand-ins it learned. Received: "
+                "`present` must have the optional modalities that the layer "
+                "was built with. Received: "
                 f"{', '.join(sorted(present)) or 'none'}; expected: "
                 f"{', '.join(self.standins) or 'none'}"
             )
@@ -106,8 +106,8 @@ class Fusion(keras.layers.Layer):
     def stand_in(self, feature, present, standin):
         """Replaces one modality's features where `present` is 0.
 
-        An absent modality keeps one token, its stand-in, so that attention
-        over all tokens always has something to look at.
+        An absent modality keeps one token, its learned vector, so that
+        attention always has a token that is not masked.
         """
         here = ops.cast(present, feature["vector"].dtype)
         standin = ops.cast(standin, here.dtype)
@@ -134,9 +134,10 @@ class Fusion(keras.layers.Layer):
         return self.follow_fuse(follow, features)
 
     def follow_fuse(self, follow, features):
-        """What `compress.prune_channels` has to know; see its `Follow`.
+        """Declares how channels pass, for `compress.prune_channels`.
 
-        A fusion that does not say keeps the width of its towers.
+        See its `Follow`. Without this method no channel of the towers is
+        pruned.
         """
         for name in sorted(features):
             flows = features[name]["vector"], features[name]["tokens"]

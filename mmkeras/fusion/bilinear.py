@@ -1,4 +1,4 @@
-"""Bilinear fusions: what one modality says changes how another is read."""
+"""Bilinear fusions: products of modalities, two at a time."""
 
 from itertools import combinations
 
@@ -63,7 +63,7 @@ class Bilinear(Fusion):
         )
         if not self.normalise:
             return x
-        # The square root has no slope at 0.
+        # The square root has an infinite gradient at 0.
         x = x / ops.sqrt(ops.abs(x) + 1e-3)
         return x / ops.sqrt(ops.sum(x * x, axis=-1, keepdims=True) + 1e-3)
 
@@ -75,7 +75,7 @@ class Bilinear(Fusion):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class MultiplicativeInteraction(Fusion):
-    """The others choose the weights that each modality is read with.
+    """Each modality is projected by weights that depend on the others.
 
     `fused = sum_m (A_m + sum_k c_mk B_mk) v_m + T_m c_m`, where the context c_m
     is `width` numbers from all the other modalities. Good where the meaning

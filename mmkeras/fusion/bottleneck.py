@@ -13,12 +13,12 @@ from mmkeras.fusion.transformer import (
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Bottleneck(TokenFusion):
-    """Multimodal bottleneck transformer: what is shared must fit few tokens.
+    """Multimodal bottleneck transformer: exchange through a few shared tokens.
 
     In each layer every modality has a transformer block of its own, over its
     tokens and a few shared ones; the modalities' versions of the shared tokens
     are averaged and go on to the next layer, so all exchange passes through
-    them. The answer is the mean of the modalities' mean tokens. Good with long
+    them. The output is the mean of the modalities' mean tokens. Good with long
     sequences: the cost grows with the modalities, not with their pairs. Costs
     `M * (d * units + depth * 12 * units ** 2)` parameters, and
     `T * d * units + depth * (T + M * B) * 12 * units ** 2` multiply-adds, for M
@@ -84,8 +84,8 @@ class Bottleneck(TokenFusion):
                 versions.append(x[:, :count])
                 tokens[name] = x[:, count:]
             shared = sum(versions) / len(versions)
-        answers = [
+        means = [
             masked_mean(self.parts[f"{n}_norm"](tokens[n]), masks[n])
             for n in tokens
         ]
-        return sum(answers) / len(answers)
+        return sum(means) / len(means)

@@ -10,7 +10,7 @@ from mmkeras.fusion.base import Fusion, widths_of
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class MultiChannelAttention(Fusion):
-    """Each group of channels decides which modality it listens to.
+    """Softmax weights over the modalities, one set for each group of channels.
 
     Every vector is projected to `units` channels; their sum passes a narrow
     layer, from which each modality gets a score for each group of channels. A
@@ -23,7 +23,7 @@ class MultiChannelAttention(Fusion):
     Args:
         units: Width of the output; a multiple of `groups`.
         groups: Groups of neighbouring channels that share a weight.
-        reduction: How many times narrower the layer is that sees all.
+        reduction: How many times narrower the layer of the sum is.
 
     Call arguments and output shape: see `Fusion`.
 

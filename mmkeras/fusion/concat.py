@@ -11,7 +11,7 @@ from mmkeras.fusion.base import Fusion, widths_of
 class Concat(Fusion):
     """Concatenates the vectors, then one dense layer.
 
-    Good where every modality always says something of its own; hard to beat
+    Good where every modality always adds information; hard to beat
     with few samples. Costs `M * d * units` parameters and multiply-adds for M
     modalities of width d.
 

@@ -1,4 +1,4 @@
-"""The simple fusions: a projection a modality, then a sum or the like."""
+"""Element-wise fusions: projections to one width, then mean, max or sum."""
 
 from functools import reduce
 
@@ -10,7 +10,7 @@ from mmkeras.fusion.base import Fusion, widths_of
 
 
 class Projected(Fusion):
-    """Base of those that project each modality to `units` first.
+    """Base of fusions that project each modality to `units` first.
 
     A subclass implements `join(vectors)`, from the projections by name to
     `(batch, units)`.
@@ -116,7 +116,7 @@ class WeightedMean(Projected):
 class Max(Projected):
     """Largest of the projected modalities, unit by unit.
 
-    Good where any one modality suffices to say that something is there.
+    Good where any one modality suffices to detect something.
     Costs `M * d * units` parameters and multiply-adds for M modalities of
     width d.
 
@@ -143,8 +143,8 @@ class Max(Projected):
 class Projection(Projected):
     """A common space: each modality projected there, normalised, and added.
 
-    Good where the modalities say the same thing at scales of their own, and
-    where their vectors shall be compared. Costs `M * (d + 2) * units`
+    Good where modalities carry the same information at different scales, and
+    where their vectors are compared. Costs `M * (d + 2) * units`
     parameters and multiply-adds for M modalities of width d.
 
     Args:

@@ -9,12 +9,12 @@ from mmkeras.fusion.base import Fusion, widths_of
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class FiLM(Fusion):
-    """Each modality is scaled and shifted by what the others say.
+    """Each modality is scaled and shifted by functions of the others.
 
     `fused = relu(sum_m (S_m c_m + s_m) * (U_m v_m) + T_m c_m)`, where the
     context c_m is the vector of `by`, or else all the other modalities', and
     s_m starts at 1, so that they begin as they are. Good where one modality
-    sets the terms on which another is read, as a question does for an image.
+    conditions another, as a question does an image.
     Costs `M * (2 * M - 1) * d * units` parameters and multiply-adds for M
     modalities of width d, and `3 * (M - 1) * d * units` with `by`.
 

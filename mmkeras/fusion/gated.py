@@ -1,4 +1,4 @@
-"""Gated fusion: each sample decides how much it listens to a modality."""
+"""Gated fusion: modalities weighted sample by sample."""
 
 import keras
 from keras import ops
@@ -40,8 +40,8 @@ class Gated(Fusion):
 
     def build_fuse(self, features_shape):
         widths = widths_of(features_shape)
-        joined = dict.fromkeys(widths, sum(widths.values()))
-        self.gates = self.dense_each("gate", joined, self.units, "sigmoid")
+        widths_in = dict.fromkeys(widths, sum(widths.values()))
+        self.gates = self.dense_each("gate", widths_in, self.units, "sigmoid")
         self.projections = self.dense_each("value", widths, self.units, "tanh")
 
     def fuse(self, features):

@@ -16,7 +16,7 @@ class Graph(Fusion):
     decide on: `g_ij = sigmoid(a . x_i + b . x_j + c)`. A round averages what a
     node and its neighbours hold, `m_i = sum_j A_ij x_j / sum_j A_ij` with
     `A = g + I`, and adds `relu(W m_i)` to the node; padding sends nothing. The
-    answer is the mean of the nodes. Good where relations matter more than the
+    output is the mean of the nodes. Good where relations matter more than the
     modalities by themselves; with modalities as nodes among the cheapest here.
     Costs `M * d * units + rounds * (units ** 2 + 2 * units)` parameters, and
     `N * d * units + rounds * (N * units ** 2 + N ** 2 * units)` multiply-adds

@@ -1,4 +1,4 @@
-"""What the modalities share, learned against one who tells them apart."""
+"""Modality-invariant features, learned against a modality classifier."""
 
 import keras
 from keras import layers, ops
@@ -8,17 +8,17 @@ from mmkeras.fusion.base import Fusion, widths_of
 from mmkeras.fusion.multi_view import (
     check_weight,
     mean_of_present,
-    who_is_there,
+    presence_of,
 )
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class ModalityInvariant(Fusion):
-    """A shared part that hides its modality, and a private part of each.
+    """Shared features trained adversarially to be alike, and private features.
 
     A layer common to all modalities makes the shared parts. In training a
-    critic guesses from a shared part which modality it is; the gradient of its
-    loss is reversed on its way back, so the shared parts learn to be alike.
+    critic classifies which modality a shared part comes from; the gradient of
+    its loss is reversed on its way back, so the shared parts learn to be alike.
     Their mean over the modalities that are there and the private parts are
     concatenated and projected. Good where modalities may be absent, or where a
     modality has few samples: what is shared is learned from all of them. Costs
@@ -71,7 +71,7 @@ class ModalityInvariant(Fusion):
         names = sorted(features)
         own = [self.own[n](features[n]["vector"]) for n in names]
         private = [self.private[n](features[n]["vector"]) for n in names]
-        there = who_is_there(features)
+        there = presence_of(features)
         shared = self.shared(ops.stack(own, axis=1))
         shared = mean_of_present(self.critic(shared, there), there)
         together = ops.concatenate([shared, *private], axis=-1)
@@ -86,7 +86,7 @@ class ModalityInvariant(Fusion):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class ModalityCritic(layers.Layer):
-    """The identity, which in training teaches modalities to look alike.
+    """The identity, which in training adds an adversarial loss.
 
     Args:
         weight: Weight of the term in the loss.
@@ -112,11 +112,11 @@ class ModalityCritic(layers.Layer):
 
     def call(self, x, there, training=False):
         if training and self.weight:
-            self.add_loss(self.weight * self.told_apart(x, there))
+            self.add_loss(self.weight * self.critic_loss(x, there))
         return x
 
-    def told_apart(self, x, there):
-        """Cross-entropy of the guesses over the modalities that are there."""
+    def critic_loss(self, x, there):
+        """Cross-entropy of the critic, over the modalities that are present."""
         guesses = self.guess(self.hidden(reverse_gradient(x)))
         guesses = ops.log_softmax(ops.cast(guesses, "float32"))
         losses = -ops.sum(guesses * ops.eye(x.shape[1]), axis=-1)

@@ -1,4 +1,4 @@
-"""Late fusion: each modality gives an answer, and the answers are joined."""
+"""Late fusion: each modality predicts the target; predictions are combined."""
 
 from functools import reduce
 
@@ -12,12 +12,12 @@ ACTIVATIONS = ("softmax", "sigmoid", "linear")
 
 
 class Late(Fusion):
-    """Base of late fusions: one dense layer a modality answers the target.
+    """Base of late fusions: one dense layer a modality predicts the target.
 
-    An absent modality has no vote; where all are absent, their stand-ins
-    vote. The output is the answer itself, in float32, so the layer serves one
+    An absent modality has weight 0; where all are absent, all have weight 1.
+    The output is the prediction itself, in float32, so the layer serves one
     target and takes the place of the dense layer of its head. A subclass
-    implements `combine(logits, votes)`, from `{modality: (batch, units)}`
+    implements `combine(logits, present)`, from `{modality: (batch, units)}`
     before the activation, and `{modality: (batch, 1)}` of 0 or 1.
 
     Args:
@@ -48,7 +48,7 @@ class Late(Fusion):
         )
 
     def fuse(self, features):
-        return self.combine(self.logits(features), self.votes(features))
+        return self.combine(self.logits(features), self.presence(features))
 
     def logits(self, features):
         """Returns each modality's `(batch, units)` before the activation."""
@@ -58,22 +58,22 @@ class Late(Fusion):
         }
 
     def alone(self, features):
-        """Returns the answer `(batch, units)` of each modality by itself."""
+        """Returns the prediction `(batch, units)` of each modality alone."""
         logits = self.logits(features)
         return {name: self.activate(x) for name, x in logits.items()}
 
-    def votes(self, features):
-        """Returns 1 for each modality that is there, or where none is."""
+    def presence(self, features):
+        """Returns 1 for each modality that is present, or where none is."""
         present = {
             name: ops.cast(features[name]["present"], "float32")
             for name in sorted(features)
         }
-        nobody = 1 - reduce(ops.maximum, present.values())
-        return {name: here + nobody for name, here in present.items()}
+        none = 1 - reduce(ops.maximum, present.values())
+        return {name: here + none for name, here in present.items()}
 
-    def combine(self, logits, votes):
+    def combine(self, logits, present):
         raise NotImplementedError(
-            f"{type(self).__name__} must implement `combine(logits, votes)`."
+            f"{type(self).__name__} must implement `combine(logits, present)`."
         )
 
     def follow_fuse(self, follow, features):
@@ -90,11 +90,11 @@ def mean_of(values, weights):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Average(Late):
-    """Mean of the answers of those modalities that are there.
+    """Mean of the predictions of the modalities that are present.
 
-    Good where modalities are trained apart, come and go, or have to be told
-    apart in what they said. Costs `M * d * units` parameters and multiply-adds
-    for M modalities of width d.
+    Good where modalities are trained separately, may be absent, or where
+    each one's own prediction is wanted. Costs `M * d * units` parameters and
+    multiply-adds for M modalities of width d.
 
     Args:
         units: Outputs of the target: its number of classes, or 1.
@@ -110,14 +110,14 @@ class Average(Late):
     >>> answer = Average(10)({"a": tower_a(x), "b": tower_b(y)})
     """
 
-    def combine(self, logits, votes):
-        answers = {name: self.activate(x) for name, x in logits.items()}
-        return mean_of(answers, votes)
+    def combine(self, logits, present):
+        outputs = {name: self.activate(x) for name, x in logits.items()}
+        return mean_of(outputs, present)
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class WeightedAverage(Late):
-    """Mean of the modalities' outputs, weighted by how well each does alone.
+    """Mean of the predictions, weighted by how well each does alone.
 
     The weights are not trained: `set_modality_weights` sets them, and in
     training the callback `ModalityWeightsFromValidation` does so from the
@@ -158,7 +158,7 @@ class WeightedAverage(Late):
         }
 
     def set_modality_weights(self, weights):
-        """Sets the weight of each modality's output; only ratios matter.
+        """Sets the weight of each modality's prediction; only ratios matter.
 
         Args:
             weights: A positive number for each modality, by name.
@@ -183,10 +183,10 @@ class WeightedAverage(Late):
     # The name of earlier versions.
     set_votes = set_modality_weights
 
-    def combine(self, logits, votes):
-        answers = {name: self.activate(x) for name, x in logits.items()}
+    def combine(self, logits, present):
+        outputs = {name: self.activate(x) for name, x in logits.items()}
         weights = {
-            name: vote * ops.cast(self.shares[name], "float32")
-            for name, vote in votes.items()
+            name: here * ops.cast(self.shares[name], "float32")
+            for name, here in present.items()
         }
-        return mean_of(answers, weights)
+        return mean_of(outputs, weights)

@@ -1,4 +1,4 @@
-"""Late fusions that join the modalities' logits."""
+"""Late fusions that combine the modalities' logits."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from mmkeras.fusion.late import Late, mean_of
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class ProductOfExperts(Late):
-    """Normalised product of the answers: each modality can rule classes out.
+    """Normalised product of the predictions: each modality can exclude classes.
 
     The softmax, or the sigmoid, of the summed logits. Of numbers it is the
     product of normal distributions: a mean weighted by learned precisions.
@@ -45,24 +45,24 @@ class ProductOfExperts(Late):
                 for name in sorted(features_shape)
             }
 
-    def combine(self, logits, votes):
+    def combine(self, logits, present):
         if self.activation != "linear":
-            return self.activate(sum(logits[n] * votes[n] for n in logits))
+            return self.activate(sum(logits[n] * present[n] for n in logits))
         weights = {
-            name: vote * ops.exp(ops.cast(self.precisions[name], "float32"))
-            for name, vote in votes.items()
+            name: here * ops.exp(ops.cast(self.precisions[name], "float32"))
+            for name, here in present.items()
         }
         return mean_of(logits, weights)
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Stacking(Late):
-    """One dense layer over the answers of all modalities.
+    """One dense layer over the logits of all modalities.
 
-    It sees logits, each times its modality's share of the votes, and starts as
-    their mean over the modalities that are there; unlike the original it is
-    trained with the modalities, not after them on held-out samples. Good where
-    modalities err in ways that the others can correct. Costs
+    It reads logits, each divided by the number of modalities present, and
+    starts as their mean over the modalities that are there; unlike the original
+    it is trained with the modalities, not after them on held-out samples. Good
+    where modalities err in ways that the others can correct. Costs
     `M * units * (d + units)` parameters and multiply-adds for M modalities of
     width d.
 
@@ -82,21 +82,22 @@ class Stacking(Late):
 
     def build_fuse(self, features_shape):
         super().build_fuse(features_shape)
-        # Given as a function, it is never part of a config.
+        # A plain function as initializer: `build` alone uses it, no config has
+        # it.
         self.stack = keras.layers.Dense(
             self.units, kernel_initializer=_mean, name="stack", dtype="float32"
         )
         self.stack.build((None, self.units * len(features_shape)))
 
-    def combine(self, logits, votes):
-        total = sum(votes.values())
-        shared = [logits[n] * (votes[n] / total) for n in sorted(logits)]
+    def combine(self, logits, present):
+        total = sum(present.values())
+        shared = [logits[n] * (present[n] / total) for n in sorted(logits)]
         return self.activate(self.stack(ops.concatenate(shared, axis=-1)))
 
     def follow_fuse(self, follow, features):
         flow = super().follow_fuse(follow, features)
-        joined = follow.flow((None, self.units * len(features)))
-        return follow(self.stack, joined) and flow
+        concatenated = follow.flow((None, self.units * len(features)))
+        return follow(self.stack, concatenated) and flow
 
 
 def _mean(shape, dtype=None):

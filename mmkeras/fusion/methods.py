@@ -1,4 +1,4 @@
-"""The fusions that a recipe can name, and what builds them."""
+"""The fusions that a recipe can name, and their builder."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -70,8 +70,8 @@ ROLES = {
 def _part(layer: type[Fusion]) -> Part:
     if not layer.decides:
         return Part(options_of(layer, roles=ROLES, method=""), layer)
-    # A head says how wide an answer is; so does it of the dropout, unless
-    # the recipe does.
+    # The units come from the head; so does the dropout, unless the recipe
+    # sets it.
     facts = ("units", "activation")
     return Part(options_of(layer, facts, dropout=None, method=""), layer)
 
@@ -96,16 +96,16 @@ def build_fusion(
     8
     """
     layer = FUSIONS.build(options)
-    given = options.arguments()
-    del given["method"]
+    arguments = options.arguments()
+    del arguments["method"]
     if not layer.decides:
-        return layer(name="fusion", **given)
+        return layer(name="fusion", **arguments)
     return {
         name: layer(
             name=f"{name}_fusion",
             units=head.outputs,
             activation=head.activation,
-            **{"dropout": head.dropout, **given},
+            **{"dropout": head.dropout, **arguments},
         )
         for name, head in heads.items()
     }

@@ -5,7 +5,7 @@ from keras import layers, ops
 
 from mmkeras.arguments import check_fraction, check_positive
 from mmkeras.fusion.base import Fusion, widths_of
-from mmkeras.fusion.multi_view import mean_of_present, who_is_there
+from mmkeras.fusion.multi_view import mean_of_present, presence_of
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -62,7 +62,7 @@ class MIMO(Fusion):
         for layer in self.trunk.values():
             x = self.drop(layer(x))
         outputs = ops.stack([self.out_of[n](x) for n in names], axis=1)
-        return mean_of_present(outputs, who_is_there(features))
+        return mean_of_present(outputs, presence_of(features))
 
     def follow_fuse(self, follow, features):
         for name in sorted(features):

@@ -1,4 +1,4 @@
-"""Modality dropout: learning to do without, sample by sample."""
+"""Modality dropout: optional modalities dropped at random in training."""
 
 import keras
 from keras import ops
@@ -11,12 +11,12 @@ class ModalityDropout(keras.layers.Layer):
     """Drops optional modalities at random in training, sample by sample.
 
     The identity outside training. A sample whose modalities would all be
-    dropped keeps the ones it had, since nothing can be learned from nothing.
+    dropped keeps the ones it had, since it would have no input left.
 
     Args:
         rate: Probability that a modality of a sample is dropped.
-        keep_one: Whether that last rule holds; a model with a required
-            modality does not need it.
+        keep_one: Whether a sample keeps its modalities then; a model with a
+            required modality does not need it.
         seed: Seed of the draws.
 
     Call arguments: `present`, `(batch, n_optional)`.

@@ -9,7 +9,7 @@ from mmkeras.fusion.base import Fusion, widths_of
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class MixtureOfExperts(Fusion):
-    """Experts on the joined vector, weighted by a gate that sees it too.
+    """Experts on the concatenated vector, weighted by a gate on the same.
 
     `fused = sum_e g_e * relu(W_e [v_1 .. v_M])` with a softmax g. Good where
     samples are of different sorts, each with its own way of reading the
@@ -23,7 +23,7 @@ class MixtureOfExperts(Fusion):
         balance: Weight of the term that keeps the gate from always choosing
             the same experts, the squared coefficient of variation of their
             load over the batch; added to the loss in training. 0 for none.
-        dropout: Dropout rate on the joined vector.
+        dropout: Dropout rate on the concatenated vector.
 
     Call arguments and output shape: see `Fusion`.
 
@@ -65,24 +65,24 @@ class MixtureOfExperts(Fusion):
         self.gate.build((None, width))
 
     def fuse(self, features):
-        joined = self.drop(
+        vector = self.drop(
             ops.concatenate(
                 [features[name]["vector"] for name in sorted(features)], axis=-1
             )
         )
-        gate = self.gate(joined)
+        gate = self.gate(vector)
         if self.balance:
             self.even(gate)
         values = ops.reshape(
-            self.values(joined), (-1, self.experts, self.units)
+            self.values(vector), (-1, self.experts, self.units)
         )
         return ops.sum(values * ops.expand_dims(gate, -1), axis=1)
 
     def follow_fuse(self, follow, features):
         # One matrix holds all experts, so their units stay.
-        joined = follow.join([features[n]["vector"] for n in sorted(features)])
-        follow(self.gate, joined)
-        follow(self.values, joined)
+        vector = follow.join([features[n]["vector"] for n in sorted(features)])
+        follow(self.gate, vector)
+        follow(self.values, vector)
         return follow.flow((None, self.units))
 
 

@@ -8,14 +8,14 @@ from mmkeras.fusion.transformer import TokenFusion, masked_mean
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class MulT(TokenFusion):
-    """Multimodal transformer: every modality is retold by each of the others.
+    """Multimodal transformer: each modality attends to each of the others.
 
     For each ordered pair, `depth` blocks in which the tokens of one modality
-    ask the tokens of the other. What a modality heard is concatenated, passes
-    a transformer block of its own and is averaged; the modalities' answers are
-    concatenated and projected. A modality alone asks itself. Good where
-    sequences are not aligned and there is data for its many weights; the
-    dearest fusion here. Costs `M * d * units + P * depth * 12 * units ** 2 +
+    attend to the tokens of the other. A modality's results are concatenated,
+    pass a transformer block of its own and are averaged; the averages are
+    concatenated and projected. A modality alone attends to itself. Good where
+    sequences are not aligned and there is data for its many weights; the most
+    expensive fusion here. Costs `M * d * units + P * depth * 12 * units ** 2 +
     M * 12 * (M - 1) ** 2 * units ** 2 + P * units ** 2` parameters for M
     modalities of width d and their P = M * (M - 1) ordered pairs, and for t
     tokens a modality about t times as many multiply-adds, beside
@@ -28,8 +28,8 @@ class MulT(TokenFusion):
         depth: Blocks of each ordered pair.
         dropout: Dropout rate of the blocks.
 
-    Call arguments and output shape: see `Fusion`. Positions are the towers'
-    matter: their tokens should know them.
+    Call arguments and output shape: see `Fusion`. Positions are not added:
+    the towers' tokens should encode them.
 
     Source: Tsai et al., "Multimodal Transformer for Unaligned Multimodal
     Language Sequences", 2019 (arXiv 1906.00295). Here the mean of the real
@@ -61,17 +61,17 @@ class MulT(TokenFusion):
 
     def fuse(self, features):
         tokens, masks = self.read(features)
-        answers = []
+        averages = []
         for name, others in self.asks.items():
-            heard = [self.retell(name, n, tokens, masks) for n in others]
-            x = ops.concatenate(heard, axis=-1)
+            attended = [self.attend(name, n, tokens, masks) for n in others]
+            x = ops.concatenate(attended, axis=-1)
             x = self.parts[f"{name}_block"](x, real=masks[name])
             x = self.parts[f"{name}_norm"](x)
-            answers.append(masked_mean(x, masks[name]))
-        return self.dense(ops.concatenate(answers, axis=-1))
+            averages.append(masked_mean(x, masks[name]))
+        return self.dense(ops.concatenate(averages, axis=-1))
 
-    def retell(self, name, other, tokens, masks):
-        """The tokens of `name` after asking those of `other`."""
+    def attend(self, name, other, tokens, masks):
+        """The tokens of `name` after attending to those of `other`."""
         x = tokens[name]
         for i in range(self.depth):
             block = self.parts[f"{name}_asks_{other}_{i}"]

@@ -1,4 +1,4 @@
-"""One encoder a view, and a price on their disagreement."""
+"""One encoder a view, and a loss on their disagreement."""
 
 import keras
 from keras import layers, ops
@@ -57,7 +57,7 @@ class MultiView(Fusion):
             self.views[n](self.drop(self.hidden[n](features[n]["vector"])))
             for n in sorted(features)
         ]
-        there = who_is_there(features)
+        there = presence_of(features)
         views = self.agree(ops.stack(views, axis=1), there)
         return mean_of_present(views, there)
 
@@ -69,7 +69,7 @@ class MultiView(Fusion):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Agreement(layers.Layer):
-    """The identity, which in training puts a price on views that differ.
+    """The identity, which in training adds a loss on views that differ.
 
     Args:
         weight: Weight of the term in the loss.
@@ -99,22 +99,22 @@ class Agreement(layers.Layer):
         return ops.sum((1 - cosines) * pairs) / ops.maximum(ops.sum(pairs), 1)
 
 
-def who_is_there(features):
-    """Returns `(batch, modalities, 1)`, 1 where no stand-in speaks."""
+def presence_of(features):
+    """Returns `(batch, modalities, 1)`, 1 where a modality is present."""
     return ops.stack([features[n]["present"] for n in sorted(features)], axis=1)
 
 
 def mean_of_present(x, there):
     """Averages `(batch, modalities, units)` over the modalities that are there.
 
-    Where none is, the stand-ins speak, all of them.
+    Where none is, over all of them.
     """
     there = ops.cast(there, x.dtype)
-    votes = there + (1 - ops.max(there, axis=1, keepdims=True))
-    return ops.sum(x * votes, axis=1) / ops.sum(votes, axis=1)
+    weights = there + (1 - ops.max(there, axis=1, keepdims=True))
+    return ops.sum(x * weights, axis=1) / ops.sum(weights, axis=1)
 
 
 def check_weight(name, weight):
-    """Raises ValueError unless a loss may be weighted so."""
+    """Raises ValueError if the weight of a loss is negative."""
     if weight < 0:
         raise ValueError(f"`{name}` must not be negative. Received: {weight}")

@@ -1,4 +1,4 @@
-"""Multilinear fusions: products of what the modalities say."""
+"""Multilinear fusions: products of all modalities."""
 
 from functools import reduce
 
@@ -8,7 +8,7 @@ from keras import ops
 from mmkeras.arguments import check_positive
 from mmkeras.fusion.base import Fusion, widths_of
 
-# Weights of a tensor fusion; beyond it other fusions do the same for less.
+# Most weights of a tensor fusion; beyond it `LowRank` is cheaper.
 MAX_WEIGHTS = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""A few learned latents read the tokens of all modalities."""
+"""Learned latents that attend to the tokens of all modalities."""
 
 import keras
 from keras import ops
@@ -12,10 +12,10 @@ from mmkeras.fusion.transformer import (
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Perceiver(TokenFusion):
-    """Perceiver: a few learned latents ask the tokens of all modalities.
+    """Perceiver: a few learned latents attend to the tokens of all modalities.
 
     In each of `depth` rounds the latents attend to all tokens, then to each
-    other; the answer is their mean. Good with many tokens, since the cost is
+    other; the output is their mean. Good with many tokens, since the cost is
     linear in them. Costs `M * d * units + depth * 24 * units ** 2` parameters,
     and `T * d * units + depth * ((2 * T + 22 * L) * units ** 2 +
     2 * L * (T + L) * units)` multiply-adds for M modalities of width d, T
@@ -25,12 +25,12 @@ class Perceiver(TokenFusion):
         units: Width of the output and of the latents; a multiple of
             `num_heads`.
         num_heads: Attention heads.
-        depth: Rounds of reading and thinking, each with its own weights.
+        depth: Rounds of cross- and self-attention, each with its own weights.
         latents: Number of latents.
         dropout: Dropout rate of the blocks.
 
-    Call arguments and output shape: see `Fusion`. Positions are the towers'
-    matter: their tokens should know them.
+    Call arguments and output shape: see `Fusion`. Positions are not added:
+    the towers' tokens should encode them.
 
     Source: Jaegle et al., "Perceiver: General Perception with Iterative
     Attention", 2021 (arXiv 2103.03206).

@@ -16,8 +16,9 @@ class SelfAttentionFusion(TokenFusion):
     """One transformer over the tokens of all modalities together.
 
     Tokens are projected to `units`, each modality by a layer of its own, and
-    pass `depth` blocks in which every token sees every other. The answer is
-    the mean of the real tokens, or a learned token that sees them all. Good
+    pass `depth` blocks in which every token sees every other. The output
+    is the mean of the real tokens, or a learned token that attends to them
+    all. Good
     with many samples, and where any part of any modality may matter to any
     other. Costs `M * d * units + depth * 12 * units ** 2` parameters, and
     `T * (d * units + depth * (12 * units ** 2 + 2 * T * units))` multiply-adds
@@ -31,8 +32,8 @@ class SelfAttentionFusion(TokenFusion):
         pool: `"mean"` of the real tokens, or a learned `"token"`.
         dropout: Dropout rate of the blocks.
 
-    Call arguments and output shape: see `Fusion`. Positions are the towers'
-    matter: their tokens should know them.
+    Call arguments and output shape: see `Fusion`. Positions are not added:
+    the towers' tokens should encode them.
 
     Source: Kim et al., "ViLT", 2021 (arXiv 2102.03334), for any modalities.
 

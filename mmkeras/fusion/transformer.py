@@ -10,15 +10,15 @@ from mmkeras.fusion.base import Fusion, widths_of
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class TokenAttention(layers.Layer):
-    """Multi-head attention of one sequence over another, past its padding.
+    """Multi-head attention of one sequence over another, padding masked.
 
     Args:
         num_heads: Attention heads; divides the width of the tokens.
         dropout: Share of attention weights dropped.
 
     Call arguments:
-        x: `(batch, queries, units)`, the tokens that ask.
-        context: `(batch, keys, units)`, the tokens that are asked.
+        x: `(batch, queries, units)`, the queries.
+        context: `(batch, keys, units)`, the keys and values.
         real: `(batch, keys)`, 1 = real, 0 = padding; None where all is.
 
     Output shape: that of `x`.
@@ -45,17 +45,17 @@ class TokenAttention(layers.Layer):
     def call(self, x, context, real=None):
         count, units = x.shape[1:]
         query = self.in_heads(self.ask(x), self.num_heads)
-        told = self.in_heads(self.tell(context), 2 * self.num_heads)
-        key, value = ops.split(told, 2, axis=1)
+        both = self.in_heads(self.tell(context), 2 * self.num_heads)
+        key, value = ops.split(both, 2, axis=1)
 
         scale = (units // self.num_heads) ** -0.5
         scores = ops.matmul(query * scale, ops.transpose(key, (0, 1, 3, 2)))
         if real is not None:
             hide = (1 - ops.cast(real, scores.dtype)) * MASKED
             scores += ops.expand_dims(ops.expand_dims(hide, 1), 1)
-        answer = ops.matmul(self.drop(softmax(scores)), value)
-        answer = ops.transpose(answer, (0, 2, 1, 3))
-        return self.join(ops.reshape(answer, (-1, count, units)))
+        result = ops.matmul(self.drop(softmax(scores)), value)
+        result = ops.transpose(result, (0, 2, 1, 3))
+        return self.join(ops.reshape(result, (-1, count, units)))
 
     def in_heads(self, x, heads):
         """`(batch, tokens, width)` to `(batch, heads, tokens, size)`."""
@@ -155,7 +155,7 @@ class TokenFusion(Fusion):
         self.parts[name] = built_norm(name, width, self.dtype_policy)
 
     def add_tokens(self, name, count):
-        """Learned tokens `(1, count, units)` that no modality brings."""
+        """Learned tokens `(1, count, units)` beside the modalities' own."""
         return self.add_weight(
             name=name,
             shape=(1, count, self.units),

@@ -1,7 +1,6 @@
-"""One tower a kind of modality: its raw input to an embedding and tokens.
+"""Towers, one for each kind of modality: raw input to vector and tokens.
 
-Each variant has options of its own, a class; `IMAGE_TOWERS` and its like are
-the tables of them.
+Each variant has an options class; tables such as `IMAGE_TOWERS` list them.
 """
 
 from mmkeras.towers.audio import AUDIO_TOWERS, audio_tower

@@ -1,4 +1,4 @@
-"""What the arguments of every tower must be."""
+"""Checks of the arguments of towers."""
 
 from collections.abc import Sequence
 

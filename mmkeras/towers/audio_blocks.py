@@ -1,4 +1,4 @@
-"""What an audio tower does with a spectrogram, bands as channels or rows."""
+"""Encoders of a spectrogram: convolutional, recurrent, residual."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is made of a log-mel spectrogram: cepstra, and what Whisper reads."""
+"""Features of a log-mel spectrogram: MFCCs, and the input of Whisper."""
 
 import math
 
@@ -16,8 +16,9 @@ class MFCC(layers.Layer):
     """Mel-frequency cepstral coefficients of a log-mel spectrogram.
 
     A discrete cosine transform (type 2, orthonormal) of each frame, as one
-    frozen matrix product in float32. Few numbers tell the shape of a spectrum;
-    good for small models of speech, where convolutions over bands cost much.
+    frozen matrix product in float32. A few coefficients describe the shape of a
+    spectrum; good for small models of speech, where convolutions over bands
+    cost much.
 
     Equal to `librosa.feature.mfcc` of the spectrogram in decibels.
 
@@ -65,7 +66,7 @@ class MFCC(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class WhisperLogMel(LogMel):
-    """The spectrogram that Whisper reads, always float32.
+    """The spectrogram that is the input of Whisper, always float32.
 
     Frames of 25 ms every 10 ms, centred by reflection; the decadic logarithm
     of the power, cut 80 dB below the loudest band, and scaled to about -1 to

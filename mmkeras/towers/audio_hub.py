@@ -18,7 +18,8 @@ from mmkeras.values import COUNT, PATH, SHARE, or_none
 SPEECH_HZ = 16_000
 # Samples that Moonshine's three convolutions need for their first step.
 MOONSHINE_SAMPLES = 895
-# Numbers of a head of Moonshine, at least: of fewer, keras_hub turns none.
+# Least width of a head of Moonshine: keras_hub applies rotary positions to a
+# share of it, which of fewer is none.
 MOONSHINE_TURNS = 4
 
 
@@ -86,9 +87,9 @@ def whisper(sound, rate, options, name):
         max_decoder_sequence_length=1,
     )
     hub = load_backbone("WhisperBackbone", config, pretrained)
-    given, found = hub.input["encoder_features"], hub.output
+    features_in, found = hub.input["encoder_features"], hub.output
     encoder = keras.Model(
-        given, found["encoder_sequence_output"], name="backbone"
+        features_in, found["encoder_sequence_output"], name="backbone"
     )
     place = hub.get_layer("encoder_position_embedding").position_embeddings
     if (frames + 1) // 2 > place.shape[0]:
@@ -99,7 +100,7 @@ def whisper(sound, rate, options, name):
         )
     if not pretrained:
         place.assign(_sinusoids(*place.shape))
-    features = WhisperLogMel(rate, given.shape[-1], name=f"{name}_logmel")
+    features = WhisperLogMel(rate, features_in.shape[-1], name=f"{name}_logmel")
     x = features(sound)
     if not pretrained:
         # What varies in them is small beside the positions.
@@ -111,8 +112,8 @@ def whisper(sound, rate, options, name):
 
 def _of_length(encoder, frames):
     """Returns the encoder for so many frames, where any number would do."""
-    given = keras.Input((frames, encoder.input.shape[-1]))
-    fixed = keras.models.clone_model(encoder, given)
+    features_in = keras.Input((frames, encoder.input.shape[-1]))
+    fixed = keras.models.clone_model(encoder, features_in)
     fixed.set_weights(encoder.get_weights())
     return fixed
 

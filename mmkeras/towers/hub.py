@@ -94,7 +94,7 @@ def as_tower(
 
     Args:
         model: Functional or Sequential model of one input, or a text backbone
-            of keras_hub, whose `padding_mask` is then told by id 0.
+            of keras_hub, whose `padding_mask` is then where ids are not 0.
         name: Name of the modality, and of the input.
         units: Width of the vector and of the tokens.
         shape: Shape of one sample. Needed where the model leaves it open.
@@ -153,7 +153,7 @@ def _input(model):
 
 
 def _takes_gaps(model, own, shape):
-    """Whether NaN in a row or a series is no matter for the model."""
+    """Whether the model's output stays finite for NaN in a row or a series."""
     if len(shape) > 2 or "float" not in own.dtype:
         return True
     gaps = np.full((1, *shape), np.nan, own.dtype)

@@ -1,10 +1,10 @@
-"""Layers over a padded sequence, each told by a mask what is real."""
+"""Layers over a padded sequence, with an explicit mask of the real tokens."""
 
 import keras
 from keras import layers, ops
 
-# Added to the scores of padding. Softmax makes 1e-13 of it; the usual -1e9
-# would leave int8 scores no steps to tell real tokens apart.
+# Added to the scores of padding. Softmax makes 1e-13 of it; with the usual
+# -1e9 an int8 range could not resolve the scores of real tokens.
 MASKED_SCORE = -30.0
 
 
@@ -22,7 +22,7 @@ class HidePadding(layers.Layer):
         self.supports_masking = True
 
     def compute_mask(self, inputs, previous_mask):
-        # The mask that Keras attaches behind a GRU ends here: ours is explicit.
+        # Ends the mask that Keras attaches behind a GRU: ours is explicit.
         return None
 
     def call(self, x, mask):
@@ -76,7 +76,7 @@ class LearnedPosition(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class SelfAttention(layers.Layer):
-    """Multi-head self-attention that passes over padding.
+    """Multi-head self-attention, padding masked.
 
     One dense layer makes queries, keys and values: a device runs one large
     multiplication faster than three small ones.

@@ -1,4 +1,4 @@
-"""How a tower ends whose positions all count."""
+"""The last layers of towers whose positions are never masked."""
 
 import keras
 from keras import layers, ops

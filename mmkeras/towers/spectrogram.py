@@ -1,4 +1,4 @@
-"""From samples to normalised bands over time, as most audio towers begin."""
+"""Samples to a normalised log-mel spectrogram, as most audio towers begin."""
 
 from dataclasses import dataclass
 

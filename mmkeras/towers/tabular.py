@@ -93,7 +93,7 @@ class CategoryIds(layers.Layer):
     """
 
     def __init__(self, sizes, **kwargs):
-        # float16 would know no whole numbers above 2,048.
+        # float16 has no exact integers above 2,048.
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.sizes = list(sizes)
 
@@ -155,7 +155,7 @@ class FeatureTokens(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class FrozenProjection(layers.Layer):
-    """Projects rows on axes that were fitted before, and never learn.
+    """Projects rows on axes that were fitted before, and are frozen.
 
     Args:
         components: integer, axes.
@@ -211,7 +211,7 @@ def check_projection(numbers: Any, rows: np.ndarray | None) -> None:
 def fit_projection(
     rows: np.ndarray, kind: str, components: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fits what a `FrozenProjection` holds, by scikit-learn.
+    """Fits the weights of a `FrozenProjection`, by scikit-learn.
 
     Args:
         rows: `(rows, columns)`, of the training split, nothing missing.
@@ -235,11 +235,11 @@ def fit_projection(
             f"{rows.shape[1]} columns and {rows.shape[0]} rows"
         )
     rows = np.asarray(rows, "float64")
-    # To the digits that float32 has, which the rows have been through.
+    # The rank within float32 precision, since the rows were stored so.
     spread = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
     rank = int((spread > 1e-5 * spread.max()).sum())
     if kind == "ica" and components > rank:
-        # Whitening would divide by what is nothing but rounding.
+        # Whitening would divide by rounding errors.
         raise ValueError(
             "Argument `components` must be at most the number of independent "
             f"columns for projection='ica'. Received: components={components} "

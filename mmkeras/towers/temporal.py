@@ -32,7 +32,7 @@ class Regroup(layers.Layer):
         self.axes = tuple(axes)
 
     def compute_output_shape(self, input_shape):
-        # Said here, since JAX and torch try any number as the batch, even one
+        # Explicit, since JAX and torch try any number as the batch, even one
         # that `axes` do not divide.
         batch = None
         if input_shape[0] is not None:

@@ -43,8 +43,8 @@ def text_tower(
         vocabulary_size: Token ids, padding among them.
         name: Name of the modality, and of the input.
         variant: One of the table above.
-        tokenizer: JSON of the tokenizer, which knows the words of the ids;
-            for `word_vectors`.
+        tokenizer: JSON of the tokenizer, with the word of each id; for
+            `word_vectors`.
         options: Those of the variant: `units` (64), `dropout` (0.1), and what
             `TextBag`, `TextCnn`, `TextRecurrent`, `TextTransformer` or
             `TextBackbone` have.

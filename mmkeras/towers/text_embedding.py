@@ -1,4 +1,4 @@
-"""From token ids to rows of one width each, as most text towers begin."""
+"""Token ids to embeddings, the first layers of most text towers."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class TextEmbedded(TextOptions):
         word_vectors: Text file of pretrained word vectors (GloVe, word2vec,
             fastText), which the embedding starts from; if they are not
             `units` wide, a dense layer follows.
-        freeze_words: Whether `word_vectors` stay as they are.
+        freeze_words: Whether `word_vectors` are frozen.
     """
 
     phrase: int = option(1, COUNT, "tokens")
@@ -48,7 +48,7 @@ class TextEmbedded(TextOptions):
 
 
 def embed(token_ids, vocabulary_size, tokenizer, options, name):
-    """Looks up the words, joins them to phrases, and averages neighbours.
+    """Embeds tokens, convolves them to phrases, and averages neighbours.
 
     Returns:
         `(batch, positions, units)`, and the mask `(batch, positions)`.
@@ -80,7 +80,7 @@ def _look_up(token_ids, vocabulary_size, tokenizer, options, name):
 def _words(name, path, tokenizer, vocabulary_size):
     if tokenizer is None:
         raise ValueError(
-            "Argument `word_vectors` needs `tokenizer`, the JSON that knows "
+            "Argument `word_vectors` needs `tokenizer`, the JSON with "
             "the words. Received: tokenizer=None"
         )
     matrix, found = word_matrix(path, tokenizer, vocabulary_size)

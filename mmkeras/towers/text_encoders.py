@@ -1,4 +1,4 @@
-"""What reads the rows of a text: to tokens, and one vector of them."""
+"""Encoders of an embedded text: to tokens, and one vector."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def convolutions(x, mask, options, name):
     x = layers.Concatenate(name=f"{name}_convolutions")(parts)
     x = layers.Dropout(options.dropout, name=f"{name}_convolutions_dropout")(x)
     tokens = HidePadding(name=f"{name}_tokens")(x, mask)
-    # No value is below 0, and padding is 0.
+    # After ReLU no value is below 0, so padding set to 0 never is the maximum.
     return tokens, layers.GlobalMaxPooling1D(name=f"{name}_vector")(tokens)
 
 

@@ -51,7 +51,7 @@ def token_backbone(
         `segment_ids`; its output is `(batch, tokens, hidden_dim)`.
 
     Raises:
-        ValueError: If the preset knows fewer tokens than the tokenizer.
+        ValueError: If the preset has fewer tokens than the tokenizer.
     """
     config = {
         "vocabulary_size": vocabulary_size,
@@ -66,7 +66,7 @@ def token_backbone(
     # The embedding of tokens is the first weight of all of them.
     if hub.weights[0].shape[0] < vocabulary_size:
         raise ValueError(
-            "Argument `pretrained` must know every token of the tokenizer, "
+            "Argument `pretrained` must have every token of the tokenizer, "
             f"{vocabulary_size} of them. Received: "
             f"pretrained={options.pretrained!r} with {hub.weights[0].shape[0]}"
         )

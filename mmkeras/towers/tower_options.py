@@ -1,4 +1,4 @@
-"""What the options of every tower share."""
+"""The options that every tower has."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class TowerOptions(Options):
     """Options of every tower.
 
     Args:
-        variant: Which of the towers of its kind.
+        variant: Name of the architecture, such as "cnn".
         units: Width of the vector and of the tokens.
         dropout: Share of features dropped.
     """

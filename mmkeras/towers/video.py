@@ -135,7 +135,7 @@ def video_tower(
         width: Columns of pixels.
         channels: Channels a pixel.
         name: Name of the modality, and of the input.
-        variant: `"gru"` (what follows what), `"attention"` (learned
+        variant: `"gru"` (order of frames), `"attention"` (learned
             positions, pre-norm blocks: which frames matter) or `"cnn3d"`
             (convolutions 3x3 in a frame, then 3 across frames: fine motion;
             each stage halves all axes).

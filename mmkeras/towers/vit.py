@@ -19,7 +19,7 @@ class ImageViT(ImageBackbone):
 
     Args:
         pretrained: Name or local folder of a keras_hub preset, which then
-            says what the other sizes are; the image is resized to what it was
+            sets the other sizes; the image is resized to what it was
             trained on.
         filters: A quarter of the width.
         depth: Blocks.

@@ -119,7 +119,7 @@ def disagreement(layer, f):
     return 0.1 * np.mean(pairs)
 
 
-def told_apart(layer, f):
+def critic_loss(layer, f):
     critic = layer.critic
     guess = dense(
         relu(dense(shared_parts(layer, f), critic.hidden)), critic.guess
@@ -129,7 +129,7 @@ def told_apart(layer, f):
     return 0.1 * -right[here > 0].mean()
 
 
-TERMS = [(MultiView, disagreement), (ModalityInvariant, told_apart)]
+TERMS = [(MultiView, disagreement), (ModalityInvariant, critic_loss)]
 
 
 @pytest.mark.parametrize("fusion, reference", TERMS)
@@ -256,7 +256,7 @@ def test_the_critic_learns_and_the_shared_parts_hide():
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            loss = critic.told_apart(x, there)
+            loss = critic.critic_loss(x, there)
         *gradients, back = tape.gradient(loss, [w.value for w in weights] + [x])
         optimizer.apply(gradients, weights)
         return loss, back
@@ -266,7 +266,7 @@ def test_the_critic_learns_and_the_shared_parts_hide():
     # The same descent takes what it sees the other way.
     loss, back = step()
     x.assign_sub(10 * back)
-    assert critic.told_apart(x, there) > loss
+    assert critic.critic_loss(x, there) > loss
 
 
 @pytest.mark.parametrize(
