@@ -49,6 +49,8 @@ ROOMS = {
 # A file of a kind stands on the floor of the stage that asks for it.
 STAGES = {
     "read": {"data"},
+    "learn": {"data"},
+    "pretrained": {"data"},
     "augment": set(),
     "build": {"towers", "heads", "model"},
     "show": {"reporting"},

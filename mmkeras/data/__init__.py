@@ -1,21 +1,35 @@
 """From a manifest of files to `tf.data`.
 
 The files read in the order in which a sample travels: `manifest`, `split`,
-`decode`, `tokens`, `records`, `shards`, `workers`, `ingest` (which is
-`prepare`), `load` and `augment`. Importing this package does not import
-TensorFlow; only `load_data` does.
+`learning`, `samples`, `records`, `shards`, `workers`, `ingest` (which is
+`prepare`), `load` and `augment`. How a kind is read stands in its folder of
+`mmkeras.kinds`. Importing this package does not import TensorFlow; only
+`load_data` does.
 """
 
 import importlib
 
 # No module is called `prepare`: importing it would hide the function.
 _HOME = {
-    "prepare": "ingest",
-    "load_data": "load",
+    "BadSample": "reasons",
     "Data": "load",
+    "Reason": "reasons",
+    "SampleIO": "source",
+    "SampleReader": "samples",
+    "check_suffix": "reasons",
     "decode_file": "decode",
     "encode_texts": "tokens",
-    "Reason": "reasons",
+    "guarded": "reasons",
+    "known_moments": "statistics",
+    "known_sums": "statistics",
+    "load_data": "load",
+    "merge_sums": "statistics",
+    "needs": "extras",
+    "prepare": "ingest",
+    "read_npy_header": "arrays",
+    "to_model": "stored",
+    "whole_moments": "statistics",
+    "whole_sums": "statistics",
 }
 __all__ = sorted(_HOME)
 

@@ -17,6 +17,7 @@ from mmkeras.artefact import (
     write_json,
     write_manifest,
 )
+from mmkeras.data.learning import is_learned
 
 PARTIAL = ".partial"
 IDENTITY = "identity.json"
@@ -102,5 +103,5 @@ def _ours(name: str) -> bool:
         name in (PARTIAL, "quarantine.csv")
         or name.startswith(TEMPORARY)
         or name.endswith(".tfrecord")
-        or (name.startswith("tokenizer_") and name.endswith(".json"))
+        or is_learned(name)
     )

@@ -2,13 +2,13 @@
 
 import hashlib
 import os
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
 from mmkeras.arguments import check_integer
-from mmkeras.data import folder, statistics
-from mmkeras.data.categories import find_categories
+from mmkeras.data import folder, learning
 from mmkeras.data.manifest import read_manifest
 from mmkeras.data.plan import (
     Plan,
@@ -18,14 +18,14 @@ from mmkeras.data.plan import (
     make_plan,
     shard_jobs,
 )
-from mmkeras.data.reasons import BadSample, write_quarantine
-from mmkeras.data.samples import open_rows
+from mmkeras.data.reasons import write_quarantine
 from mmkeras.data.shards import sample_bytes
+from mmkeras.data.source import SampleIO
 from mmkeras.data.split import SPLITS
+from mmkeras.data.statistics import merge_sums
 from mmkeras.data.targets import facts_of
-from mmkeras.data.tokens import make_tokenizers, tokenizer_file
 from mmkeras.data.workers import build_shards
-from mmkeras.spec import DataSpec, load_spec
+from mmkeras.spec import DataSpec, Learned, load_spec
 
 QUARANTINE = "quarantine.csv"
 
@@ -39,10 +39,11 @@ def prepare(
 ) -> dict:
     """Decodes the samples of a spec into shards, once.
 
-    Writes TFRecord shards of about 16 MB or 1,024 samples, a tokenizer for
-    each text modality, `quarantine.csv` and `manifest.json`. The result does
-    not depend on the number of workers. Called again for the same folder, it
-    goes on where it was stopped, or does nothing if it was done.
+    Writes TFRecord shards of about 16 MB or 1,024 samples, what reading takes
+    from the training split, such as a tokenizer, `quarantine.csv` and
+    `manifest.json`. The result does not depend on the number of workers.
+    Called again for the same folder, it goes on where it was stopped, or does
+    nothing if it was done.
 
     Args:
         spec: The spec, or the path of its TOML file.
@@ -70,7 +71,8 @@ def prepare(
     out, root = Path(out), Path(root if root is not None else spec.root)
     workers = _checked(workers, seed)
     table = read_manifest(spec, root)
-    _check_row_files(spec, root)
+    for name, modality in spec.modalities.items():
+        modality.check(SampleIO(str(root), name))
     identity = _identity(spec, seed, table)
     found = folder.finished(out, identity)
     if found is not None:
@@ -81,15 +83,14 @@ def prepare(
     partial = folder.start(out, identity, sample_bytes(spec) * len(table))
 
     training = plan.table[plan.split == "train"]
-    sizes = make_tokenizers(spec, root, partial, training)
-    categories = find_categories(spec, training)
+    learned = learning.learn(spec, root, training)
+    files = learning.save(spec, learned, partial)
     setup = {
         "spec": spec.to_dict(),
         "root": str(root.resolve()),
         "folder": str(partial.resolve()),
         "seed": seed,
-        "tokenizers": {name: tokenizer_file(name) for name in sizes},
-        "categories": categories,
+        "facts": {name: one.facts for name, one in learned.items()},
     }
     shards = _build(setup, shard_jobs(spec, plan), workers, plan)
 
@@ -101,15 +102,17 @@ def prepare(
         folder.abandon(out)
         raise
     _write_quarantine(partial / QUARANTINE, plan)
-    files = [shard["file"] for shard in shards]
-    files += [QUARANTINE, *setup["tokenizers"].values()]
+    files = [*(shard["file"] for shard in shards), QUARANTINE, *files]
     fields = {
         "spec": spec.to_dict(),
-        "statistics": _statistics(spec, sizes, categories, shards, plan),
+        "statistics": _statistics(spec, learned, shards, plan),
         "splits": _splits(shards),
         "quarantined": count(plan.bad),
         "incomplete": count(plan.faulty),
     }
+    notes = _notes(shards)
+    if notes:
+        fields["notes"] = notes
     return folder.publish(out, identity, files, fields)
 
 
@@ -146,22 +149,17 @@ def _write_quarantine(path: Path, plan: Plan) -> None:
 
 def _statistics(
     spec: DataSpec,
-    sizes: dict[str, int],
-    categories: dict,
+    learned: dict[str, Learned],
     shards: list[dict],
     plan: Plan,
 ) -> dict:
     modalities = {}
     for name, modality in spec.modalities.items():
-        if modality.kind == "text":
-            modalities[name] = {"vocabulary_size": sizes[name]}
-            continue
         sums = None
         for shard in shards:
-            sums = statistics.merge(sums, shard["sums"].get(name))
-        modalities[name] = statistics.finish(modality, sums)
-        if name in categories:
-            modalities[name]["categories"] = categories[name]
+            sums = merge_sums(sums, shard["sums"].get(name))
+        facts = learned[name].facts if name in learned else {}
+        modalities[name] = {**modality.finish(sums), **facts}
     train = plan.split == "train"
     targets = facts_of(
         spec.targets,
@@ -184,16 +182,13 @@ def _splits(shards: list[dict]) -> dict:
     return found
 
 
-def _check_row_files(spec: DataSpec, root: Path) -> None:
-    for name, modality in spec.modalities.items():
-        if modality.kind == "vector" and modality.file:
-            try:
-                open_rows(root, modality)[0].close()
-            except BadSample as error:
-                raise ValueError(
-                    f"`modalities.{name}.file` must be an .npy file inside "
-                    f"`{root}`. Received: {error}"
-                ) from None
+def _notes(shards: list[dict]) -> dict[str, dict[str, int]]:
+    """Returns what was changed in samples, counted, by modality."""
+    found: dict[str, Counter] = {}
+    for shard in shards:
+        for name, counts in shard["notes"].items():
+            found.setdefault(name, Counter()).update(counts)
+    return {name: dict(sorted(found[name].items())) for name in sorted(found)}
 
 
 def _checked(workers: int | None, seed: int) -> int:

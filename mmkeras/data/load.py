@@ -2,18 +2,17 @@
 
 import functools
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-from mmkeras import artefact
 from mmkeras.arguments import check_choice, check_integer, check_positive
 from mmkeras.data import augment as augmentation
-from mmkeras.data import labels, pipeline, views
+from mmkeras.data import labels, learning, pipeline, views
 from mmkeras.data.check import check_folder, lost
 from mmkeras.data.shards import sample_bytes
-from mmkeras.spec import DataSpec
+from mmkeras.spec import DataSpec, Learned
 
+TOKENIZER = "tokenizer"
 CACHE_BYTES = 10**9
 SHUFFLE_BYTES = 256 * 2**20
 
@@ -98,25 +97,33 @@ class Data:
 
     def tokenizer_path(self, name: str) -> Path:
         """Returns the tokenizer's JSON of the text modality `name`."""
-        if getattr(self.spec.modalities.get(name), "kind", "") != "text":
+        modality = self.spec.modalities.get(name)
+        if modality is None or modality.learned_file != TOKENIZER:
             raise ValueError(
-                f"`name` must be a modality of kind 'text'. Received: "
-                f"{name!r}; modalities: {sorted(self.spec.modalities)}"
+                f"`name` must be a modality of kind "
+                f"{learning.kinds_with(TOKENIZER)}. Received: {name!r}; "
+                f"modalities: {sorted(self.spec.modalities)}"
             )
-        return self.folder / f"tokenizer_{name}.json"
+        return self.folder / learning.file_of(name, modality)
 
     @property
     def vocabularies(self) -> dict[str, str]:
         """SHA-256, by modality, of what its tokens or categories mean."""
-        found = {}
-        for name, modality in self.spec.modalities.items():
-            if modality.kind == "text":
-                found[name] = artefact.sha256_of(self.tokenizer_path(name))
-            known = self.statistics["modalities"].get(name, {})
-            if known.get("categories"):
-                text = json.dumps(known["categories"], sort_keys=True)
-                found[name] = hashlib.sha256(text.encode()).hexdigest()
-        return found
+        texts = {
+            name: self.spec.modalities[name].vocabulary_of(one)
+            for name, one in self.learned.items()
+        }
+        return {
+            name: hashlib.sha256(text.encode()).hexdigest()
+            for name, text in texts.items()
+            if text is not None
+        }
+
+    @property
+    def learned(self) -> dict[str, Learned]:
+        """What reading took from the training split, by modality."""
+        facts = self.statistics["modalities"]
+        return learning.load(self.spec, facts, self.folder)
 
     def with_labels(self, fraction: float, seed: int = 0) -> "Data":
         """Returns the same data as if few training samples were labelled.

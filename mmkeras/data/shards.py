@@ -9,21 +9,43 @@ import hashlib
 import json
 import math
 import os
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mmkeras.artefact import atomic, free_bytes, sha256_of, write_json
-from mmkeras.data import statistics
 from mmkeras.data.paths import resolve_inside
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.records import example, write_records
-from mmkeras.data.samples import Context, files_of, read_modality
+from mmkeras.data.samples import SampleReader
+from mmkeras.data.statistics import merge_sums
 from mmkeras.data.stored import stored_dtype
-from mmkeras.spec import DataSpec
+from mmkeras.spec import DataSpec, Sample
 
 SHARD_SAMPLES = 1024
 SHARD_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is the same for all shards of one `prepare`.
+
+    Args:
+        reader: What reads the samples.
+        folder: Folder that is written.
+        rules: Hash of the code that reads, and of what it learned.
+    """
+
+    reader: SampleReader
+    folder: Path
+    rules: str
+
+    @property
+    def spec(self) -> DataSpec:
+        """The spec."""
+        return self.reader.spec
 
 
 def sample_bytes(spec: DataSpec) -> int:
@@ -52,7 +74,7 @@ def build_shard(
     and time) are still the same.
 
     Args:
-        context: The spec and the folders.
+        context: What reads, and where to.
         name: File name of the shard.
         rows: Each with "index", "id", "cells" (column: text), "targets" and
             "weights".
@@ -61,7 +83,8 @@ def build_shard(
     Returns:
         JSON values: file, count, bytes, sha256; `bad`, the samples left out,
         and `faulty`, those that lost an optional modality, each a list of
-        [row, modality, reason, detail]; `sums`, statistics by modality.
+        [row, modality, reason, detail]; `notes`, by modality, what was
+        changed, counted; `sums`, statistics by modality.
     """
     path, note = context.folder / name, context.folder / f"{name}.json"
     key = _key(context, rows)
@@ -70,15 +93,18 @@ def build_shard(
         if known["key"] == key and known["sha256"] == sha256_of(path):
             return known
     found = {"key": key, "file": name, "bad": [], "faulty": [], "sums": {}}
+    found["notes"] = {}
     payloads = []
     for row in rows:
-        values, faults = _decode(context, row)
+        samples, faults = _read(context, row)
         required = [f for f in faults if not _optional(context, f[0])]
         faults = [[row["index"], *fault] for fault in required or faults]
         found["bad" if required else "faulty"] += faults
         if required:
             continue
+        values = {name: sample.value for name, sample in samples.items()}
         payloads.append(_serialize(context.spec, row, values))
+        _count(found["notes"], samples)
         if training:
             _add(context.spec, found["sums"], values)
     _write(path, payloads)
@@ -104,17 +130,17 @@ def _write(path: Path, payloads: list[bytes]) -> None:
         ) from None
 
 
-def _decode(context: Context, row: dict) -> tuple[dict, list]:
+def _read(context: Context, row: dict) -> tuple[dict[str, Sample], list]:
     """Returns the modalities that are there, and what was wrong."""
-    values, faults = {}, []
+    samples, faults = {}, []
     for name in context.spec.modalities:
         try:
-            values[name] = read_modality(context, name, row)
+            samples[name] = context.reader.read(name, row)
         except BadSample as error:
             if error.reason == Reason.MISSING and _optional(context, name):
                 continue
             faults.append([name, str(error.reason), error.detail])
-    return values, faults
+    return samples, faults
 
 
 def _optional(context: Context, name: str) -> bool:
@@ -138,26 +164,34 @@ def _serialize(spec: DataSpec, row: dict, values: dict) -> bytes:
     return example(features)
 
 
+def _count(notes: dict[str, dict[str, int]], samples: dict) -> None:
+    for name, sample in samples.items():
+        if sample.notes:
+            counts = Counter(notes.get(name)) + Counter(sample.notes)
+            notes[name] = dict(sorted(counts.items()))
+
+
 def _add(spec: DataSpec, sums: dict, values: dict) -> None:
     for name, value in values.items():
-        one = statistics.of_sample(spec.modalities[name].kind, value)
-        sums[name] = statistics.merge(sums.get(name), one)
+        one = spec.modalities[name].sums(value)
+        sums[name] = merge_sums(sums.get(name), one)
 
 
 def _key(context: Context, rows: list[dict]) -> str:
     """Hashes everything the shard's bytes follow from, files by their stamp."""
-    digest = hashlib.sha256(
-        json.dumps([context.spec.sha256, context.seed, rows]).encode()
-    )
-    for name in sorted(context.tokenizers):
-        digest.update(context.tokenizers[name].to_str().encode())
-    digest.update(json.dumps(context.categories).encode())
-    for row in rows:
-        for path in files_of(context.spec, row):
-            digest.update(_stamp(context.root, path))
-    for modality in context.spec.modalities.values():
-        if modality.kind == "vector" and modality.file:
-            digest.update(_stamp(context.root, modality.file))
+    reader = context.reader
+    parts = [context.rules, reader.spec.sha256, reader.seed, rows]
+    digest = hashlib.sha256(json.dumps(parts).encode())
+    modalities = reader.spec.modalities.values()
+    # Some name one file in every row.
+    for path in dict.fromkeys(
+        path
+        for row in rows
+        for modality in modalities
+        for path in modality.source_files(row["cells"])
+        if path.strip()
+    ):
+        digest.update(_stamp(reader.root, path))
     return digest.hexdigest()
 
 
@@ -165,10 +199,6 @@ def _stamp(root: str | Path, path: str) -> bytes:
     try:
         real = Path(resolve_inside(root, path)[1])
         found = [real, *sorted(real.iterdir())] if real.is_dir() else [real]
-        if not real.exists():
-            # A WFDB record is named without its suffixes.
-            parts = [Path(f"{real}{end}") for end in (".hea", ".dat", ".mat")]
-            found = [part for part in parts if part.exists()]
         stamps = [os.stat(one) for one in found]
     except (BadSample, OSError):
         return b"none;"

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mmkeras.data.extras import needs
-from mmkeras.data.paths import open_inside, read_inside
 from mmkeras.data.reasons import BadSample, Reason, guarded
+from mmkeras.data.source import SampleIO
 from mmkeras.data.steps import check_size
-from mmkeras.kinds import Series
 
 MAX_HEADER_BYTES = 2**16
 # The library takes milliseconds to read the line of a signal.
@@ -23,31 +22,38 @@ WFDB_BYTES = {
 }  # fmt: skip
 
 
-def read_wfdb(modality: Series, root, name: str) -> tuple[np.ndarray, float]:
+def record_files(name: str) -> tuple[str, ...]:
+    """Returns the files that a record may have, by its path alone."""
+    return tuple(f"{name}{end}" for end in (".hea", ".dat", ".mat"))
+
+
+def read_wfdb(
+    io: SampleIO, name: str, channels: tuple[str, ...]
+) -> tuple[np.ndarray, float]:
     """Reads a record by the library, of files that were checked before.
 
     The library sees copies in a folder of its own: a header may name any
     file, and its comments tell age, sex and diagnosis.
 
     Args:
-        modality: The wanted channels.
-        root: Folder that every file stays inside.
-        name: The record's path inside `root`, without a suffix.
+        io: The files.
+        name: The record's path, without a suffix.
+        channels: The wanted channels.
 
     Returns:
         `(steps, channels)` with NaN in gaps, and the rate in Hz.
     """
     wfdb = needs("wfdb", "medical")
-    text = _header_text(root, name)
+    text = _header_text(io, name)
     with tempfile.TemporaryDirectory(prefix="mmkeras-") as folder:
         copy = Path(folder, "record")
         copy.with_suffix(".hea").write_text(text, encoding="utf-8")
         with guarded(Reason.BAD_HEADER, repr(name)):
             header = wfdb.rdheader(str(copy))
             files = _check_wfdb(header, name)
-            places = _places(header.sig_name, modality.channels, name)
+            places = _places(header.sig_name, channels, name)
         for file, needed in files.items():
-            raw = read_inside(root, str(Path(name).with_name(file)))
+            raw = io.bytes(str(Path(name).with_name(file)))
             if len(raw) < needed:
                 raise BadSample(
                     Reason.TRUNCATED,
@@ -59,9 +65,9 @@ def read_wfdb(modality: Series, root, name: str) -> tuple[np.ndarray, float]:
     return found, float(header.fs)
 
 
-def _header_text(root, name: str) -> str:
+def _header_text(io: SampleIO, name: str) -> str:
     """Returns the header without its comments."""
-    with open_inside(root, f"{name}.hea", MAX_HEADER_BYTES) as file:
+    with io.open(f"{name}.hea", MAX_HEADER_BYTES) as file:
         lines = file.read().decode("ascii", "replace").splitlines()
     lines = [line for line in lines if not line.startswith("#")]
     if len(lines) > MAX_SIGNALS + 1:

@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from mmkeras import processes
-from mmkeras.data.categories import indices
-from mmkeras.data.samples import Context
-from mmkeras.data.shards import build_shard
-from mmkeras.data.tokens import load_tokenizer
+from mmkeras.data import learning
+from mmkeras.data.rules import rules_of
+from mmkeras.data.samples import SampleReader
+from mmkeras.data.shards import Context, build_shard
 from mmkeras.spec import DataSpec
 
 
@@ -28,18 +28,10 @@ def context_of(setup: dict) -> Context:
     """Builds the context of `prepare` from JSON values."""
     folder = Path(setup["folder"])
     spec = DataSpec.from_dict(setup["spec"])
-    tokenizers = {
-        name: load_tokenizer(folder / file)
-        for name, file in setup["tokenizers"].items()
-    }
-    return Context(
-        spec,
-        setup["root"],
-        folder,
-        setup["seed"],
-        tokenizers,
-        indices(setup["categories"]),
-    )
+    learned = learning.load(spec, setup["facts"], folder)
+    opened = learning.opened(spec, learned)
+    reader = SampleReader(spec, setup["root"], setup["seed"], opened)
+    return Context(reader, folder, rules_of(spec, learned))
 
 
 def build_shards(setup: dict, jobs: list[dict], workers: int) -> Iterator[dict]:

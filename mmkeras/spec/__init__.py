@@ -7,7 +7,13 @@ once, checked strictly, and never changes afterwards.
 from mmkeras.arguments import nearest
 from mmkeras.spec.dataspec import DataSpec, load_spec
 from mmkeras.spec.kind import Kind
-from mmkeras.spec.modality import Corruption, Modality, Sample, Stored
+from mmkeras.spec.modality import (
+    Corruption,
+    Learned,
+    Modality,
+    Sample,
+    Stored,
+)
 from mmkeras.spec.registry import (
     MODALITIES,
     TARGETS,
@@ -24,6 +30,7 @@ __all__ = [
     "DataFiles",
     "DataSpec",
     "Kind",
+    "Learned",
     "MODALITIES",
     "Modality",
     "Sample",

@@ -1,7 +1,7 @@
 """What every kind of modality answers."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -50,6 +50,20 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What reading a modality takes from the training split.
+
+    Args:
+        facts: JSON values, kept among the statistics of the data.
+        file: Text of a file of its own, such as a tokenizer's JSON; None
+            where the facts say it all.
+    """
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    file: str | None = None
+
+
+@dataclass(frozen=True)
 class Corruption:
     """How the input of a modality gets worse, in levels that have a unit.
 
@@ -82,6 +96,10 @@ class Modality(Kind):
     example: ClassVar[str] = "VALUE"
     # Keys that the weights of a tower do not depend on.
     free_keys: ClassVar[tuple[str, ...]] = ("column", "optional")
+    # Whether one file holds a sample, so that `decode_file` can read it.
+    from_file: ClassVar[bool] = True
+    # What the file that `learn` writes is called, such as "tokenizer".
+    learned_file: ClassVar[str | None] = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,6 +115,94 @@ class Modality(Kind):
     def manifest_columns(self) -> tuple[str, ...]:
         """Columns of the manifest that one sample is read from."""
         return (self.column,)
+
+    def check(self, io: Any) -> None:
+        """Raises ValueError if a file that all samples share is wrong.
+
+        Args:
+            io: A `mmkeras.data.SampleIO` of the data root.
+        """
+        self.offer("read", "check", io)
+
+    def source_files(self, cells: Mapping[str, str]) -> tuple[str, ...]:
+        """Returns the files inside the data root that a sample is read from.
+
+        Where one of them changes, the shard is made anew.
+
+        Args:
+            cells: The sample's row of the manifest, by column.
+        """
+        found = self.offer("read", "source_files", cells)
+        if found is None:
+            found = tuple(cells[column] for column in self.manifest_columns)
+        return found
+
+    def learn(
+        self, cells: Mapping[str, Sequence[str]], io: Any
+    ) -> Learned | None:
+        """Returns what reading takes from the training split, as a vocabulary.
+
+        Args:
+            cells: Those of the training split, by column.
+            io: A `mmkeras.data.SampleIO` of the data root.
+        """
+        return self.offer("learn", "learn", cells, io)
+
+    def open_learned(self, learned: Learned) -> Any:
+        """Returns what `read` finds as `io.learned`, made once a process."""
+        found = self.offer("read", "open_learned", learned)
+        return learned if found is None else found
+
+    def vocabulary_of(self, learned: Learned) -> str | None:
+        """Returns what ids in a batch stand for, as text; None: no ids."""
+        return self.offer("read", "vocabulary_of", learned)
+
+    def read(self, cells: Mapping[str, str], io: Any) -> Sample:
+        """Reads one sample.
+
+        It follows from the arguments alone, so that no order and no neighbour
+        matters.
+
+        Args:
+            cells: The sample's row of the manifest, by column.
+            io: A `mmkeras.data.SampleIO`: files, what was learned, chance.
+
+        Raises:
+            mmkeras.data.BadSample: If it is missing or cannot be used.
+        """
+        return self.ask("read", "read", cells, io)
+
+    def read_file(self, name: str, io: Any) -> Any:
+        """Returns what one file holds, as a shard would; see `from_file`.
+
+        Args:
+            name: Path inside the root of `io`.
+            io: A `mmkeras.data.SampleIO`.
+        """
+        found = self.offer("read", "read_file", name, io)
+        if found is None:
+            found = self.read({self.column: name}, io).value
+        return found
+
+    def sums(self, value: Any) -> dict[str, Any] | None:
+        """Returns what statistics take from one sample, as JSON.
+
+        Args:
+            value: What `read` returned.
+
+        Returns:
+            What `mmkeras.data.whole_sums` or `known_sums` gives, which add
+            up over shards; None for a kind without statistics.
+        """
+        return self.offer("read", "sums", value)
+
+    def finish(self, sums: dict[str, Any] | None) -> dict[str, Any]:
+        """Returns the statistics of the training split, as JSON.
+
+        Args:
+            sums: Over all samples; None where none has the modality.
+        """
+        return self.offer("read", "finish", sums) or {}
 
     def corruption(self) -> Corruption | None:
         """How a sensor or its surroundings spoil it; None: not offered."""

@@ -2,6 +2,7 @@
 
 import csv
 import struct
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from mmkeras.data import SampleIO
 from mmkeras.spec import DataSpec
 
 COLORS = ("black", "grey", "white")
@@ -97,6 +99,26 @@ def read_rows(root: Path) -> list[dict]:
     """Reads manifest.csv."""
     with open(root / "manifest.csv", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def read_cell(modality, root, cell: str, **io):
+    """Returns what a shard holds for a cell of the manifest."""
+    files = SampleIO(str(root), **io)
+    return modality.read({modality.column: cell}, files).value
+
+
+def read_bytes(modality, raw: bytes, name: str):
+    """Returns what a shard holds for a file of these bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, name).write_bytes(raw)
+        return read_cell(modality, folder, name)
+
+
+def learn_tokenizer(modality, texts=(), root="."):
+    """Returns the `tokenizers.Tokenizer` of texts, or of a vocabulary."""
+    io = SampleIO(str(root))
+    learned = modality.learn({modality.column: list(texts)}, io)
+    return modality.open_learned(learned)
 
 
 def wav_bytes(

@@ -4,11 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from data.data_toys import read_bytes
 from PIL import Image
 
-from mmkeras.data import decode_file
-from mmkeras.data.images import decode_image
-from mmkeras.data.reasons import BadSample
+from mmkeras.data import BadSample, decode_file
 from mmkeras.kinds import Image as ImageSpec
 from mmkeras.kinds import Vector
 
@@ -48,21 +47,21 @@ def palette() -> Image.Image:
     ids=lambda value: getattr(value, "mode", None),
 )
 def test_every_mode_of_png_becomes_rgb(picture, options, expected):
-    found = decode_image(spec(), saved(picture, **options), "a.png")
+    found = read_bytes(spec(), saved(picture, **options), "a.png")
     assert found.shape == (4, 4, 3) and found.dtype == np.uint8
     assert (found == expected).all()
 
 
 def test_grey_is_weighted_as_documented():
     raw = saved(Image.new("RGB", (4, 4), RED))
-    found = decode_image(spec(channels=1), raw, "a.png")
+    found = read_bytes(spec(channels=1), raw, "a.png")
     assert found.shape == (4, 4, 1)
     assert (found == round(0.299 * 200)).all()
 
 
 def test_a_cmyk_jpeg_becomes_rgb():
     raw = saved(Image.new("CMYK", (4, 4), (0, 255, 255, 0)), "JPEG")
-    red, green, blue = decode_image(spec(), raw, "a.jpg")[0, 0]
+    red, green, blue = read_bytes(spec(), raw, "a.jpg")[0, 0]
     assert red > 200 and green < 60 and blue < 60
 
 
@@ -72,7 +71,7 @@ def test_a_jpeg_is_turned_upright_by_its_tag():
     exif = Image.Exif()
     exif[274] = 3  # upside down
     raw = saved(picture, "JPEG", exif=exif, quality=100)
-    found = decode_image(spec(channels=1), raw, "a.jpeg")[:, 0, 0]
+    found = read_bytes(spec(channels=1), raw, "a.jpeg")[:, 0, 0]
     assert found.tolist() == [0, 0, 255, 255]
 
 
@@ -89,7 +88,7 @@ def test_each_rule_of_resizing(resize, row):
     picture = Image.new("L", (8, 4), 0)
     picture.paste(255, (4, 0, 8, 4))
     raw = saved(picture)
-    found = decode_image(spec(channels=1, resize=resize), raw, "a.png")
+    found = read_bytes(spec(channels=1, resize=resize), raw, "a.png")
     assert np.allclose(found[0, :, 0], row, atol=33)
     if resize == "pad":
         assert found[2, :, 0].tolist() == found[1, :, 0].tolist()
@@ -99,7 +98,7 @@ def test_each_rule_of_resizing(resize, row):
 def test_refuse_quarantines_another_size():
     raw = saved(Image.new("L", (8, 4)))
     with pytest.raises(BadSample, match="wrong_size.*8x4, not 4x4"):
-        decode_image(spec(resize="refuse"), raw, "a.png")
+        read_bytes(spec(resize="refuse"), raw, "a.png")
 
 
 def test_decode_file_gives_what_the_model_gets(tmp_path):

@@ -6,8 +6,14 @@ import pytest
 import tensorflow as tf
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
-from mmkeras.data import encode_texts, load, load_data, plan, prepare
-from mmkeras.data.decode import decode_file
+from mmkeras.data import (
+    decode_file,
+    encode_texts,
+    load,
+    load_data,
+    plan,
+    prepare,
+)
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from data.data_toys import learn_tokenizer, read_cell
 
-from mmkeras.data import tokens
-from mmkeras.data.own_tokens import own_tokenizer
-from mmkeras.data.reasons import BadSample
-from mmkeras.data.samples import Context, read_modality
+from mmkeras.data import BadSample, encode_texts
 from mmkeras.kinds import Text
-from mmkeras.spec import DataSpec
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog.",
@@ -38,7 +35,7 @@ def root(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("root")
     plain = Text(kind="text", column="x", max_tokens=8, vocabulary_size=300)
-    trained = tokens.train_tokenizer(plain, TEXTS * 3).get_vocab()
+    trained = learn_tokenizer(plain, TEXTS * 3).get_vocab()
     pieces = [t for t in sorted(trained) if t not in MARKS["bert"]]
     (folder / "bert").mkdir()
     (folder / "bert" / "vocab").write_text(
@@ -80,8 +77,8 @@ def hub_ids(kind, root, lowercase, text):
 def test_the_files_of_a_preset_serve_as_they_are(root, tmp_path, kind, suffix):
     hub_tokenizer(kind, root).save_to_preset(str(tmp_path / "preset"))
     name = f"preset/assets/tokenizer/vocabulary.{suffix}"
-    made = own_tokenizer(spec(kind, vocabulary=name), tmp_path)
-    wanted = own_tokenizer(spec(kind), root)
+    made = learn_tokenizer(spec(kind, vocabulary=name), root=tmp_path)
+    wanted = learn_tokenizer(spec(kind), root=root)
     assert made.to_str() == wanted.to_str()
 
 
@@ -97,7 +94,9 @@ CASES = [
 
 @pytest.mark.parametrize("kind, lowercase, text", CASES)
 def test_ids_are_those_of_keras_hub(root, kind, lowercase, text):
-    made = own_tokenizer(spec(kind, lowercase=lowercase, max_tokens=256), root)
+    made = learn_tokenizer(
+        spec(kind, lowercase=lowercase, max_tokens=256), root=root
+    )
     found = np.array(made.encode(TEXTS[text]).ids)
     wanted = np.array(hub_ids(kind, root, lowercase, TEXTS[text]))
     if kind == "roberta":
@@ -113,7 +112,7 @@ def test_ids_are_those_of_keras_hub(root, kind, lowercase, text):
 def test_a_text_is_cut_between_its_marks_and_cannot_write_them(
     root, kind, marks
 ):
-    made = own_tokenizer(spec(kind, max_tokens=8), root)
+    made = learn_tokenizer(spec(kind, max_tokens=8), root=root)
     long = made.encode(" ".join(TEXTS)).ids
     assert len(long) == 8 and [long[0], long[-1]] == marks and 0 not in long
     inside = made.encode(f"{TEXTS[5]}").ids[1:-1]
@@ -122,27 +121,21 @@ def test_a_text_is_cut_between_its_marks_and_cannot_write_them(
 
 def test_the_saved_file_is_the_tokenizer(root, tmp_path):
     for kind in MARKS:
-        made = own_tokenizer(spec(kind), root)
-        tokens.save_tokenizer(made, tmp_path / "t.json")
-        found = tokens.encode_texts(tmp_path / "t.json", TEXTS)
+        made = learn_tokenizer(spec(kind), root=root)
+        made.save(str(tmp_path / "t.json"))
+        found = encode_texts(tmp_path / "t.json", TEXTS)
         assert found.tolist() == [made.encode(text).ids for text in TEXTS]
 
 
 @pytest.mark.parametrize("kind", MARKS)
 def test_a_text_without_a_token_is_empty(root, kind):
-    table = {"kind": "text", "column": "x", "max_tokens": 8,
-             "tokenizer": kind, "vocabulary": f"{kind}/vocab"}  # fmt: skip
-    targets = {"y": {"kind": "number", "column": "y"}}
-    whole = DataSpec.from_dict(
-        {"name": "n", "modalities": {"text": table}, "targets": targets}
-    )
-    made = own_tokenizer(whole.modalities["text"], root)
-    context = Context(whole, str(root), root, 0, {"text": made})
-    ids = read_modality(context, "text", {"cells": {"x": "the fox"}})
+    modality = spec(kind, max_tokens=8)
+    made = learn_tokenizer(modality, root=root)
+    ids = read_cell(modality, root, "the fox", learned=made)
     assert ids.dtype == np.int32 and ids.shape == (8,) and ids.any()
     if kind == "bert":  # every byte is a token of RoBERTa's
         with pytest.raises(BadSample, match="no token"):
-            read_modality(context, "text", {"cells": {"x": "\u0301"}})
+            read_cell(modality, root, "\u0301", learned=made)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +156,7 @@ def test_a_wrong_vocabulary_is_refused(tmp_path, kind, content, said):
     if content is not None:
         (tmp_path / "v").write_bytes(content)
     with pytest.raises(ValueError, match=f"`vocabulary` must be.*{said}"):
-        own_tokenizer(spec(kind, vocabulary="v"), tmp_path)
+        learn_tokenizer(spec(kind, vocabulary="v"), root=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -175,4 +168,4 @@ def test_wrong_merges_are_refused(tmp_path, merges, said):
     (tmp_path / "v").write_text(json.dumps(table))
     (tmp_path / "merges.txt").write_text(merges)
     with pytest.raises(ValueError, match=f"must be.*roberta.*{said}"):
-        own_tokenizer(spec("roberta", vocabulary="v"), tmp_path)
+        learn_tokenizer(spec("roberta", vocabulary="v"), root=tmp_path)

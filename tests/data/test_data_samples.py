@@ -3,12 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from data.data_toys import make_spec, write_set
+from data.data_toys import learn_tokenizer, make_spec, write_set
 
-from mmkeras.data.reasons import BadSample
-from mmkeras.data.samples import Context, open_rows, read_modality
+from mmkeras.data import BadSample, SampleIO, SampleReader
 from mmkeras.data.targets import read_targets
-from mmkeras.data.tokens import train_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +17,10 @@ def root(tmp_path_factory):
     return folder
 
 
-def context(root, seed=0, **changes) -> Context:
+def reader(root, seed=0, **changes) -> SampleReader:
     spec = make_spec(**changes)
-    tokenizer = train_tokenizer(spec.modalities["text"], ["it looks black"])
-    return Context(spec, str(root), root, seed, {"text": tokenizer})
+    tokenizer = learn_tokenizer(spec.modalities["text"], ["it looks black"])
+    return SampleReader(spec, str(root), seed, {"text": tokenizer})
 
 
 def row(**cells) -> dict:
@@ -47,7 +45,7 @@ def rows_of_file(**changes) -> dict:
     ],
 )
 def test_each_kind_has_its_shape(root, name, dtype, shape):
-    found = read_modality(context(root), name, row())
+    found = reader(root).read(name, row()).value
     assert (found.dtype, found.shape) == (dtype, shape)
     assert found.any()
 
@@ -69,20 +67,18 @@ def test_each_kind_has_its_shape(root, name, dtype, shape):
 )
 def test_what_cannot_be_used_has_a_reason(root, name, cells, reason):
     with pytest.raises(BadSample) as caught:
-        read_modality(context(root), name, row(**cells))
+        reader(root).read(name, row(**cells)).value
     assert caught.value.reason == reason
 
 
 @pytest.mark.parametrize("index", ["4", "-1", "1.5", "x", "²"])
 def test_a_row_that_is_not_there(root, index):
     with pytest.raises(BadSample, match="row_out_of_range"):
-        read_modality(
-            context(root, **rows_of_file()), "vector", row(index=index)
-        )
+        reader(root, **rows_of_file()).read("vector", row(index=index)).value
 
 
 def test_a_row_of_an_npy_file(root):
-    found = read_modality(context(root, **rows_of_file()), "vector", row())
+    found = reader(root, **rows_of_file()).read("vector", row()).value
     assert found.tolist() == [6, 7, 8] and found.dtype == np.float32
 
 
@@ -100,7 +96,7 @@ def test_an_npy_file_of_another_kind_is_refused(tmp_path, array, message):
     np.save(tmp_path / "rows.npy", array, allow_pickle=True)
     spec = make_spec(**rows_of_file())
     with pytest.raises(ValueError, match=message):
-        open_rows(tmp_path, spec.modalities["vector"])
+        spec.modalities["vector"].check(SampleIO(str(tmp_path)))
 
 
 def test_a_cut_npy_file_is_refused(tmp_path):
@@ -110,7 +106,7 @@ def test_a_cut_npy_file_is_refused(tmp_path):
     for cut in (raw[:-8], raw[:40], b""):
         (tmp_path / "rows.npy").write_bytes(cut)
         with pytest.raises(ValueError, match="must be an .npy file"):
-            open_rows(tmp_path, spec.modalities["vector"])
+            spec.modalities["vector"].check(SampleIO(str(tmp_path)))
 
 
 NOISE = {
@@ -121,33 +117,33 @@ NOISE = {
 
 @pytest.mark.parametrize("name", ["image", "audio"])
 def test_noise_follows_from_seed_and_sample_alone(root, name):
-    clean = read_modality(context(root), name, row())
+    clean = reader(root).read(name, row()).value
     first, again = (
-        read_modality(context(root, **NOISE), name, row()) for _ in range(2)
+        reader(root, **NOISE).read(name, row()).value for _ in range(2)
     )
-    seed = read_modality(context(root, seed=1, **NOISE), name, row())
-    other = read_modality(context(root, **NOISE), name, {**row(), "id": "s1"})
+    seed = reader(root, seed=1, **NOISE).read(name, row()).value
+    other = reader(root, **NOISE).read(name, {**row(), "id": "s1"}).value
     assert (first == again).all()
     for differs in (clean, seed, other):
         assert (first != differs).any()
 
 
 def test_the_noise_has_the_level_of_the_spec(root):
-    clean = read_modality(context(root), "audio", row())[:700] / 32768
-    noisy = read_modality(context(root, **NOISE), "audio", row()) / 32768
+    clean = reader(root).read("audio", row()).value[:700] / 32768
+    noisy = reader(root, **NOISE).read("audio", row()).value / 32768
     noise = np.square(noisy[:700] - clean).mean()
     ratio = 10 * np.log10(np.square(clean).mean() / noise)
     assert abs(ratio - 20) < 1
     assert noisy[700:].any(), "the padding has noise too"
-    clean = read_modality(context(root), "image", row()).astype(float)
+    clean = reader(root).read("image", row()).value.astype(float)
     spec = {"modalities__image__noise_std": 0.02}
-    noisy = read_modality(context(root, **spec), "image", row())
+    noisy = reader(root, **spec).read("image", row()).value
     assert abs((noisy - clean)[clean > 20].std() - 5.1) < 1.5
 
 
 def test_strong_noise_is_scaled_not_clipped(root):
     spec = {"modalities__audio__noise_snr_db": -50.0}
-    noisy = read_modality(context(root, **spec), "audio", row())
+    noisy = reader(root, **spec).read("audio", row()).value
     assert (np.abs(noisy.astype(int)) >= 32767).sum() == 1
 
 

@@ -4,11 +4,10 @@ import sys
 
 import numpy as np
 import pytest
+from data.data_toys import read_cell
 from data.signal_toys import RATE, signal, write_csv, write_wfdb
 
-from mmkeras.data.decode import decode_file
-from mmkeras.data.reasons import BadSample
-from mmkeras.data.series import decode_series
+from mmkeras.data import BadSample, decode_file
 from mmkeras.data.steps import on_grid, resample
 from mmkeras.kinds import Series
 
@@ -43,7 +42,7 @@ def test_every_format_gives_the_same_steps(tmp_path, name):
     values = signal()
     values[30:40, 1] = np.nan
     write_all(tmp_path, values)
-    found = decode_series(spec(), tmp_path, name)
+    found = read_cell(spec(), tmp_path, name)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, values, atol=FORMATS[name] + 1e-5)
     np.testing.assert_array_equal(decode_file(spec(), tmp_path / name), found)
@@ -52,16 +51,16 @@ def test_every_format_gives_the_same_steps(tmp_path, name):
 @pytest.mark.parametrize("name", ["x.csv", "record"])
 def test_channels_are_chosen_by_name_in_the_order_of_the_spec(tmp_path, name):
     write_all(tmp_path, signal())
-    both = decode_series(spec(), tmp_path, name)
-    turned = decode_series(spec(channels=["b", "a"]), tmp_path, name)
+    both = read_cell(spec(), tmp_path, name)
+    turned = read_cell(spec(channels=["b", "a"]), tmp_path, name)
     np.testing.assert_array_equal(turned, both[:, ::-1])
-    alone = decode_series(spec(channels=["b"]), tmp_path, name)
+    alone = read_cell(spec(channels=["b"]), tmp_path, name)
     np.testing.assert_array_equal(alone, both[:, 1:])
 
 
 def test_integers_and_one_dimension_are_read(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(100, dtype="i2"))
-    found = decode_series(spec(channels=["a"]), tmp_path, "x.npy")
+    found = read_cell(spec(channels=["a"]), tmp_path, "x.npy")
     assert found[:, 0].tolist() == list(range(100))
 
 
@@ -139,7 +138,7 @@ def test_a_time_column_is_laid_on_the_grid_and_resampled(tmp_path):
     keep = np.delete(np.arange(100), range(40, 60))
     write_csv(tmp_path / "x.csv", values[keep], times=times[keep])
     modality = spec(time_column="t", sample_rate_hz=25, file_rate_hz=None)
-    found = decode_series(modality, tmp_path, "x.csv")
+    found = read_cell(modality, tmp_path, "x.csv")
     assert (np.flatnonzero(np.isnan(found).any(1)) == range(20, 30)).all()
     np.testing.assert_allclose(found[3:18], values[6:36:2], atol=0.02)
 
@@ -152,7 +151,7 @@ def test_it_is_cut_or_ends_in_a_gap(tmp_path, crop, seconds, first, known):
     values = np.arange(seconds * RATE, dtype=float)[:, None]
     np.save(tmp_path / "x.npy", values)
     modality = spec(channels=["a"], crop=crop)
-    found = decode_series(modality, tmp_path, "x.npy")[:, 0]
+    found = read_cell(modality, tmp_path, "x.npy")[:, 0]
     assert found[:known].tolist() == list(range(first, first + known))
     assert np.isnan(found[known:]).all() and len(found) == 100
 
@@ -161,7 +160,7 @@ def test_a_long_series_is_not_resampled_past_what_is_wanted(tmp_path):
     values = 80 + np.random.default_rng(0).normal(size=(20_000, 1))
     np.save(tmp_path / "x.npy", values)
     modality = spec(channels=["a"], sample_rate_hz=20)
-    found = decode_series(modality, tmp_path, "x.npy")
+    found = read_cell(modality, tmp_path, "x.npy")
     whole = resample(values, RATE, 20)[:40]
     np.testing.assert_allclose(found, whole, atol=1e-3)
 
@@ -169,7 +168,7 @@ def test_a_long_series_is_not_resampled_past_what_is_wanted(tmp_path):
 def test_without_the_rate_of_the_files_the_key_is_named(tmp_path):
     np.save(tmp_path / "x.npy", signal())
     with pytest.raises(BadSample, match="bad_header.*`file_rate_hz`"):
-        decode_series(spec(file_rate_hz=None), tmp_path, "x.npy")
+        read_cell(spec(file_rate_hz=None), tmp_path, "x.npy")
 
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
@@ -178,7 +177,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
     with pytest.raises(
         ValueError, match=r"pip install mmkeras\[medical\]"
     ) as e:
-        decode_series(spec(), tmp_path, "record")
+        read_cell(spec(), tmp_path, "record")
     assert not isinstance(e.value, BadSample)
 
 

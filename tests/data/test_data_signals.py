@@ -107,12 +107,19 @@ def test_a_changed_file_of_a_record_or_folder_makes_its_shard_anew(tmp_path):
     from mmkeras.data.shards import _stamp
 
     write_signals(tmp_path / "raw", 4)
-    for name, inner in (("2", "2.dat"), ("scan1", "scan1/3.dcm")):
-        before = _stamp(tmp_path / "raw", name)
-        assert b"(" in before
+    modalities = signals_spec().modalities
+    for key, name, inner in (
+        ("ecg", "2", "2.dat"),
+        ("scan", "scan1", "scan1/3.dcm"),
+    ):
+        modality = modalities[key]
+        files = modality.source_files({modality.column: name})
+        before = [_stamp(tmp_path / "raw", file) for file in files]
+        assert any(b"(" in stamp for stamp in before)
         path = tmp_path / "raw" / inner
         path.write_bytes(path.read_bytes() + b"0")
-        assert _stamp(tmp_path / "raw", name) != before
+        after = [_stamp(tmp_path / "raw", file) for file in files]
+        assert after != before
 
 
 def test_a_batch_goes_through_a_model_built_from_its_statistics(prepared):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from data.data_toys import make_spec
 
-from mmkeras.data import statistics
+from mmkeras.data import merge_sums
 from mmkeras.data.targets import facts_of
 
 RANDOM = np.random.default_rng(0)
@@ -19,14 +19,13 @@ SAMPLES = {
 @pytest.mark.parametrize("kind", SAMPLES)
 @pytest.mark.parametrize("parts", [1, 2, 9])
 def test_merged_sums_are_those_of_the_whole(kind, parts):
-    merged = None
+    modality, merged = SPEC.modalities[kind], None
     for part in np.array_split(SAMPLES[kind], parts):
         sums = None
         for sample in part:
-            one = statistics.of_sample(kind, sample)
-            sums = statistics.merge(sums, one)
-        merged = statistics.merge(merged, sums)
-    found = statistics.finish(SPEC.modalities[kind], merged)
+            sums = merge_sums(sums, modality.sums(sample))
+        merged = merge_sums(merged, sums)
+    found = modality.finish(merged)
     values = SAMPLES[kind].astype(np.float64)
     if kind == "vector":
         assert np.allclose(found["mean"], values.mean(0), rtol=1e-12)
@@ -46,7 +45,7 @@ def test_merged_sums_are_those_of_the_whole(kind, parts):
     ],
 )
 def test_a_modality_never_seen_has_neutral_statistics(kind, expected):
-    assert statistics.finish(SPEC.modalities[kind], None) == expected
+    assert SPEC.modalities[kind].finish(None) == expected
 
 
 def test_targets_count_only_labelled_samples():

@@ -5,11 +5,14 @@ import csv
 import numpy as np
 import pytest
 
-from mmkeras.data import load_data, prepare, statistics
-from mmkeras.data.categories import find_categories
-from mmkeras.data.reasons import BadSample
-from mmkeras.data.samples import Context, read_modality
-from mmkeras.spec import DataSpec
+from mmkeras.data import (
+    BadSample,
+    SampleIO,
+    load_data,
+    merge_sums,
+    prepare,
+)
+from mmkeras.spec import DataSpec, Learned
 
 NAN = np.nan
 TABLE = {"kind": "vector", "columns": ["age", "mass"],
@@ -37,9 +40,11 @@ def row(**cells) -> dict:
 
 
 def read(spec=None, **cells):
-    known = {"town": {"Rome": 2, "Oslo, Norway": 3}, "job": {"cook": 2}}
-    context = Context(spec or make_spec(), ".", None, 0, {}, {"table": known})
-    return read_modality(context, "table", row(**cells))
+    facts = {"town": ["Rome", "Oslo, Norway"], "job": ["cook"]}
+    modality = (spec or make_spec()).modalities["table"]
+    known = modality.open_learned(Learned({"categories": facts}))
+    io = SampleIO(".", learned=known)
+    return modality.read(row(**cells)["cells"], io).value
 
 
 @pytest.mark.parametrize(
@@ -78,11 +83,11 @@ def test_a_row_of_a_file_may_have_gaps(tmp_path):
     np.save(tmp_path / "rows.npy", np.array([[1, NAN], [NAN, NAN]]))
     rows = {"kind": "vector", "file": "rows.npy", "column": "age", "size": 2,
             "columns": [], "categorical": []}  # fmt: skip
-    context = Context(make_spec(**rows), str(tmp_path), None, 0)
-    found = read_modality(context, "table", row(age="0"))
+    modality, io = make_spec(**rows).modalities["table"], SampleIO(tmp_path)
+    found = modality.read({"age": "0"}, io).value
     np.testing.assert_array_equal(found, np.float32([1, NAN]))
     with pytest.raises(BadSample, match="missing"):
-        read_modality(context, "table", row(age="1"))
+        modality.read({"age": "1"}, io)
 
 
 def test_known_categories_occur_twice_the_most_frequent_first():
@@ -90,8 +95,9 @@ def test_known_categories_occur_twice_the_most_frequent_first():
         "town": ["Rome", "Oslo", " Rome", "Bonn", "Oslo", "Rome", "", ""],
         "job": ["a", "b", "c"],
     }
-    assert find_categories(make_spec(), cells) == {
-        "table": {"town": ["Rome", "Oslo"], "job": []}
+    learned = make_spec().modalities["table"].learn(cells, None)
+    assert learned.facts == {
+        "categories": {"town": ["Rome", "Oslo"], "job": []}
     }
 
 
@@ -102,13 +108,13 @@ def test_statistics_are_those_of_the_known_numbers(parts):
     rows[rng.random((40, 4)) < 0.4] = NAN
     rows[:20, 0] = NAN  # a part without a known cell
     rows = rows.astype(np.float32)
-    merged = None
+    table, merged = make_spec().modalities["table"], None
     for part in np.array_split(rows, parts):
         sums = None
         for one in part:
-            sums = statistics.merge(sums, statistics.of_sample("vector", one))
-        merged = statistics.merge(merged, sums)
-    found = statistics.finish(make_spec().modalities["table"], merged)
+            sums = merge_sums(sums, table.sums(one))
+        merged = merge_sums(merged, sums)
+    found = table.finish(merged)
     wanted = rows[:, :2].astype(np.float64)
     np.testing.assert_allclose(found["mean"], np.nanmean(wanted, 0), rtol=1e-9)
     np.testing.assert_allclose(
@@ -117,8 +123,8 @@ def test_statistics_are_those_of_the_known_numbers(parts):
 
 
 def test_a_column_never_known_has_neutral_statistics():
-    sums = statistics.of_sample("vector", np.float32([NAN, 3, 2, 2]))
-    found = statistics.finish(make_spec().modalities["table"], sums)
+    table = make_spec().modalities["table"]
+    found = table.finish(table.sums(np.float32([NAN, 3, 2, 2])))
     assert found == {"mean": [0.0, 3.0], "variance": [1.0, 0.0]}
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from data.data_toys import read_bytes
 from data.signal_toys import film
 
-from mmkeras.data.decode import decode_file
-from mmkeras.data.reasons import BadSample
-from mmkeras.data.video import choose, decode_video
+from mmkeras.data import BadSample, decode_file
 from mmkeras.kinds import Image, Video
+from mmkeras.kinds.video.read import choose
 
 pytest.importorskip("av")
 
@@ -73,11 +73,11 @@ def test_uneven_times_are_gone_by(rule, expected):
 )
 def test_every_format_gives_the_frames_asked_for(tmp_path, kind, codec, name):
     raw = film(kind=kind, codec=codec)
-    found = decode_video(spec(), raw, name)
+    found = read_bytes(spec(), raw, name)
     assert found.dtype == np.uint8 and found.shape == (4, 16, 24, 1)
     assert greys(found) == [1, 4, 7, 10]
     later = spec(sampling="center", frame_rate_hz=10)
-    assert greys(decode_video(later, raw, name)) == [4, 5, 6, 7]
+    assert greys(read_bytes(later, raw, name)) == [4, 5, 6, 7]
     (tmp_path / name).write_bytes(raw)
     np.testing.assert_array_equal(decode_file(spec(), tmp_path / name), found)
 
@@ -85,18 +85,18 @@ def test_every_format_gives_the_frames_asked_for(tmp_path, kind, codec, name):
 def test_a_frame_is_resized_by_the_rules_of_an_image():
     from PIL import Image as pillow
 
-    from mmkeras.data.images import resize
+    from mmkeras.kinds.image.read import resize
 
-    full = decode_video(spec(channels=3), film(), "a.avi")
+    full = read_bytes(spec(channels=3), film(), "a.avi")
     for rule in ("stretch", "crop", "pad"):
         size = {"height": 10, "width": 10, "resize": rule}
-        found = decode_video(spec(channels=3, **size), film(), "a.avi")
+        found = read_bytes(spec(channels=3, **size), film(), "a.avi")
         wanted = Image(kind="image", column="x", **size)
         for frame, small in zip(full, found, strict=True):
             picture = resize(wanted, pillow.fromarray(frame), "a")
             np.testing.assert_array_equal(small, np.asarray(picture))
     with pytest.raises(BadSample, match="wrong_size.*24x16, not 24x10"):
-        decode_video(spec(height=10, resize="refuse"), film(), "a.avi")
+        read_bytes(spec(height=10, resize="refuse"), film(), "a.avi")
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,15 @@ def test_a_film_is_turned_upright(rotation, corner):
     raw = film(kind="mp4", codec="libx264", rotation=rotation)
     size = (16, 24) if rotation in (None, 180) else (24, 16)
     shape = {"height": size[0], "width": size[1], "resize": "refuse"}
-    found = decode_video(spec(frames=1, **shape), raw, "a.mp4")[0, ..., 0]
+    found = read_bytes(spec(frames=1, **shape), raw, "a.mp4")[0, ..., 0]
     half = np.array(size) // 2
     quarters = found.reshape(2, half[0], 2, half[1]).mean(axis=(1, 3))
     assert np.unravel_index(quarters.argmax(), (2, 2)) == corner
 
 
 def test_grey_is_that_of_an_image():
-    colour = decode_video(spec(channels=3), film(), "a.avi").astype(int)
-    grey = decode_video(spec(), film(), "a.avi")[..., 0]
+    colour = read_bytes(spec(channels=3), film(), "a.avi").astype(int)
+    grey = read_bytes(spec(), film(), "a.avi")[..., 0]
     expected = colour @ [299, 587, 114] / 1000
     np.testing.assert_allclose(grey, expected, atol=1)
 
@@ -138,7 +138,7 @@ def test_grey_is_that_of_an_image():
 def test_a_cut_or_foreign_film_is_refused(kind, codec, name, part, reason):
     raw = film(60, kind, codec)
     with pytest.raises(BadSample, match=f"^({reason}): '{name}'"):
-        decode_video(spec(), raw[: int(len(raw) * part)], name)
+        read_bytes(spec(), raw[: int(len(raw) * part)], name)
 
 
 def test_damage_inside_is_refused_or_read_never_a_crash():
@@ -149,7 +149,7 @@ def test_damage_inside_is_refused_or_read_never_a_crash():
         for place in random.integers(40, len(raw), 10):
             bad[place] ^= 255
         try:
-            found.append(decode_video(spec(), bytes(bad), "a.mp4").shape)
+            found.append(read_bytes(spec(), bytes(bad), "a.mp4").shape)
         except BadSample as error:
             found.append(str(error.reason))
     assert set(found) <= {(4, 16, 24, 1), "corrupt", "truncated", "bad_header",
@@ -164,7 +164,7 @@ def test_damage_inside_is_refused_or_read_never_a_crash():
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
 def test_a_playlist_under_any_name_is_refused(raw, name):
     with pytest.raises(BadSample, match="wrong_format"):
-        decode_video(spec(), raw, name)
+        read_bytes(spec(), raw, name)
 
 
 @pytest.mark.parametrize(
@@ -173,20 +173,20 @@ def test_a_playlist_under_any_name_is_refused(raw, name):
 def test_the_size_is_capped_before_a_frame_is_decoded(
     monkeypatch, limit, value
 ):
-    from mmkeras.data import video
+    from mmkeras.kinds.video import read as video
 
     monkeypatch.setattr(video, limit, value)
     monkeypatch.setattr(video, "_decode", None)
     with pytest.raises(BadSample, match="too_large.*24x16, 12 frames"):
-        decode_video(spec(), film(), "a.avi")
+        read_bytes(spec(), film(), "a.avi")
 
 
 def test_pictures_above_the_cap_are_refused(monkeypatch):
-    from mmkeras.data import video
+    from mmkeras.kinds.video import read as video
 
     monkeypatch.setattr(video, "MAX_PIXELS", 300)
     with pytest.raises(BadSample, match="too_large|bad_header"):
-        decode_video(spec(), film(), "a.avi")
+        read_bytes(spec(), film(), "a.avi")
 
 
 def test_a_rule_without_its_rate_is_refused():
@@ -201,5 +201,5 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     raw = film()
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ValueError, match=r"install mmkeras\[video\]") as e:
-        decode_video(spec(), raw, "a.avi")
+        read_bytes(spec(), raw, "a.avi")
     assert not isinstance(e.value, BadSample)

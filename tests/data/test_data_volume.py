@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.data_toys import read_cell
 from data.signal_toys import body, dicom_bytes, nifti_bytes, write_dicom_folder
 
-from mmkeras.data.decode import decode_file
-from mmkeras.data.reasons import BadSample
-from mmkeras.data.stored import to_model
-from mmkeras.data.volume import decode_volume, oriented, read_scan
+from mmkeras.data import BadSample, SampleIO, decode_file, to_model
 from mmkeras.kinds import Volume
+from mmkeras.kinds.volume import read as volume
 
 pytest.importorskip("nibabel")
 pytest.importorskip("pydicom")
@@ -27,7 +26,11 @@ def spec(**changes) -> Volume:
 
 def read(folder, name, **changes) -> np.ndarray:
     modality = spec(**changes)
-    return to_model(modality, decode_volume(modality, folder, name))[..., 0]
+    return to_model(modality, read_cell(modality, folder, name))[..., 0]
+
+
+def read_scan(folder, name):
+    return volume.read_scan(SampleIO(str(folder)), name)
 
 
 def test_every_format_gives_the_same_body(tmp_path):
@@ -209,7 +212,7 @@ def test_a_real_nifti_is_what_nibabel_reads(name):
     from nibabel.testing import data_path
 
     scan = read_scan(data_path, name)
-    voxels, spacing = oriented(scan, name)
+    voxels, spacing = volume.oriented(scan, name)
     image = nibabel.as_closest_canonical(nibabel.load(Path(data_path, name)))
     expected = image.get_fdata().reshape(voxels.shape[::-1])
     found = voxels * scan.slope + scan.intercept
@@ -329,8 +332,6 @@ def test_no_file_of_a_folder_is_read_from_outside_the_root(tmp_path):
 
 
 def test_a_folder_of_too_many_files_or_bytes_is_refused(tmp_path, monkeypatch):
-    from mmkeras.data import volume
-
     folder_of(tmp_path / "scan", {})
     monkeypatch.setattr(volume, "MAX_FILES", 3)
     with pytest.raises(BadSample, match="too_large.*more than 3 files"):

@@ -9,7 +9,7 @@ import pytest
 from export.export_toys import device_code, reader
 from PIL import Image
 
-from mmkeras.data.decode import decode_file
+from mmkeras.data import decode_file
 from mmkeras.kinds import Audio
 from mmkeras.kinds import Image as ImageSpec
 

@@ -8,7 +8,7 @@ from data.signal_toys import signal, write_csv
 from export.export_toys import load_run, reader
 from PIL import Image
 
-from mmkeras.data.series import decode_series
+from mmkeras.data import decode_file
 from mmkeras.export import bundle
 from mmkeras.kinds import Series
 from mmkeras.spec import DataSpec
@@ -108,7 +108,7 @@ def test_a_series_is_read_as_at_ingest(tmp_path, steps, crop, name):
     entry = {**modality.model_dump(), "shape": [20, 2]}
     found = reader(Series).read(str(tmp_path / name), entry)
     assert found.dtype == np.float32
-    expected = decode_series(modality, tmp_path, name)
+    expected = decode_file(modality, tmp_path / name)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 

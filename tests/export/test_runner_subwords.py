@@ -6,11 +6,10 @@ import types
 
 import numpy as np
 import pytest
+from data.data_toys import learn_tokenizer
 from export.export_toys import reader
 from export.test_runner_tokens import Tokenizer, odd_texts, old_letter
 
-from mmkeras.data import tokens
-from mmkeras.data.own_tokens import own_tokenizer
 from mmkeras.export import bundle
 from mmkeras.kinds import Text, Vector
 from mmkeras.spec import DataSpec
@@ -26,7 +25,7 @@ def vocabularies(tmp_path_factory):
     rng = random.Random(0)
     texts = [" ".join(rng.choices(WORDS, k=9)) for _ in range(60)]
     plain = Text(kind="text", column="x", max_tokens=8, vocabulary_size=200)
-    trained = sorted(set(tokens.train_tokenizer(plain, texts).get_vocab()))
+    trained = sorted(set(learn_tokenizer(plain, texts).get_vocab()))
     marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     pieces = [*marks, *(t for t in trained if t not in marks)]
     (folder / "bert").write_text("\n".join(pieces))
@@ -46,8 +45,8 @@ def vocabularies(tmp_path_factory):
 def test_ids_equal_those_of_training(vocabularies, tmp_path, kind, lowercase):
     spec = Text(kind="text", column="c", max_tokens=40, tokenizer=kind,
                 vocabulary=kind, lowercase=lowercase)  # fmt: skip
-    library = own_tokenizer(spec, vocabularies)
-    tokens.save_tokenizer(library, tmp_path / "t.json")
+    library = learn_tokenizer(spec, root=vocabularies)
+    library.save(str(tmp_path / "t.json"))
     ours = Tokenizer(tmp_path / "t.json")
     library.no_padding()
     rng = random.Random(1)
@@ -63,8 +62,8 @@ def test_every_character_of_unicode_3_splits_alike(
 ):
     spec = Text(kind="text", column="c", max_tokens=40, tokenizer=kind,
                 vocabulary=kind)  # fmt: skip
-    library = own_tokenizer(spec, vocabularies)
-    tokens.save_tokenizer(library, tmp_path / "t.json")
+    library = learn_tokenizer(spec, root=vocabularies)
+    library.save(str(tmp_path / "t.json"))
     ours = Tokenizer(tmp_path / "t.json")
     library.no_padding()
     # What Unicode calls these three has changed since the library was made.

@@ -11,9 +11,9 @@ import pytest
 from data.data_toys import png_bytes
 from PIL import Image
 
-from mmkeras.data.images import MAX_PIXELS, decode_image
-from mmkeras.data.reasons import BadSample
+from mmkeras.data import BadSample
 from mmkeras.kinds import Image as ImageSpec
+from mmkeras.kinds.image.read import MAX_PIXELS, decode
 
 SPEC = ImageSpec(kind="image", column="x", height=4, width=4, channels=3)
 
@@ -66,7 +66,7 @@ def test_the_header_is_enough_to_refuse(bomb):
     raw = make()
     assert len(raw) < 2_000_000
     with pytest.raises(BadSample) as caught:
-        decode_image(SPEC, raw, name)
+        decode(SPEC, raw, name)
     assert caught.value.reason == reason
 
 
@@ -75,7 +75,7 @@ def test_memory_stays_bounded(tmp_path):
         (tmp_path / f"{number}.bin").write_bytes(make())
     code = (
         "import resource, sys, time, pathlib\n"
-        "from mmkeras.data.images import decode_image\n"
+        "from mmkeras.kinds.image.read import decode\n"
         "from mmkeras.kinds import Image\n"
         "import PIL.PngImagePlugin, PIL.JpegImagePlugin\n"
         f"spec = Image(**{SPEC.model_dump()!r})\n"
@@ -83,7 +83,7 @@ def test_memory_stays_bounded(tmp_path):
         "raws = [p.read_bytes() for p in pathlib.Path(sys.argv[1]).iterdir()]\n"
         "before, started = peak(), time.monotonic()\n"
         "for raw in raws:\n"
-        "    try: decode_image(spec, raw, 'a.png')\n"
+        "    try: decode(spec, raw, 'a.png')\n"
         "    except ValueError: pass\n"
         "print(peak() - before, time.monotonic() - started)"
     )
@@ -96,7 +96,7 @@ def test_memory_stays_bounded(tmp_path):
 
 def test_a_picture_at_the_cap_is_read():
     assert MAX_PIXELS == 8000 * 8000
-    found = decode_image(SPEC, png_bytes(8000, 8000), "a.png")
+    found = decode(SPEC, png_bytes(8000, 8000), "a.png")
     assert not found.any()
 
 
@@ -106,5 +106,5 @@ def test_unusual_pictures_are_converted_by_rule(mode):
     buffer = io.BytesIO()
     kind, name = ("JPEG", "a.jpg") if mode == "CMYK" else ("PNG", "a.png")
     Image.new(mode, (9, 5)).save(buffer, kind)
-    found = decode_image(SPEC, buffer.getvalue(), name)
+    found = decode(SPEC, buffer.getvalue(), name)
     assert found.shape == (4, 4, 3) and found.dtype == np.uint8

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from data.data_toys import wav_bytes
+from data.data_toys import read_bytes, wav_bytes
 
-from mmkeras.data.reasons import BadSample
-from mmkeras.data.sounds import MAX_VALUES, decode_audio
+from mmkeras.data import BadSample
 from mmkeras.kinds import Audio
+from mmkeras.kinds.audio.read import MAX_VALUES, decode
 
 SPEC = Audio(kind="audio", column="x", sample_rate_hz=8000, duration_sec=0.1)
 
@@ -114,7 +114,7 @@ def test_it_is_refused_with_a_reason(case):
     raw = make()
     assert len(raw) < 500_000
     with pytest.raises(BadSample) as caught:
-        decode_audio(SPEC, raw, name)
+        decode(SPEC, raw, name)
     assert re.match(reason, caught.value.reason), caught.value
 
 
@@ -123,7 +123,7 @@ def test_memory_and_time_stay_bounded(tmp_path):
         (tmp_path / f"{number}-{name}").write_bytes(make())
     code = (
         "import resource, sys, time, pathlib, soundfile, soxr\n"
-        "from mmkeras.data.sounds import decode_audio\n"
+        "from mmkeras.kinds.audio.read import decode\n"
         "from mmkeras.kinds import Audio\n"
         f"spec = Audio(**{SPEC.model_dump()!r})\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
@@ -131,7 +131,7 @@ def test_memory_and_time_stay_bounded(tmp_path):
         "         for p in pathlib.Path(sys.argv[1]).iterdir()]\n"
         "before, started = peak(), time.monotonic()\n"
         "for raw, name in files:\n"
-        "    try: decode_audio(spec, raw, name)\n"
+        "    try: decode(spec, raw, name)\n"
         "    except ValueError: pass\n"
         "print(peak() - before, time.monotonic() - started)"
     )
@@ -143,4 +143,5 @@ def test_memory_and_time_stay_bounded(tmp_path):
 
 
 def test_an_honest_file_is_read():
-    assert decode_audio(SPEC, wav_bytes(), "a.wav")[:100].tolist() == [1] * 100
+    found = read_bytes(SPEC, wav_bytes(), "a.wav")
+    assert found[:100].tolist() == [1] * 100

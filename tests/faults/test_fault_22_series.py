@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from data.data_toys import read_cell
 from data.signal_toys import signal
 
-from mmkeras.data.reasons import BadSample
-from mmkeras.data.series import decode_series
+from mmkeras.data import BadSample
 from mmkeras.data.steps import MAX_VALUES
 from mmkeras.kinds import Series
 
@@ -137,7 +137,7 @@ def written(folder, case) -> str:
 def test_it_is_refused_with_a_reason(tmp_path, case):
     name = written(tmp_path, case)
     with pytest.raises(BadSample) as caught:
-        decode_series(Series(**VALUES), tmp_path, name)
+        read_cell(Series(**VALUES), tmp_path, name)
     assert re.match(HOSTILE[case][1], caught.value.reason), caught.value
 
 
@@ -152,7 +152,7 @@ def test_it_is_refused_with_a_reason(tmp_path, case):
 def test_what_stands_in_a_file_is_not_told(tmp_path, row, told):
     (tmp_path / "x.csv").write_text(f"a,b\n1,2\n{row}\n3,4\n")
     with pytest.raises(BadSample) as caught:
-        decode_series(Series(**VALUES), tmp_path, "x.csv")
+        read_cell(Series(**VALUES), tmp_path, "x.csv")
     assert caught.value.detail == f"'x.csv': {told}"
 
 
@@ -161,7 +161,7 @@ def test_a_rate_that_would_blow_up_is_refused(tmp_path, rate):
     np.save(tmp_path / "x.npy", signal())
     modality = Series(**{**VALUES, "file_rate_hz": rate})
     with pytest.raises(BadSample, match="bad_header.*Hz"):
-        decode_series(modality, tmp_path, "x.npy")
+        read_cell(modality, tmp_path, "x.npy")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_impossible_times_are_refused(tmp_path, times, reason):
     (tmp_path / "x.csv").write_text(f"a,b,t\n{rows}")
     modality = Series(**{**VALUES, "time_column": "t"})
     with pytest.raises(BadSample) as caught:
-        decode_series(modality, tmp_path, "x.csv")
+        read_cell(modality, tmp_path, "x.csv")
     assert re.match(reason, caught.value.reason), caught.value
 
 
@@ -195,14 +195,15 @@ def test_memory_and_time_stay_bounded(tmp_path):
         file.truncate(2 * MAX_VALUES + 128)
     code = (
         "import resource, sys, time, pathlib, soxr, wfdb, pyarrow.csv\n"
-        "from mmkeras.data.series import decode_series\n"
+        "from mmkeras.data import SampleIO\n"
         "from mmkeras.kinds import Series\n"
+        "from mmkeras.kinds.series.read import read\n"
         f"spec = Series(**{VALUES!r})\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before, started = peak(), time.monotonic()\n"
         "for folder in pathlib.Path(sys.argv[1]).iterdir():\n"
         "    name = max(folder.iterdir()).name.replace('x.hea', 'x')\n"
-        "    try: decode_series(spec, folder, name)\n"
+        "    try: read(spec, {'x': name}, SampleIO(str(folder)))\n"
         "    except ValueError: pass\n"
         "print(peak() - before, time.monotonic() - started)"
     )
@@ -222,5 +223,5 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path, monkeypatch):
     for case in ("wfdb says more", "wfdb rate 0", "wfdb junk"):
         name = written(tmp_path, case)
         with pytest.raises(BadSample):
-            decode_series(Series(**VALUES), tmp_path, name)
+            read_cell(Series(**VALUES), tmp_path, name)
     assert not list((tmp_path / "temporary").iterdir())

@@ -19,9 +19,9 @@ from data.signal_toys import (
     write_signals,
 )
 
-from mmkeras.data import prepare
+from mmkeras.data import SampleIO, prepare
 from mmkeras.data.reasons import BadSample
-from mmkeras.data.volume import oriented, read_scan
+from mmkeras.kinds.volume.read import oriented, read_scan
 
 pytest.importorskip("nibabel")
 pytest.importorskip("pydicom")
@@ -278,7 +278,7 @@ def files(tmp_path_factory):
 def test_it_is_refused_with_a_reason(files, case):
     name, _, reason = HOSTILE[case]
     with pytest.raises(BadSample) as caught:
-        oriented(read_scan(files / case, name), name)
+        oriented(read_scan(SampleIO(str(files / case)), name), name)
     assert re.match(reason, caught.value.reason), caught.value
     for value in PATIENT.values():
         assert value not in str(caught.value)
@@ -288,12 +288,14 @@ def test_memory_and_time_stay_bounded(files):
     code = (
         "import resource, sys, time, pathlib, pydicom, nibabel\n"
         "import pydicom.pixels\n"
-        "from mmkeras.data.volume import read_scan\n"
+        "from mmkeras.data import SampleIO\n"
+        "from mmkeras.kinds.volume.read import read_scan\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "slowest, before = 0, peak()\n"
         "for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
         "    started = time.monotonic()\n"
-        "    try: read_scan(folder, next(folder.iterdir()).name)\n"
+        "    io = SampleIO(str(folder))\n"
+        "    try: read_scan(io, next(folder.iterdir()).name)\n"
         "    except ValueError: pass\n"
         "    slowest = max(slowest, time.monotonic() - started)\n"
         "print(peak() - before, slowest)"
@@ -309,7 +311,7 @@ def test_memory_and_time_stay_bounded(files):
 
 def test_an_honest_deflated_file_is_read(tmp_path):
     (tmp_path / "x.dcm").write_bytes(deflated(dicom_bytes(PLANE)))
-    scan = read_scan(tmp_path, "x.dcm")
+    scan = read_scan(SampleIO(str(tmp_path)), "x.dcm")
     np.testing.assert_array_equal(scan.voxels, PLANE[None])
     assert (scan.slope, scan.intercept) == (1, -1000)
 
@@ -362,7 +364,7 @@ def test_damage_is_refused_or_read_and_nothing_else(tmp_path, name):
             bad[place] = random.integers(256)
         (tmp_path / "x.dcm").write_bytes(bad)
         try:
-            seen.add(read_scan(tmp_path, "x.dcm").voxels.shape)
+            seen.add(read_scan(SampleIO(str(tmp_path)), "x.dcm").voxels.shape)
         except BadSample as error:
             seen.add(str(error.reason))
     assert (1, 64, 64) in seen and "bad_header" in seen
@@ -376,7 +378,9 @@ def test_a_damaged_nifti_is_refused_or_read_and_nothing_else(tmp_path):
             bad[place] = random.integers(256)
         (tmp_path / "x.nii").write_bytes(bad)
         try:
-            seen.add(len(oriented(read_scan(tmp_path, "x.nii"), "x")))
+            seen.add(
+                len(oriented(read_scan(SampleIO(str(tmp_path)), "x.nii"), "x"))
+            )
         except BadSample as error:
             seen.add(str(error.reason))
     assert {2, "bad_header", "wrong_format"} <= seen

@@ -9,6 +9,9 @@ from mmkeras.spec.modality import Modality, Stored
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column
 
+# What 1.0 is in 16 bits, which end one below.
+FULL_SCALE = 32768
+
 
 @register_modality
 class Audio(Modality):
@@ -32,7 +35,7 @@ class Audio(Modality):
     duration_sec: Annotated[float, Field(gt=0, le=600)]
     crop: Literal["start", "center"] = "start"
     noise_snr_db: Annotated[float, Field(ge=-60, le=120)] | None = None
-    stored: ClassVar[Stored] = Stored("<i2", scale=1 / 32768)
+    stored: ClassVar[Stored] = Stored("<i2", scale=1 / FULL_SCALE)
     example: ClassVar[str] = "SOUND.wav"
     device_uses: ClassVar[tuple[str, ...]] = ("devices.py",)
     device_keys: ClassVar[tuple[str, ...]] = (

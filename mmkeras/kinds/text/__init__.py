@@ -55,6 +55,7 @@ class Text(Modality):
         "max_tokens",
         "vocabulary",
     )
+    learned_file: ClassVar[str] = "tokenizer"
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Text":

@@ -10,6 +10,10 @@ from mmkeras.spec.modality import Modality
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column, Columns
 
+# Indices of a category in a batch: the cell is empty; it is not known; it is
+# the first of the known ones.
+MISSING, UNKNOWN, FIRST = 0, 1, 2
+
 
 @register_modality
 class Vector(Modality):
@@ -45,6 +49,7 @@ class Vector(Modality):
         "categorical",
         "file",
     )
+    from_file: ClassVar[bool] = False
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Vector":

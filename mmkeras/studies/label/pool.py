@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data import categories, manifest, targets
+from mmkeras.data import learning, manifest, targets
 from mmkeras.data.reasons import BadSample, Reason
-from mmkeras.data.samples import Context, read_modality
+from mmkeras.data.samples import SampleReader
 from mmkeras.data.stored import to_model
-from mmkeras.data.tokens import load_tokenizer
 from mmkeras.spec import DataSpec, load_spec
 
 BATCH = 32
@@ -117,38 +116,25 @@ def _of_manifest(spec: DataSpec, data: Any) -> Pool:
             f"Received: {reason} ({detail}) in `{name}` of the sample "
             f"{table['sample/id'].iloc[row]!r}"
         )
-    context = Context(
-        spec=spec,
-        root=str(spec.root.resolve()),
-        folder=data.folder,
-        seed=0,
-        tokenizers={
-            name: load_tokenizer(data.tokenizer_path(name))
-            for name, modality in spec.modalities.items()
-            if modality.kind == "text"
-        },
-        categories=categories.indices(
-            {
-                name: known["categories"]
-                for name, known in data.statistics["modalities"].items()
-                if "categories" in known
-            }
-        ),
+    reader = SampleReader(
+        spec,
+        str(spec.root.resolve()),
+        learned=learning.opened(spec, data.learned),
     )
     cells = table.to_dict("records")
     ids = table["sample/id"].tolist()
     return Pool(
-        spec, ids, values, weights, lambda: _decoded(context, ids, cells), cells
+        spec, ids, values, weights, lambda: _decoded(reader, ids, cells), cells
     )
 
 
-def _decoded(context: Context, ids: list[str], cells: list[dict]):
+def _decoded(reader: SampleReader, ids: list[str], cells: list[dict]):
     """Yields batches of what can be read; tells of what cannot."""
     reasons: Counter[str] = Counter()
     rows, found = [], []
     for row, name in enumerate(ids):
         try:
-            found.append(_inputs(context, {"id": name, "cells": cells[row]}))
+            found.append(_inputs(reader, {"id": name, "cells": cells[row]}))
             rows.append(row)
         except BadSample as error:
             reasons[str(error.reason)] += 1
@@ -163,12 +149,13 @@ def _stacked(found: list[dict]) -> dict[str, np.ndarray]:
     return {name: np.stack([x[name] for x in found]) for name in found[0]}
 
 
-def _inputs(context: Context, row: dict) -> dict[str, np.ndarray]:
+def _inputs(reader: SampleReader, row: dict) -> dict[str, np.ndarray]:
     """Returns one sample as it enters the model."""
-    spec, x, there = context.spec, {}, {}
+    spec, x, there = reader.spec, {}, {}
     for name, modality in spec.modalities.items():
         try:
-            x[name] = to_model(modality, read_modality(context, name, row))
+            sample = reader.read(name, row)
+            x[name] = to_model(modality, sample.value)
             there[name] = 1.0
         except BadSample as error:
             if not modality.optional:

@@ -1,43 +1,64 @@
 """Sensor data, .npy, .csv or a WFDB record, to `(steps, channels)` float32."""
 
-import io
 import math
 import re
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from mmkeras.data.arrays import read_npy_header
-from mmkeras.data.paths import read_inside
-from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data import (
+    BadSample,
+    Reason,
+    SampleIO,
+    known_moments,
+    known_sums,
+    read_npy_header,
+)
 from mmkeras.data.steps import check_size, on_grid, resample
-from mmkeras.data.wfdb_files import MAX_HEADER_BYTES, read_wfdb
-from mmkeras.kinds import Series
+from mmkeras.data.wfdb_files import MAX_HEADER_BYTES, read_wfdb, record_files
+from mmkeras.kinds.series import Series
+from mmkeras.spec import Sample
 
 MAX_COLUMNS = 4096
 # A rate may be raised so many times, and lowered so many times.
 MAX_RAISED, MAX_LOWERED = 100, 10_000
 MAX_RATE_HZ = 1_000_000
-SUFFIXES = (".npy", ".csv", ".hea", "")
+# A WFDB record is named without its suffixes.
+RECORDS = (".hea", "")
+SUFFIXES = (".npy", ".csv", *RECORDS)
 
 
-def decode_series(modality: Series, root: str | Path, name: str) -> np.ndarray:
-    """Reads a file of sensor data as `(steps, channels)` float32, raw units.
+def source_files(modality: Series, cells: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns the file of a cell, or those of the record that it names."""
+    name = cells[modality.column]
+    if Path(name).suffix.lower() in RECORDS:
+        return record_files(name.removesuffix(".hea"))
+    return (name,)
+
+
+def sums(modality: Series, value: np.ndarray) -> dict:
+    """Returns sums a channel over the steps that are known."""
+    return known_sums(value)
+
+
+def finish(modality: Series, found: dict | None) -> dict:
+    """Returns `mean` and `std` a channel, in raw units, without gaps."""
+    mean, variance = known_moments(found, len(modality.channels))
+    return {"mean": mean, "std": [math.sqrt(v) for v in variance]}
+
+
+def read(modality: Series, cells: Mapping[str, str], io: SampleIO) -> Sample:
+    """Reads the file of a cell as `(steps, channels)` float32, raw units.
 
     In this order: the named channels; a time column laid on an even grid;
     resampling (soxr, high quality, around the line from the first value to
     the last); cut at the end, or on both sides with `crop = "center"`. A gap
     is NaN: what the file leaves out, and what is missing at the end.
-
-    Args:
-        modality: The wanted channels, rate and length.
-        root: Folder that every file stays inside.
-        name: Path inside `root`; the suffix tells the format.
-
-    Raises:
-        BadSample: With the reason, if the file is missing or broken.
     """
-    values, rate = _read(modality, root, name)
+    name = cells[modality.column]
+    values, rate = _read(modality, io, name)
     if not (0 < rate <= MAX_RATE_HZ) or not (
         rate / MAX_LOWERED <= modality.sample_rate_hz <= rate * MAX_RAISED
     ):
@@ -54,7 +75,7 @@ def decode_series(modality: Series, root: str | Path, name: str) -> np.ndarray:
         raise BadSample(Reason.NOT_FINITE, repr(name))
     if np.isnan(values).all():
         raise BadSample(Reason.EMPTY, f"{name!r}: no value, gaps alone")
-    return values
+    return Sample(values)
 
 
 def _resample(modality: Series, values, rate: float, name: str) -> np.ndarray:
@@ -75,7 +96,9 @@ def _fit(modality: Series, values: np.ndarray) -> np.ndarray:
     return np.concatenate([values[:steps], gap])
 
 
-def _read(modality: Series, root, name: str) -> tuple[np.ndarray, float]:
+def _read(
+    modality: Series, io: SampleIO, name: str
+) -> tuple[np.ndarray, float]:
     """Returns `(steps, channels)` with NaN in gaps, and their rate in Hz."""
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:
@@ -83,9 +106,9 @@ def _read(modality: Series, root, name: str) -> tuple[np.ndarray, float]:
             Reason.WRONG_FORMAT,
             f"{name!r} must end in .csv, .npy or .hea, or name a WFDB record",
         )
-    if suffix in (".hea", ""):
-        return read_wfdb(modality, root, name.removesuffix(".hea"))
-    raw = read_inside(root, name)
+    if suffix in RECORDS:
+        return read_wfdb(io, name.removesuffix(".hea"), modality.channels)
+    raw = io.bytes(name)
     if suffix == ".csv":
         values, times = _read_csv(modality, raw, name)
         if times is not None:
@@ -101,7 +124,7 @@ def _read(modality: Series, root, name: str) -> tuple[np.ndarray, float]:
 
 def _read_npy(raw: bytes, name: str, channels: int) -> np.ndarray:
     """Reads an array without trust in what its header says."""
-    file = io.BytesIO(raw)
+    file = BytesIO(raw)
     try:
         shape, by_columns, dtype = read_npy_header(file)
     except (ValueError, KeyError, EOFError, SyntaxError) as error:
@@ -139,7 +162,7 @@ def _read_csv(
     columns += [modality.time_column] if modality.time_column else []
     try:
         table = csv.read_csv(
-            io.BytesIO(raw),
+            BytesIO(raw),
             csv.ReadOptions(use_threads=False),
             # An empty line of a lone column is a gap.
             csv.ParseOptions(ignore_empty_lines=b"," in head),

@@ -1,14 +1,24 @@
 """Films to `(frames, height, width, channels)` uint8."""
 
-import io
 import struct
+from collections.abc import Mapping
+from io import BytesIO
 
 import numpy as np
 
-from mmkeras.data.extras import needs
-from mmkeras.data.images import resize
-from mmkeras.data.reasons import BadSample, Reason, check_suffix, guarded
-from mmkeras.kinds import Video
+from mmkeras.data import (
+    BadSample,
+    Reason,
+    SampleIO,
+    check_suffix,
+    guarded,
+    needs,
+    whole_moments,
+    whole_sums,
+)
+from mmkeras.kinds.image.read import resize
+from mmkeras.kinds.video import Video
+from mmkeras.spec import Sample
 
 MAX_PIXELS = 9_000_000
 MAX_FRAMES = 36_000
@@ -29,7 +39,24 @@ STARTS = {
 }
 
 
-def decode_video(modality: Video, raw: bytes, name: str) -> np.ndarray:
+def read(modality: Video, cells: Mapping[str, str], io: SampleIO) -> Sample:
+    """Reads the file of a cell."""
+    path = cells[modality.column]
+    return Sample(decode(modality, io.bytes(path), path))
+
+
+def sums(modality: Video, value: np.ndarray) -> dict:
+    """Returns sums a channel."""
+    return whole_sums(value)
+
+
+def finish(modality: Video, found: dict | None) -> dict:
+    """Returns `mean` and `std` a channel, of x / 255."""
+    mean, std = whole_moments(found, modality.channels, scale=255)
+    return {"mean": mean, "std": std}
+
+
+def decode(modality: Video, raw: bytes, name: str) -> np.ndarray:
     """Decodes a film to `(frames, height, width, channels)` uint8.
 
     In this order: the first stream of pictures; the frames that
@@ -102,7 +129,7 @@ def _is_cut(raw: bytes) -> bool:
 def _open(av, raw: bytes, kind: str):
     # FFmpeg is told the format, and opens nothing but these bytes.
     return av.open(
-        io.BytesIO(raw),
+        BytesIO(raw),
         format=kind,
         options={"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "none"},
         metadata_errors="replace",

@@ -6,21 +6,20 @@ is padding; RoBERTa, which pads with 1, has its first two ids swapped, and
 """
 
 import json
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from mmkeras.data.paths import read_inside
-from mmkeras.data.reasons import BadSample
-from mmkeras.kinds import Text
+from mmkeras.data import BadSample, SampleIO
+from mmkeras.kinds.text import Text
 
 MERGES = "merges.txt"
 
 
-def own_tokenizer(modality: Text, root: str | Path):
+def pretrained_tokenizer(modality: Text, io: SampleIO):
     """Builds the tokenizer of a BERT or a RoBERTa.
 
     Args:
         modality: Kind, file of the vocabulary, length.
-        root: Folder of the data, which holds the file.
+        io: The files of the data root, which holds it.
 
     Returns:
         A `tokenizers.Tokenizer` that marks start and end, and pads and cuts
@@ -31,12 +30,12 @@ def own_tokenizer(modality: Text, root: str | Path):
     """
     make = {"bert": _wordpieces, "roberta": _byte_pairs}[modality.tokenizer]
     try:
-        tokenizer, padding = make(modality, root)
+        tokenizer, padding = make(modality, io)
     # The library raises an Exception for merges that do not fit.
     except Exception as error:
         raise ValueError(
             f"`vocabulary` must be the file of a {modality.tokenizer} inside "
-            f"`{root}`. Received: {modality.vocabulary!r} ({error})"
+            f"`{io.root}`. Received: {modality.vocabulary!r} ({error})"
         ) from None
     tokenizer.enable_truncation(modality.max_tokens)
     tokenizer.enable_padding(
@@ -45,11 +44,11 @@ def own_tokenizer(modality: Text, root: str | Path):
     return tokenizer
 
 
-def _wordpieces(modality: Text, root: str | Path):
+def _wordpieces(modality: Text, io: SampleIO):
     """Returns BERT's tokenizer, and its padding: one token a line."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-    text = _read(root, modality.vocabulary).rstrip("\n")
+    text = _read(io, modality.vocabulary).rstrip("\n")
     lines = [line.rstrip() for line in text.split("\n")]
     vocabulary = {token: i for i, token in enumerate(lines)}
     _check(vocabulary, len(lines), ["[PAD]"], ["[UNK]", "[CLS]", "[SEP]"])
@@ -65,18 +64,18 @@ def _wordpieces(modality: Text, root: str | Path):
     return tokenizer, "[PAD]"
 
 
-def _byte_pairs(modality: Text, root: str | Path):
+def _byte_pairs(modality: Text, io: SampleIO):
     """Returns RoBERTa's tokenizer, and its padding: a JSON and merges."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    vocabulary = json.loads(_read(root, modality.vocabulary))
+    vocabulary = json.loads(_read(io, modality.vocabulary))
     if not isinstance(vocabulary, dict):
         raise ValueError("it holds no JSON object")
     _check(vocabulary, len(vocabulary), ["<s>", "<pad>"], ["</s>", "<unk>"])
     vocabulary |= {"<pad>": 0, "<s>": 1}
     name = str(PurePosixPath(modality.vocabulary).with_name(MERGES))
     merges = []
-    for number, line in enumerate(_read(root, name).splitlines(), 1):
+    for number, line in enumerate(_read(io, name).splitlines(), 1):
         if line.startswith("#version") or not line:
             continue
         if line.count(" ") != 1:
@@ -99,9 +98,9 @@ def _mark(tokenizer, start: str, end: str) -> None:
     )
 
 
-def _read(root: str | Path, name: str) -> str:
+def _read(io: SampleIO, name: str) -> str:
     try:
-        return read_inside(root, name).decode("utf-8-sig")
+        return io.bytes(name).decode("utf-8-sig")
     except BadSample as error:
         raise ValueError(str(error)) from None
 

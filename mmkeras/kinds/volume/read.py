@@ -1,23 +1,25 @@
 """CT and MRI to `(depth, height, width, 1)` int16 inside a window."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from mmkeras.data import BadSample, Reason, SampleIO, needs
 from mmkeras.data.dicom import read_dicom
-from mmkeras.data.extras import needs
 from mmkeras.data.nifti import read_nifti
-from mmkeras.data.paths import list_inside, read_inside
-from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.scan import MAX_BYTES, Scan
-from mmkeras.kinds import Volume
-from mmkeras.kinds.volume import LEVELS
+from mmkeras.kinds.volume import LEVELS, Volume
+from mmkeras.spec import Sample
 
 MAX_FILES = 4096
 
 
-def decode_volume(modality: Volume, root: str | Path, name: str) -> np.ndarray:
+def read(modality: Volume, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """Reads a scan as `(depth, height, width, 1)` int16 over its window.
+
+    A cell names a .nii or .nii.gz file, one DICOM file, or a folder with the
+    DICOM files of one series.
 
     In this order: slices sorted by their place; the closest of the axes of
     the body (RAS: from inferior to superior, from posterior to anterior, from
@@ -26,16 +28,11 @@ def decode_volume(modality: Volume, root: str | Path, name: str) -> np.ndarray:
     `window_low` outside the scan; the file's slope and intercept (a CT is in
     Hounsfield units then); values outside the window cut to its ends.
 
-    Args:
-        modality: The wanted voxels and window.
-        root: Folder that every file stays inside.
-        name: Path inside `root` of a .nii or .nii.gz file, of one DICOM file,
-            or of a folder with the DICOM files of one series.
-
     Raises:
         BadSample: With the reason. It never holds a value of the header.
     """
-    scan = read_scan(root, name)
+    name = cells[modality.column]
+    scan = read_scan(io, name)
     values, inside = _resample(modality, scan, name)
     with np.errstate(all="ignore"):
         values = scan.slope * values + scan.intercept
@@ -44,27 +41,27 @@ def decode_volume(modality: Volume, root: str | Path, name: str) -> np.ndarray:
     low, high = modality.window_low, modality.window_high
     values = np.where(inside, np.clip(values, low, high), low)
     levels = np.rint((values - low) / (high - low) * LEVELS) - 32768
-    return levels.astype(np.int16)[..., None]
+    return Sample(levels.astype(np.int16)[..., None])
 
 
-def read_scan(root: str | Path, name: str) -> Scan:
+def read_scan(io: SampleIO, name: str) -> Scan:
     """Reads the voxels of a file or folder as they are, and their axes."""
-    names = list_inside(root, name, MAX_FILES)
+    names = io.list(name, MAX_FILES)
     if names is None:
         if name.lower().endswith((".nii", ".nii.gz")):
-            return read_nifti(read_inside(root, name), name)
+            return read_nifti(io.bytes(name), name)
         if Path(name).suffix.lower() not in (".dcm", ".dicom", ""):
             raise BadSample(
                 Reason.WRONG_FORMAT,
                 f"{name!r} must end in .nii, .nii.gz or .dcm, or be a folder",
             )
-        return read_dicom([read_inside(root, name)], name)
+        return read_dicom([io.bytes(name)], name)
     # A folder has files of its system, and perhaps an index, beside slices.
     names = [n for n in names if n[0] != "." and n.upper() != "DICOMDIR"]
     files, total = [], 0
     for number, inner in enumerate(names, 1):
         try:
-            files.append(read_inside(root, str(Path(name, inner))))
+            files.append(io.bytes(str(Path(name, inner))))
         except BadSample as error:
             # Its text has the inner name, which may be that of the patient.
             detail = f"{name!r}, file {number} of {len(names)}"

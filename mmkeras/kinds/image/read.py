@@ -1,18 +1,53 @@
-"""PNG and JPEG to `(height, width, channels)` uint8."""
+"""PNG and JPEG to `(height, width, channels)` uint8.
 
-import io
+The rules are part of the contract with the device, which must do the same.
+The header is read and capped before anything is decoded.
+"""
+
 import warnings
+from collections.abc import Mapping
+from io import BytesIO
 
 import numpy as np
 
-from mmkeras.data.reasons import BadSample, Reason, check_suffix
-from mmkeras.kinds import Image
+from mmkeras.data import (
+    BadSample,
+    Reason,
+    SampleIO,
+    check_suffix,
+    whole_moments,
+    whole_sums,
+)
+from mmkeras.kinds.image import Image
+from mmkeras.spec import Sample
 
 MAX_PIXELS = 64_000_000
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG"}
 
 
-def decode_image(modality: Image, raw: bytes, name: str) -> np.ndarray:
+def read(modality: Image, cells: Mapping[str, str], io: SampleIO) -> Sample:
+    """Reads the file of a cell, and adds the noise that the spec asks for."""
+    path = cells[modality.column]
+    value = decode(modality, io.bytes(path), path)
+    if modality.noise_std and io.random is not None:
+        noise = io.random.normal(size=value.shape)
+        noisy = value + 255 * modality.noise_std * noise
+        value = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return Sample(value)
+
+
+def sums(modality: Image, value: np.ndarray) -> dict:
+    """Returns sums a channel."""
+    return whole_sums(value)
+
+
+def finish(modality: Image, found: dict | None) -> dict:
+    """Returns `mean` and `std` a channel, of x / 255."""
+    mean, std = whole_moments(found, modality.channels, scale=255)
+    return {"mean": mean, "std": std}
+
+
+def decode(modality: Image, raw: bytes, name: str) -> np.ndarray:
     """Decodes a PNG or JPEG to `(height, width, channels)` uint8.
 
     In this order: the first frame, turned upright by its EXIF tag; 16 bit to
@@ -33,7 +68,7 @@ def decode_image(modality: Image, raw: bytes, name: str) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow warns where our own, lower cap refuses.
             warnings.simplefilter("ignore")
-            picture = pillow.open(io.BytesIO(raw))
+            picture = pillow.open(BytesIO(raw))
     except pillow.DecompressionBombError as error:
         raise BadSample(Reason.TOO_LARGE, f"{name!r}: {error}") from None
     except Exception as error:

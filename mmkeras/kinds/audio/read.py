@@ -1,12 +1,24 @@
-"""WAV and FLAC to `(samples,)` int16."""
+"""WAV and FLAC to `(samples,)` int16.
 
-import io
+The rules are part of the contract with the device, which must do the same.
+"""
+
 import struct
+from collections.abc import Mapping
+from io import BytesIO
 
 import numpy as np
 
-from mmkeras.data.reasons import BadSample, Reason, check_suffix
-from mmkeras.kinds import Audio
+from mmkeras.data import (
+    BadSample,
+    Reason,
+    SampleIO,
+    check_suffix,
+    whole_moments,
+    whole_sums,
+)
+from mmkeras.kinds.audio import FULL_SCALE, Audio
+from mmkeras.spec import Sample
 
 MAX_VALUES = 64_000_000
 MAX_CHANNELS = 16
@@ -15,25 +27,48 @@ FORMATS = {".wav": "WAV", ".wave": "WAV", ".flac": "FLAC"}
 CODES = ("PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 
 
-def decode_audio(modality: Audio, raw: bytes, name: str) -> np.ndarray:
-    """Decodes a WAV or FLAC to `(samples,)` int16; x = int16 / 32768.
+def read(modality: Audio, cells: Mapping[str, str], io: SampleIO) -> Sample:
+    """Reads the file of a cell as int16, and adds the noise of the spec.
+
+    Values outside [-1, 1) are clipped.
+    """
+    path = cells[modality.column]
+    sound, recorded = decode(modality, io.bytes(path), path)
+    if modality.noise_snr_db is not None and io.random is not None:
+        power = np.mean(np.square(sound[:recorded], dtype=np.float64))
+        power *= 10 ** (-modality.noise_snr_db / 10)
+        noise = io.random.normal(size=sound.shape)
+        sound = sound + np.sqrt(power) * noise
+        # Clipping would change the ratio that the spec states.
+        sound = sound / max(1.0, np.abs(sound).max())
+    return Sample(to_int16(sound))
+
+
+def sums(modality: Audio, value: np.ndarray) -> dict:
+    """Returns sums over the samples."""
+    return whole_sums(value[:, None])
+
+
+def finish(modality: Audio, found: dict | None) -> dict:
+    """Returns `mean` and `std` of the samples in [-1, 1]."""
+    mean, std = whole_moments(found, 1, scale=FULL_SCALE)
+    return {"mean": mean[0], "std": std[0]}
+
+
+def decode(modality: Audio, raw: bytes, name: str) -> tuple[np.ndarray, int]:
+    """Decodes a WAV or FLAC.
 
     In this order: mean of the channels; resampling (soxr, high quality); cut
-    at the end, or on both sides with `crop = "center"`; silence at the end;
-    rounding to 16 bit, with values outside [-1, 1) clipped.
+    at the end, or on both sides with `crop = "center"`; silence at the end.
 
     Args:
         modality: The wanted rate and length.
         raw: The file's bytes.
         name: Its name; the suffix must fit the format.
+
+    Returns:
+        `(samples,)` float32, and how many of them are recorded.
     """
-    return to_int16(decode_waveform(modality, raw, name)[0])
-
-
-def decode_waveform(
-    modality: Audio, raw: bytes, name: str
-) -> tuple[np.ndarray, int]:
-    """Returns the float32 `(samples,)` and how many of them are recorded."""
     import soxr
 
     sound, rate = _read_sound(raw, name)
@@ -49,7 +84,8 @@ def decode_waveform(
 
 def to_int16(sound: np.ndarray) -> np.ndarray:
     """Rounds float samples in [-1, 1] to 16 bit; others are clipped."""
-    return np.clip(np.rint(sound * 32768), -32768, 32767).astype(np.int16)
+    levels = np.rint(sound * FULL_SCALE)
+    return np.clip(levels, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 def _read_sound(raw: bytes, name: str) -> tuple[np.ndarray, int]:
@@ -58,7 +94,7 @@ def _read_sound(raw: bytes, name: str) -> tuple[np.ndarray, int]:
 
     wanted = check_suffix(name, FORMATS)
     try:
-        with soundfile.SoundFile(io.BytesIO(raw)) as file:
+        with soundfile.SoundFile(BytesIO(raw)) as file:
             _check_header(file, wanted, raw, name)
             sound = file.read(dtype="float32", always_2d=True)
             frames, rate = file.frames, file.samplerate

@@ -1,0 +1,144 @@
+"""Rows of a table to `(size,)` float32."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mmkeras.data import (
+    BadSample,
+    Reason,
+    SampleIO,
+    known_moments,
+    known_sums,
+    read_npy_header,
+)
+from mmkeras.kinds.vector import FIRST, MISSING, UNKNOWN, Vector
+from mmkeras.spec import Learned, Sample
+
+MAX_ROW_FILE_BYTES = 64 * 2**30
+
+
+def read(modality: Vector, cells: Mapping[str, str], io: SampleIO) -> Sample:
+    """Reads numbers, NaN where missing, then the indices of categories."""
+    if modality.file:
+        value = _row_of_file(modality, cells[modality.column].strip(), io)
+    else:
+        value = np.array(_row_of_cells(modality, cells, io.learned))
+    with np.errstate(over="ignore"):
+        value = value.astype(np.float32)
+    if np.isinf(value).any():
+        raise BadSample(Reason.NOT_FINITE)
+    numbers = len(value) - len(modality.categorical)
+    if np.isnan(value[:numbers]).all() and not value[numbers:].any():
+        raise BadSample(Reason.MISSING)
+    return Sample(value)
+
+
+def check(modality: Vector, io: SampleIO) -> None:
+    """Raises ValueError if the file of rows is none."""
+    if not modality.file:
+        return
+    try:
+        open_rows(modality, io)[0].close()
+    except BadSample as error:
+        raise ValueError(
+            f"`modalities.{io.name}.file` must be an .npy file inside "
+            f"`{io.root}`. Received: {error}"
+        ) from None
+
+
+def source_files(modality: Vector, cells: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns the file of rows, where there is one."""
+    return (modality.file,) if modality.file else ()
+
+
+def open_learned(
+    modality: Vector, learned: Learned
+) -> dict[str, dict[str, int]]:
+    """Returns the index of each known category, by column."""
+    return {
+        column: {cell: i for i, cell in enumerate(known, FIRST)}
+        for column, known in learned.facts.get("categories", {}).items()
+    }
+
+
+def vocabulary_of(modality: Vector, learned: Learned) -> str | None:
+    """Returns the known categories, in order."""
+    known = learned.facts.get("categories")
+    return json.dumps(known, sort_keys=True) if known else None
+
+
+def sums(modality: Vector, value: np.ndarray) -> dict:
+    """Returns sums a column over the cells that are known."""
+    return known_sums(value[None])
+
+
+def finish(modality: Vector, found: dict | None) -> dict:
+    """Returns `mean` and `variance` a column of numbers, in raw units."""
+    size = modality.shape[0]
+    mean, variance = known_moments(found, size)
+    size -= len(modality.categorical)
+    return {"mean": mean[:size], "variance": variance[:size]}
+
+
+def open_rows(modality: Vector, io: SampleIO) -> tuple[Any, int, np.dtype, int]:
+    """Opens the file of rows after checking its header.
+
+    Returns:
+        The open file, the offset of its first row, its dtype, its rows.
+
+    Raises:
+        ValueError: If it is not a `(rows, size)` array of plain numbers.
+    """
+    file = io.open(modality.file, MAX_ROW_FILE_BYTES)
+    try:
+        shape, by_columns, dtype = read_npy_header(file)
+        start = file.tell()
+        size = file.seek(0, 2) - start
+        if (
+            dtype.kind not in "fiu"
+            or by_columns
+            or len(shape) != 2
+            or shape[1] != modality.size
+            or size != shape[0] * shape[1] * dtype.itemsize
+        ):
+            raise ValueError(
+                f"shape {shape}, dtype {dtype}, {size:,} bytes of data"
+            )
+    except (ValueError, KeyError, EOFError) as error:
+        file.close()
+        raise ValueError(
+            f"`{modality.file}` must be an .npy file of shape (rows, "
+            f"{modality.size}), numbers, in C order. Received: {error}"
+        ) from None
+    return file, start, dtype, shape[0]
+
+
+def _row_of_file(modality: Vector, cell: str, io: SampleIO) -> np.ndarray:
+    if not cell:
+        raise BadSample(Reason.MISSING)
+    file, start, dtype, rows = open_rows(modality, io)
+    with file:
+        if not cell.isdecimal() or int(cell) >= rows:
+            raise BadSample(
+                Reason.ROW_OUT_OF_RANGE, f"{cell[:40]!r} of {rows} rows"
+            )
+        size = modality.size * dtype.itemsize
+        file.seek(start + int(cell) * size)
+        return np.frombuffer(file.read(size), dtype)
+
+
+def _row_of_cells(
+    modality: Vector, cells: Mapping[str, str], known: Mapping[str, dict]
+) -> list[float]:
+    try:
+        found = [float(cells[c].strip() or "nan") for c in modality.columns]
+    except ValueError as error:
+        raise BadSample(Reason.NOT_A_NUMBER, str(error)[:80]) from None
+    for column in modality.categorical:
+        cell = cells[column].strip()
+        index = known[column].get(cell, UNKNOWN) if cell else MISSING
+        found.append(index)
+    return found
