@@ -251,7 +251,7 @@ def load_data(
         augment: True for the defaults of each kind, False for none, or a
             dict by modality, which augments those alone, such as
             `{"image": {"rotation_degrees": 10, "zoom": 0.1}}`. The keys are
-            in `mmkeras.data.augment.DEFAULTS`.
+            those of its kind's `augmentations`.
         cache: Whether splits below 1 GB stay in memory after the first pass.
         on_error: "raise" refuses a damaged shard; "skip" leaves damaged
             samples out and counts them in `data.skipped`.

@@ -73,15 +73,11 @@ def stronger(spec: Any, settings: dict, strength: float) -> dict[str, dict]:
     for name, values in (
         settings or augmentation.settings_of(spec, True)
     ).items():
-        keys = augmentation.KEYS[spec.modalities[name].kind]
-        found[name] = {}
-        for key, value in values.items():
-            most = keys[key][2]
-            if key == "noise_snr_db":
-                louder = value - 20 * math.log10(strength)
-                found[name][key] = max(1, louder) if value else 0
-            else:
-                found[name][key] = min(most, value * strength)
+        changes = spec.modalities[name].augmentations
+        found[name] = {
+            key: changes[key].stronger(value, strength)
+            for key, value in values.items()
+        }
     if not found:
         raise ValueError(
             "Views that differ need a modality that can be augmented. "

@@ -8,6 +8,7 @@ from mmkeras.arguments import nearest
 from mmkeras.spec.dataspec import DataSpec, load_spec
 from mmkeras.spec.kind import Kind
 from mmkeras.spec.modality import (
+    Augmentation,
     Corruption,
     Learned,
     Modality,
@@ -26,6 +27,7 @@ from mmkeras.spec.target import Target
 from mmkeras.spec.toml import read_toml
 
 __all__ = [
+    "Augmentation",
     "Corruption",
     "DataFiles",
     "DataSpec",

@@ -1,7 +1,7 @@
 """What every kind of modality answers."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -64,6 +64,32 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """One way in which a training batch is changed; 0 leaves it as it is.
+
+    Args:
+        default: What `augment=True` means.
+        low: Smallest value allowed.
+        high: Largest value allowed.
+        meaning: What the value is, with its unit.
+        is_ratio_db: Whether it is a ratio to noise in decibel, so that a
+            smaller one changes more.
+    """
+
+    default: float
+    low: float
+    high: float
+    meaning: str
+    is_ratio_db: bool = False
+
+    def stronger(self, value: float, times: float) -> float:
+        """Returns the value that changes a batch so many times as far."""
+        if self.is_ratio_db and value:
+            return max(1, value - 20 * math.log10(times))
+        return min(self.high, value * times)
+
+
+@dataclass(frozen=True)
 class Corruption:
     """How the input of a modality gets worse, in levels that have a unit.
 
@@ -96,6 +122,8 @@ class Modality(Kind):
     example: ClassVar[str] = "VALUE"
     # Keys that the weights of a tower do not depend on.
     free_keys: ClassVar[tuple[str, ...]] = ("column", "optional")
+    # How training batches may be changed, by the keys of a recipe.
+    augmentations: ClassVar[Mapping[str, Augmentation]] = {}
     # Whether one file holds a sample, so that `decode_file` can read it.
     from_file: ClassVar[bool] = True
     # What the file that `learn` writes is called, such as "tokenizer".
@@ -203,6 +231,21 @@ class Modality(Kind):
             sums: Over all samples; None where none has the modality.
         """
         return self.offer("read", "finish", sums) or {}
+
+    def augment(
+        self, settings: Mapping[str, float]
+    ) -> Callable[[Any, Iterator], Any]:
+        """Returns a function from `(values, seeds)` to changed values.
+
+        It runs inside `tf.data`, and follows from its arguments alone.
+
+        Args:
+            settings: A value for each of `augmentations`; 0 is off. The
+                function takes a batch `(batch, *shape)` in the type of
+                batches, and an iterator that gives a seed for each draw, such
+                as `tf.random.stateless_uniform` takes it.
+        """
+        return self.ask("augment", "augment", settings)
 
     def corruption(self) -> Corruption | None:
         """How a sensor or its surroundings spoil it; None: not offered."""

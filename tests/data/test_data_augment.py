@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from data.data_toys import make_spec
 
-from mmkeras.data.augment import KEYS, augmenter, settings_of
-from mmkeras.data.changes import move, seed_generator
+from mmkeras.data import augmenter, settings_of
+from mmkeras.kinds.image.augment import move, seed_generator
+from mmkeras.spec import MODALITIES
 
 SPEC = make_spec(modalities__audio__optional=True)
 RANDOM = np.random.default_rng(0)
@@ -200,6 +201,6 @@ def test_wrong_settings_are_one_message(augment, message):
 
 
 def test_the_defaults_are_inside_their_bounds():
-    for keys in KEYS.values():
-        for default, low, high in keys.values():
-            assert low <= default <= high
+    for kind in MODALITIES.known.values():
+        for change in kind.augmentations.values():
+            assert change.low <= change.default <= change.high

@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 from data.data_toys import make_spec, write_set
 
-from mmkeras.data import load_data, prepare
-from mmkeras.data.views import stronger
+from mmkeras.data import load_data, prepare, stronger
 
 CHANGE = {"image": {"brightness": 0.1}}
 

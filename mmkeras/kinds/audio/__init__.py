@@ -1,11 +1,12 @@
 """Recordings of sound."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from mmkeras.spec.modality import Modality, Stored
+from mmkeras.spec.modality import Augmentation, Modality, Stored
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column
 
@@ -36,6 +37,19 @@ class Audio(Modality):
     crop: Literal["start", "center"] = "start"
     noise_snr_db: Annotated[float, Field(ge=-60, le=120)] | None = None
     stored: ClassVar[Stored] = Stored("<i2", scale=1 / FULL_SCALE)
+    augmentations: ClassVar[Mapping[str, Augmentation]] = {
+        "shift_sec": Augmentation(
+            0.1, 0, 600, "seconds, earlier or later; silence moves in"
+        ),
+        "gain_db": Augmentation(6, 0, 60, "decibel, softer or louder"),
+        "noise_snr_db": Augmentation(
+            0,
+            0,
+            120,
+            "decibel, ratio to white noise at its loudest",
+            is_ratio_db=True,
+        ),
+    }
     example: ClassVar[str] = "SOUND.wav"
     device_uses: ClassVar[tuple[str, ...]] = ("devices.py",)
     device_keys: ClassVar[tuple[str, ...]] = (

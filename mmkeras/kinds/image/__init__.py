@@ -1,10 +1,11 @@
 """Pictures."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from mmkeras.spec.modality import Modality
+from mmkeras.spec.modality import Augmentation, Modality
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column
 
@@ -37,6 +38,14 @@ class Image(Modality):
     resize: Literal["stretch", "crop", "pad", "refuse"] = "stretch"
     noise_std: Annotated[float, Field(ge=0, le=10)] = 0.0
     dtype: ClassVar[str] = "uint8"
+    augmentations: ClassVar[Mapping[str, Augmentation]] = {
+        "translation": Augmentation(0.1, 0, 1, "fraction of height and width"),
+        "rotation_degrees": Augmentation(10, 0, 180, "degrees, either way"),
+        "zoom": Augmentation(0.1, 0, 0.9, "fraction of the size, in or out"),
+        "contrast": Augmentation(0.1, 0, 1, "fraction, more or less"),
+        "brightness": Augmentation(0.1, 0, 1, "fraction of full scale"),
+        "horizontal_flip": Augmentation(0, 0, 1, "1: half of the pictures"),
+    }
     example: ClassVar[str] = "IMAGE.png"
     device_uses: ClassVar[tuple[str, ...]] = ("picture.py", "devices.py")
     device_keys: ClassVar[tuple[str, ...]] = ("height", "width", "channels")

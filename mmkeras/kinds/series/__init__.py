@@ -1,11 +1,12 @@
 """Series of sensor data."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 
-from mmkeras.spec.modality import Modality, check_size
+from mmkeras.spec.modality import Augmentation, Modality, check_size
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column
 
@@ -48,6 +49,14 @@ class Series(Modality):
     time_column: Column | None = None
     # Nothing but gaps is neutral to a tower; 0 is a reading.
     absent: ClassVar[float] = float("nan")
+    augmentations: ClassVar[Mapping[str, Augmentation]] = {
+        "noise_std": Augmentation(
+            0.05, 0, 10, "fraction of a channel's own deviation"
+        ),
+        "gain": Augmentation(
+            0.1, 0, 1, "fraction, larger or smaller swings about its mean"
+        ),
+    }
     example: ClassVar[str] = "SERIES.csv"
     device_keys: ClassVar[tuple[str, ...]] = (
         "channels",

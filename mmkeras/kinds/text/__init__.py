@@ -1,13 +1,14 @@
 """Texts, as token ids."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 
-from mmkeras.spec.modality import Modality
+from mmkeras.spec.modality import Augmentation, Modality
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column
 
@@ -46,6 +47,11 @@ class Text(Modality):
     vocabulary: str | None = None
     lowercase: bool = True
     dtype: ClassVar[str] = "int32"
+    augmentations: ClassVar[Mapping[str, Augmentation]] = {
+        "token_dropout": Augmentation(
+            0.1, 0, 1, "fraction of tokens that turn unknown"
+        ),
+    }
     example: ClassVar[str] = '"A TEXT"'
     device_keys: ClassVar[tuple[str, ...]] = ("max_tokens",)
     web: ClassVar[str] = "text"

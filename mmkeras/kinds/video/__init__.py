@@ -1,11 +1,12 @@
 """Films, as some of their frames."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 
-from mmkeras.spec.modality import Modality, Side, check_size
+from mmkeras.spec.modality import Augmentation, Modality, Side, check_size
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column
 
@@ -42,6 +43,9 @@ class Video(Modality):
     frame_rate_hz: Annotated[float, Field(gt=0, le=1000)] | None = None
     resize: Literal["stretch", "crop", "pad", "refuse"] = "stretch"
     dtype: ClassVar[str] = "uint8"
+    augmentations: ClassVar[Mapping[str, Augmentation]] = {
+        "horizontal_flip": Augmentation(0, 0, 1, "1: half of the films"),
+    }
     example: ClassVar[str] = "FRAMES"
     device_uses: ClassVar[tuple[str, ...]] = ("picture.py",)
     device_keys: ClassVar[tuple[str, ...]] = (
