@@ -13,7 +13,6 @@ from mmkeras.spec import MODALITIES, DataSpec, Modality, Target
 # Entries only ever go.
 ALLOWED = {
     "compress",
-    "data",
     "export",
     "model",
     "runs.py",

@@ -16,6 +16,8 @@ five pairs of digits; the sentence tells parity and size only, and leaves two
 of the pairs open. Together they are enough.
 """
 
+import functools
+import tomllib
 import wave
 from pathlib import Path
 
@@ -213,33 +215,39 @@ def _draw(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return pictures[order].reshape(-1, 8, 8) / 16, digits[order]
 
 
+@functools.cache
+def _columns() -> list[str]:
+    """Returns the columns of the modalities, in the order of the spec."""
+    parts = tomllib.loads(SPEC)["modalities"].values()
+    return [part["column"] for part in parts]
+
+
 def _write_sample(
     folder: Path, index: int, clean: np.ndarray, digit: int, seed: int
 ) -> dict[str, str]:
     """Writes the files of one sample and returns its row of the manifest."""
     rng = np.random.default_rng([seed, 1, index])
+    name = f"{index:04}"
+    png, wav = f"images/{name}.png", f"audio/{name}.wav"
+    columns = _columns()
     row = {
-        "id": f"{index:04}",
-        "image": f"images/{index:04}.png",
-        "audio": f"audio/{index:04}.wav",
-        "text": sentence(digit, rng),
+        "id": name,
+        **dict(zip(columns, (png, wav, sentence(digit, rng)), strict=True)),
         "digit": str(digit),
         "ink": f"{100 * clean.mean():.2f}",
     }
     if rng.random() < LACKING:
-        row[str(rng.choice(["image", "audio", "text"]))] = ""
+        row[str(rng.choice(columns))] = ""
     if rng.random() < UNLABELLED:
         row["ink"] = ""
     noisy, waveform = picture(clean, rng), sound(digit, rng)
-    png = folder / f"images/{index:04}.png"
-    wav = folder / f"audio/{index:04}.wav"
     # Removed, not written over: quicker, and nothing stale or linked stays.
-    png.unlink(missing_ok=True)
-    wav.unlink(missing_ok=True)
+    for file in (png, wav):
+        (folder / file).unlink(missing_ok=True)
     if row["image"]:
-        PIL.Image.fromarray(noisy).save(png)
+        PIL.Image.fromarray(noisy).save(folder / png)
     if row["audio"]:
-        with wave.open(str(wav), "wb") as file:
+        with wave.open(str(folder / wav), "wb") as file:
             file.setparams((1, 2, RATE_HZ, 0, "NONE", "not compressed"))
             file.writeframes((waveform * 32767).astype("<i2").tobytes())
     return row

@@ -2,108 +2,23 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from mmkeras.options import Options
+from mmkeras.spec.answers import (
+    Augmentation,
+    Corruption,
+    Learned,
+    Sample,
+    Stored,
+)
 from mmkeras.spec.kind import Kind
 
 MAX_VALUES = 100_000_000
 Side = Annotated[int, Field(gt=0, le=4096)]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One modality of one sample, as `prepare` read it.
-
-    Args:
-        value: Array of the kind's shape, as the shard holds it.
-        notes: What was changed or lost on the way, counted: `{"cut": 1}`.
-        geometry: What targets such as boxes have to follow; None where
-            nothing moved.
-    """
-
-    value: Any
-    notes: dict[str, int] = field(default_factory=dict)
-    geometry: Any = None
-
-
-@dataclass(frozen=True)
-class Stored:
-    """How a shard holds a value: `(stored - zero_point) * scale + offset`.
-
-    Args:
-        dtype: Type in the shard, little-endian, such as "<i2".
-        scale: Size of one step of the stored number; None where a batch holds
-            the stored number itself.
-        zero_point: Stored number that stands for `offset`.
-        offset: Value of the zero point, in the model's unit.
-    """
-
-    dtype: str
-    scale: float | None = None
-    zero_point: float = 0.0
-    offset: float = 0.0
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What reading a modality takes from the training split.
-
-    Args:
-        facts: JSON values, kept among the statistics of the data.
-        file: Text of a file of its own, such as a tokenizer's JSON; None
-            where the facts say it all.
-    """
-
-    facts: dict[str, Any] = field(default_factory=dict)
-    file: str | None = None
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """One way in which a training batch is changed; 0 leaves it as it is.
-
-    Args:
-        default: What `augment=True` means.
-        low: Smallest value allowed.
-        high: Largest value allowed.
-        meaning: What the value is, with its unit.
-        is_ratio_db: Whether it is a ratio to noise in decibel, so that a
-            smaller one changes more.
-    """
-
-    default: float
-    low: float
-    high: float
-    meaning: str
-    is_ratio_db: bool = False
-
-    def stronger(self, value: float, times: float) -> float:
-        """Returns the value that changes a batch so many times as far."""
-        if self.is_ratio_db and value:
-            return max(1, value - 20 * math.log10(times))
-        return min(self.high, value * times)
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """How the input of a modality gets worse, in levels that have a unit.
-
-    Args:
-        levels: Mild to severe.
-        unit: What a level is, as on an axis.
-        change: From a random generator, a batch `(batch, *shape)`, a level,
-            and the statistics of the training split (empty where unknown),
-            to numbers in the shape of the batch.
-    """
-
-    levels: tuple[float, ...]
-    unit: str
-    change: Callable[[Any, Any, float, Mapping[str, Any]], Any]
 
 
 class Modality(Kind):
