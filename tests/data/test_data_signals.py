@@ -130,7 +130,7 @@ def test_a_batch_goes_through_a_model_built_from_its_statistics(prepared):
     recipe = {
         "towers": {
             "ecg": {**small, "width": 8},
-            "film": {**small, "variant": "attention", "filters": 4, "heads": 2},
+            "film": {**small, "variant": "attention", "heads": 2},
             "scan": {"units": 8, "filters": 4, "stages": 2},
         },
         "fusion": {"method": "concat", "units": 8},
