@@ -1,9 +1,12 @@
 """From one file to the array that enters the model."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 
+from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.source import SampleIO
 from mmkeras.data.stored import to_model
 from mmkeras.spec import MODALITIES, Modality
@@ -24,7 +27,8 @@ def decode_file(modality: Modality, path: str | Path) -> np.ndarray | str:
         `encode_texts` turns it into token ids.
 
     Raises:
-        BadSample: If the file is missing or cannot be used.
+        FileNotFoundError: If it, or a file that belongs to it, is missing.
+        BadSample: If it cannot be used.
 
     Example:
 
@@ -40,5 +44,12 @@ def decode_file(modality: Modality, path: str | Path) -> np.ndarray | str:
             f"kind={modality.kind!r}; choices: {', '.join(choices)}"
         )
     path = Path(path).resolve()
-    value = modality.read_file(path.name, SampleIO(str(path.parent)))
+    try:
+        value = modality.read_file(path.name, SampleIO(str(path.parent)))
+    except BadSample as error:
+        if error.reason != Reason.NOT_FOUND:
+            raise
+        number = errno.ENOENT
+        said = os.strerror(number)
+        raise FileNotFoundError(number, said, error.detail) from None
     return to_model(modality, value)
