@@ -122,15 +122,15 @@ def learning_curves(path: str | Path) -> list:
 
 def _target(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Returns one target's entry with its charts."""
-    told = describe(entry["headline"])
+    described = describe(entry["headline"])
     large = len(entry["classes"]) > MAX_TABLE
     made = {**entry, "name": name, "large": large}
     made["chart"] = made["picture"] = None
     rows = _compared(entry, entry["headline"])
     if len(rows) > 1:
         unit = f" ({entry['unit']})" if entry["unit"] else ""
-        suffix = unit if told.in_units else ""
-        made["chart"] = figures.compared(rows, told.label + suffix)
+        suffix = unit if described.in_units else ""
+        made["chart"] = figures.compared(rows, described.label + suffix)
     if entry.get("points"):
         made["picture"] = figures.scatter(entry["points"], entry["unit"])
     if "confusion" in entry and large:

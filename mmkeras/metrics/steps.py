@@ -66,14 +66,14 @@ def _changes(labels, answer, weights) -> tuple[float, float]:
     """
     weight = np.minimum(weights[1:], weights[:-1])
     true = np.flatnonzero((labels[1:] != labels[:-1]) & (weight > 0))
-    said = np.flatnonzero((answer[1:] != answer[:-1]) & (weight > 0))
+    predicted = np.flatnonzero((answer[1:] != answer[:-1]) & (weight > 0))
     matched, i, j = 0.0, 0, 0
-    while i < len(true) and j < len(said):
-        away = true[i] - said[j]
+    while i < len(true) and j < len(predicted):
+        away = true[i] - predicted[j]
         if abs(away) <= TOLERANCE_STEPS:
-            matched += weight[true[i]] + weight[said[j]]
+            matched += weight[true[i]] + weight[predicted[j]]
         i, j = (
             i + (away <= TOLERANCE_STEPS),
             j + (away >= -TOLERANCE_STEPS),
         )
-    return matched, weight[true].sum() + weight[said].sum()
+    return matched, weight[true].sum() + weight[predicted].sum()

@@ -1,4 +1,4 @@
-"""The comparison: which strategy is better for these data, and do they tell?
+"""The comparison: which strategy is better for these data, with intervals.
 
 `compare` trains every arm with every seed under one budget and writes the
 report; `summary` and `report` work on what was measured alone,

@@ -1,4 +1,4 @@
-"""What is compared with what: the arms, the budget, the seeds, the labels."""
+"""The plan of a comparison: arms, budget, seeds, shares of labels."""
 
 import math
 import re
@@ -26,7 +26,7 @@ class Arm:
         strategy: One of `STRATEGIES`.
         settings: The strategy's settings, without the budget.
         modality: The only modality it sees; None for all of them.
-        init: Towers of other runs that it begins with, as a recipe's table
+        init: Towers of other runs that it starts from, as a recipe's table
             `[init]`.
     """
 
@@ -81,7 +81,7 @@ def make_plan(
     fractions: Sequence[float] = (1.0,),
     arms: Sequence[str] | None = None,
 ) -> Plan:
-    """Returns what to train, or says what is wrong, before anything is.
+    """Returns a checked plan; raises before anything is trained.
 
     Args:
         spec: The data's spec.
@@ -99,8 +99,8 @@ def make_plan(
     _check_budget(budget_steps, budget_minutes)
     if type(seeds) is not int or not 2 <= seeds <= MAX_SEEDS:
         raise ValueError(
-            "`seeds` must be a whole number from 2: one run says nothing of "
-            f"how much another would differ; at most {MAX_SEEDS}. "
+            "`seeds` must be a whole number from 2: one run does not show "
+            f"how much results vary between seeds; at most {MAX_SEEDS}. "
             f"Received: {seeds!r}"
         )
     plan = Plan(
@@ -121,7 +121,7 @@ def make_plan(
 def make_arms(
     spec: DataSpec, recipe: Mapping[str, Any], chosen: Sequence[str] | None
 ) -> list[Arm]:
-    """Returns the arms that were asked for, and each modality alone."""
+    """Returns the arms, and each modality alone."""
     tables = recipe.get("compare", {})
     known = _strategies_of(tables)
     for place, table in {"": recipe, **tables}.items():
@@ -151,7 +151,7 @@ def make_arms(
 
 
 def _strategies_of(tables: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the strategy of every arm that can be asked for."""
+    """Returns the strategy of every arm that `arms` may name."""
     check_table("compare", tables)
     known = {"full": "full", "component": "component"}
     for name, table in tables.items():
@@ -172,7 +172,7 @@ def _strategies_of(tables: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _shared(recipe: Mapping[str, Any], strategy: str) -> dict[str, Any]:
-    """Returns what `[training]` and `[training.STRATEGY]` say.
+    """Returns the settings of `[training]` and `[training.STRATEGY]`.
 
     Without `patience`: an arm that stopped early would not have spent what
     the others did. All keep their last weights.
@@ -211,10 +211,10 @@ def _alone(
 
 def _check_budget(steps: Any, minutes: Any) -> None:
     if (steps is None) == (minutes is None):
-        given = "neither" if steps is None else "both"
+        received = "neither" if steps is None else "both"
         raise ValueError(
             "One budget must be given: `budget_steps` or `budget_minutes`. "
-            f"Received: {given}"
+            f"Received: {received}"
         )
     if steps is not None:
         check_positive(budget_steps=steps)

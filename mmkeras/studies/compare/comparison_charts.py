@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from mmkeras.reporting import charts as figures
 from mmkeras.reporting.charts import ACCENT, FAINT, INK, LINE, SECOND, short
 
-# Stand-ins, what becomes of them on the page, and outside of it.
+# Placeholder colours, their CSS variables on the page, and colours in a PNG.
 ARMS = {
     "#111111": ("var(--arm0)", "#0b6e99"),
     "#121212": ("var(--arm1)", "#b45f1d"),
@@ -29,7 +29,7 @@ PLAIN = {
     ACCENT: "#0b6e99",
     SECOND: "#b45f1d",
 } | {stand_in: plain for stand_in, (_, plain) in ARMS.items()}
-# Told apart without colours too.
+# Markers and dashes: distinguishable without colours too.
 MARKS = "osD^vP"
 Color = Callable[[str], str]
 Draw = Callable[[Any, Color], None]
@@ -79,8 +79,8 @@ def picture(name: str, title: str, draw: Draw, height: float = 2.9) -> Picture:
     return Picture(name, title, Markup(svg), file.getvalue())
 
 
-def look_of(place: int) -> dict[str, str]:
-    """Returns colour and mark of an arm; below 0, of what is none."""
+def style_of(place: int) -> dict[str, str]:
+    """Returns colour and marker of an arm; below 0, those of a baseline."""
     if place < 0:
         return {"color": FAINT, "marker": MARKS[-place % len(MARKS)]}
     colors = list(ARMS)
@@ -112,13 +112,13 @@ def dots(
             axes.axvline(line, color=color(INK), linewidth=1)
         for y, name in enumerate(names):
             for i, row in enumerate(group[name]):
-                look = look_of(row["place"])
+                style = style_of(row["place"])
                 at = y + 0.7 * ((len(group[name]) - 1) / 2 - i) / most
                 ends = [row["low"], row["high"]]
-                paint = color(look["color"])
+                paint = color(style["color"])
                 if None not in ends:
                     axes.plot(ends, [at, at], color=paint, alpha=0.5, lw=3)
-                axes.plot([row["mean"]], [at], look["marker"], ms=5.5,
+                axes.plot([row["mean"]], [at], style["marker"], ms=5.5,
                           color=paint, label=row["arm"])  # fmt: skip
         axes.set_yticks(range(len(names)), [short(n, 30) for n in names])
         axes.tick_params("y", length=0, labelcolor=color(INK))
@@ -150,10 +150,10 @@ def lines(
     def along(xlabel: str) -> Draw:
         def draw(axes, color):
             for one in series:
-                look = look_of(one["place"])
-                paint = color(look["color"])
+                style = style_of(one["place"])
+                paint = color(style["color"])
                 mean = [math.nan if v is None else v for v in one["mean"]]
-                marker = look["marker"] if len(mean) < 30 else None
+                marker = style["marker"] if len(mean) < 30 else None
                 dashes = (None, None) if one["place"] >= 0 else (3, 2)
                 axes.plot(one["x"], mean, color=paint, marker=marker, ms=4.5,
                           label=one["name"], dashes=dashes)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the figures say, in plain words, and when they do not decide."""
+"""The conclusion of a comparison as sentences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,27 +26,27 @@ def conclude(entry: Entry, report: Entry) -> list[str]:
     sentences += _worth(entry, report)
     sentences += _absent(entry)
     sentences += _cost(report)
-    sentences += _begun(report)
+    sentences += _pretrained(report)
     sentences += _left_out(report)
     return [each for each in sentences if each]
 
 
 def undecided(entry: Entry, report: Entry) -> list[str]:
-    """Returns what could decide where the data do not."""
+    """Returns what would make an undecided comparison decidable."""
     if all(row["decided"] for row in entry["pairs"]):
         return []
     seeds = len(report["seeds"])
-    said = (
+    text = (
         f"More seeds than {seeds}, or more test samples than "
         f"{entry['samples']:,}, narrow the intervals."
     )
     if smallest_p(seeds) >= 0.05:
-        said += (
+        text += (
             f" The exact sign-flip test cannot fall below p = "
             f"{smallest_p(seeds):.3g} with {seeds} seeds; with {seeds_for()} "
             "it can show a difference by itself."
         )
-    return [said]
+    return [text]
 
 
 def _answer(entry: Entry, fraction: float) -> str:
@@ -70,17 +70,17 @@ def _answer(entry: Entry, fraction: float) -> str:
             f"{_values(entry, table, known)}; "
             f"{_ahead(entry, against, open_, best)}."
         )
-    said = (
+    text = (
         f"{start}, `{best}` is better than {_named(beaten)}: "
         f"{_values(entry, table, [best, *beaten])}; "
         f"{_ahead(entry, against, beaten, best, 'it')}."
     )
     if open_:
-        said += (
+        text += (
             f" The data do not decide between `{best}` and {_named(open_)}: "
             f"{_ahead(entry, against, open_, best)}."
         )
-    return said
+    return text
 
 
 def _left_out(report: Entry) -> list[str]:
@@ -125,14 +125,14 @@ def _ahead(
         sign = 1 if row["first"] == best else -1
         sign = -sign if _smaller(entry) else sign
         low, high = sorted((sign * row["low"], sign * row["high"]))
-        said = (
+        text = (
             f"{subject} is {points(entry, sign * row['mean'])} ahead of "
             f"`{name}` (95 % interval {points(entry, low, False)} to "
             f"{points(entry, high, False)}"
         )
         if low > 0 and not row["decided"]:
-            said += f", not enough among {len(entry['pairs'])} differences"
-        parts.append(f"{said})")
+            text += f", not enough among {len(entry['pairs'])} differences"
+        parts.append(f"{text})")
     return and_(parts)
 
 
@@ -212,8 +212,8 @@ def _absent(entry: Entry) -> list[str]:
             row["mean"], whole[row["arm"]]
         ):  # fmt: skip
             drop = sign * (whole[row["arm"]] - row["mean"])
-            said = f"`{row['arm']}` {points(entry, drop)}"
-            lost.setdefault(row["absent"][0], []).append(said)
+            text = f"`{row['arm']}` {points(entry, drop)}"
+            lost.setdefault(row["absent"][0], []).append(text)
     parts = [f"{name} absent: {', '.join(each)}" for name, each in lost.items()]
     return (
         [f"What is lost with a modality: {'; '.join(parts)}."] if lost else []
@@ -229,28 +229,28 @@ def _cost(report: Entry) -> list[str]:
     return [_times(row, first) for row in others]
 
 
-def _begun(report: Entry) -> list[str]:
-    """Names the arms that began with what others had learned."""
+def _pretrained(report: Entry) -> list[str]:
+    """Names the arms initialised with towers of other runs."""
     names = [arm["name"] for arm in report["arms"] if arm.get("init")]
     if not names:
         return []
     return [
-        f"{_named(names)} began with towers of other runs, whose training is "
-        "not in the budget."
+        f"{_named(names)} started from towers of other runs, whose "
+        "training is not in the budget."
     ]
 
 
 def _times(row: Entry, first: Entry) -> str:
     """Says what one arm took beside another."""
-    said = []
+    text = []
     for what in ("samples", "seconds", "multiply_adds"):
         ratio = row[what] / first[what] if row[what] and first[what] else 1.0
         if abs(ratio - 1) >= 0.05:
             words = what.replace("_", "-")
-            said.append(f"{ratio:.2g} times the {words}")
-    if not said:
+            text.append(f"{ratio:.2g} times the {words}")
+    if not text:
         return f"`{row['arm']}` cost about as much as `{first['arm']}`."
-    return f"`{row['arm']}` took {and_(said)} of `{first['arm']}`."
+    return f"`{row['arm']}` took {and_(text)} of `{first['arm']}`."
 
 
 def _smaller(entry: Entry) -> bool:

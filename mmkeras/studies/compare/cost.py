@@ -13,7 +13,7 @@ from mmkeras.training.trainable.single_towers import modalities, tower_of
 # A training step takes the forward pass of what learns, and about twice that
 # for the gradients of its inputs and of its weights.
 PASSES = 3
-# Of each sample, a contrastive step looks at so many.
+# Views of each sample in a contrastive step.
 VIEWS = 2
 
 
@@ -22,11 +22,11 @@ class Cost(keras.callbacks.Callback):
 
     A sample costs the multiply-adds of each part of the whole model that the
     stage's model holds: three times those of a part that learns, once those
-    of a frozen one, none of a tower whose words are cached (the passes that
+    of a frozen one, none of a tower whose outputs are cached (the passes that
     fill the cache are counted). Heads, decoders and projections that a stage
-    throws away count their kernels once a sample, three times over. What a
-    semi-supervised strategy answers only to choose labels is not counted. It
-    is an estimate that compares arms, no measurement.
+    throws away count their kernels once a sample, three times over. Inference
+    of a semi-supervised strategy that only makes pseudo-labels is not counted.
+    It is an estimate that compares arms, no measurement.
 
     Args:
         whole: The whole model.

@@ -1,4 +1,4 @@
-"""How figures are told."""
+"""Figures and lists formatted for the report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def share_of(fraction: float) -> str:
 
 
 def value_of(entry: Entry, value: float) -> str:
-    """Returns a figure for reading, with its unit: "0.912", "4.1 mm"."""
+    """Returns a figure as text, with its unit: "0.912", "4.1 mm"."""
     if describe(entry["metric"]).share:
         return f"{value:.3f}"
     return f"{number_of(value)} {entry['unit']}".strip()
@@ -31,13 +31,13 @@ def value_of(entry: Entry, value: float) -> str:
 def points(entry: Entry, value: float, named: bool = True) -> str:
     """Returns a difference: "4.7 points" of a share, else in its unit."""
     if not describe(entry["metric"]).share:
-        said = f"{number_of(value)} {entry['unit'] if named else ''}"
-        return said.strip()
-    said = f"{100 * value:.1f}".replace("-0.0", "0.0")
-    return f"{said} points" if named else said
+        text = f"{number_of(value)} {entry['unit'] if named else ''}"
+        return text.strip()
+    text = f"{100 * value:.1f}".replace("-0.0", "0.0")
+    return f"{text} points" if named else text
 
 
-def and_(words: Sequence[str]) -> str:
+def and_(parts: Sequence[str]) -> str:
     """Returns "a, b and c"."""
-    *first, last = words
+    *first, last = parts
     return f"{', '.join(first)} and {last}" if first else last

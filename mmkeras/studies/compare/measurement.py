@@ -1,4 +1,4 @@
-"""What is measured of a trained arm: on the test split, and of its training.
+"""Measurements of a trained arm: on the test split, and of its training.
 
 A figure here is that of one run; `summary` puts the seeds together.
 """
@@ -52,7 +52,7 @@ def classes_of(found: Found, targets: Mapping[str, Any]) -> dict[str, Any]:
 def harder(
     model: Any, data: Any, seed: int
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yields what was done to the test split, and the first figures then.
+    """Yields each change of the test split, and the headline figures on it.
 
     Each modality absent, if any is optional; then noise on each modality
     whose kind offers it, at each level.
@@ -104,7 +104,7 @@ def curve(
 
     Returns:
         `{target: [[steps, seconds, value], ...]}`; what is spent before the
-        whole model learns is in both.
+        whole model is trained is included in both.
     """
     found = {}
     for name, target in targets.items():
@@ -124,13 +124,13 @@ def curve(
             for stage, steps, seconds, value in rows
             if value is not None
             and math.isfinite(value)
-            and is_whole(stage, modalities)
+            and trains_whole_model(stage, modalities)
         ]
     return found
 
 
-def is_whole(stage: str, modalities: Sequence[str]) -> bool:
-    """Returns whether a stage trains the model that sees everything.
+def trains_whole_model(stage: str, modalities: Sequence[str]) -> bool:
+    """Returns whether a stage trains the whole model.
 
     Blending's estimates do not count: their weights are put back.
     """

@@ -1,7 +1,7 @@
 """Noise on one modality of the test batches, at levels with a unit.
 
-What a sensor or a noisy room would do to the input; the model is not told.
-Every arm of a seed meets the same noise.
+Like a worse sensor or a noisy room; the model gets no sign of it. Every arm
+of a seed gets the same noise.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The pictures of a comparison: one a question, an arm a colour."""
+"""The plots of a comparison: one a question, one colour an arm."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from mmkeras.studies.compare.comparison_charts import (
 )
 from mmkeras.studies.compare.formatting import labels_of, share_of
 
-# More classes than this are no picture; the table has them all.
+# More classes than this are unreadable; the table has them all.
 MAX_CLASSES = 26
 Entry = Mapping[str, Any]
 
@@ -36,7 +36,7 @@ def pictures(target: str, entry: Entry, report: Entry) -> list[Picture]:
 
 
 def cost_picture(report: Entry) -> list[Picture]:
-    """Returns what the arms took beside the first of them, if anything."""
+    """Returns the plot of the arms' costs relative to the first arm, if any."""
     first, *others = fused_of(report)
     most = report["fractions"][-1]
     cost = {r["arm"]: r for r in report["costs"] if r["fraction"] == most}
@@ -79,8 +79,8 @@ def _result(entry: Entry, report: Entry) -> Iterator[tuple]:
 
 
 def _pairs(entry: Entry, report: Entry) -> Iterator[tuple]:
-    told = describe(entry["metric"])
-    scale = 100 if told.share else 1
+    described = describe(entry["metric"])
+    scale = 100 if described.share else 1
     rows = [
         {
             "name": f"{row['first']} − {row['second']}, "
@@ -95,7 +95,7 @@ def _pairs(entry: Entry, report: Entry) -> Iterator[tuple]:
         for row in entry["pairs"]
     ]
     unit = "points" if scale == 100 else entry["unit"]
-    label = f"difference in {told.label.lower()}, {unit}"
+    label = f"difference in {described.label.lower()}, {unit}"
     title = "Is one better? Grey: the data do not decide"
     if len(rows) > 1:
         # An interval of one pair may leave out 0 where nothing is decided.
@@ -202,6 +202,6 @@ def _places(report: Entry) -> dict[str, int]:
 
 
 def _label(entry: Entry) -> str:
-    told = describe(entry["metric"])
-    units = entry["unit"] and not told.share
-    return f"{told.label} ({entry['unit']})" if units else told.label
+    described = describe(entry["metric"])
+    units = entry["unit"] and not described.share
+    return f"{described.label} ({entry['unit']})" if units else described.label

@@ -1,4 +1,4 @@
-"""The page of a comparison: the answer first, then what it rests on."""
+"""The page of a comparison: the conclusion, then its figures."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The folder of a comparison."""
+"""Writes the folder of a comparison."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -40,10 +40,10 @@ def compare(
     restart: bool = False,
     verbose: int = 0,
 ) -> dict[str, Any]:
-    """Trains every arm under one budget, and writes what the data decide.
+    """Trains every arm under one budget, and writes the comparison.
 
-    Each run is a folder `OUT/runs/FRACTION/ARM/SEED`. What is finished there
-    is not done again, so that a stopped comparison goes on, and one can be
+    Each run is a folder `OUT/runs/FRACTION/ARM/SEED`. Finished
+    runs are kept, so that a stopped comparison is resumed, and one can be
     extended by seeds, fractions and arms.
 
     Args:
@@ -100,8 +100,8 @@ def compare(
             # Order and augmentation are those of the seed.
             seed = run[2]
             data = load_for(built, data.folder, seed)
-        said = f"{place}/{len(runs)}"
-        results.append(_result(data, built, plan, run, said, verbose))
+        text = f"{place}/{len(runs)}"
+        results.append(_result(data, built, plan, run, text, verbose))
     report = summarise(
         _header(data, plan, results),
         results,
@@ -139,7 +139,7 @@ def _check_runs(
         lines = differences(found[1], wanted)
         if lines:
             raise ValueError(
-                f"`{folder}` must have been trained as it is asked for now. "
+                f"`{folder}` must have been trained with the present settings. "
                 f"Received: {'; '.join(line[:200] for line in lines[:5])}. "
                 "`--restart` trains everything anew; another `--out` keeps "
                 "both"
@@ -170,18 +170,18 @@ def _result(
     place: str,
     verbose: int,
 ) -> dict[str, Any]:
-    """Returns what was measured of a run, which is trained if need be."""
+    """Returns the measurements of a run; trains it if there are none."""
     fraction, arm, seed, folder = run
-    said = f"{place} {arm.name}, {100 * fraction:g} % labels, seed {seed}"
+    text = f"{place} {arm.name}, {100 * fraction:g} % labels, seed {seed}"
     if read_measured(folder) is None:
-        print(said, flush=True)
+        print(text, flush=True)
         try:
             train_arm(data, recipe, plan, arm, fraction, seed, folder, verbose)
         except ValueError as error:
             raise ValueError(f"The run `{folder}`: {error}") from error
     most = fraction == plan.fractions[-1] and arm.modality is None
     if most and not read_measured(folder)[0]["harder"]:
-        print(f"{said}: noise", flush=True)
+        print(f"{text}: noise", flush=True)
         measure_harder(data, folder, seed)
     result, _ = read_measured(folder)
     return {**result, "folder": "/".join(folder.parts[-4:])}

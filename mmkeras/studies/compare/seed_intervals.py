@@ -90,7 +90,7 @@ def harder(
         whole = {"arm": arm, "name": "all modalities", "absent": []}
         absent.append({**whole, **clean})
         # Before the first level of a modality stands the clean split.
-        begun: set[str] = set()
+        started: set[str] = set()
         for place, (done, _) in enumerate(runs[0]["harder"]):
             values = [run["harder"][place][1][name] for run in runs]
             span = over_seeds(values, metric)
@@ -99,9 +99,9 @@ def harder(
                 continue
             unit = header["noise_units"][done["noise"]]
             row = {"arm": arm, "modality": done["noise"], "unit": unit}
-            if done["noise"] not in begun:
+            if done["noise"] not in started:
                 noise.append({**row, "level": None, **clean})
-                begun.add(done["noise"])
+                started.add(done["noise"])
             noise.append({**row, "level": done["level"], **span})
     return {"absent": absent, "noise": noise}
 
@@ -125,7 +125,7 @@ def classes(
 
 
 def _most(header: Mapping[str, Any], results: Results):
-    """Yields each arm that sees everything, and its runs with most labels."""
+    """Yields each arm of all modalities, and its runs with most labels."""
     for arm in header["arms"]:
         if arm["modality"] is None:
             fraction = header["fractions"][-1]
@@ -151,10 +151,10 @@ def over_seeds(
 
 
 def span_of(found: Mapping[str, float], metric: str) -> dict[str, float]:
-    """Returns mean and interval of a figure, cut where it cannot be."""
-    told = describe(metric)
-    most = 1.0 if told.share else math.inf
-    least = 0.0 if told.share or told.smaller_is_better else -math.inf
+    """Returns mean and interval of a figure, clipped to its possible range."""
+    described = describe(metric)
+    most = 1.0 if described.share else math.inf
+    least = 0.0 if described.share or described.smaller_is_better else -math.inf
     return {end: min(most, max(least, found[end])) for end in NOTHING}
 
 

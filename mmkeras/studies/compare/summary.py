@@ -7,7 +7,7 @@
 - `budget`: `{"kind": "steps" or "seconds", "value"}`;
 - `seeds`, `fractions` (rising), `arms`: `{"name", "strategy", "settings",
   "modality", "init"}`, where `modality` is None for an arm that sees all of
-  them, and `init` has the runs whose towers it begins with;
+  them, and `init` has the runs whose towers it starts from;
 - `costs`: `{"fraction", "arm", "steps", "samples", "seconds",
   "multiply_adds"}`, means over the seeds;
 - `runs`: `{"fraction", "arm", "seed", "folder", "spent"}`, where `spent` is
@@ -20,8 +20,8 @@
   - `table`: `{"fraction", "arm", "mean", "low", "high", "values",
     "metrics"}`, a row an arm: mean and 95 % interval over seeds and test
     samples (see `statistics`), the value of each seed, means of all metrics;
-  - `majority`: `{"name", "mean", "low", "high"}`, what knows the training
-    labels alone;
+  - `majority`: `{"name", "mean", "low", "high"}`, the constant baseline
+    of the training labels;
   - `pairs`: `{"fraction", "first", "second", "mean", "low", "high", "p",
     "p_holm", "sign_flip_p", "above", "below", "equal", "decided"}`: how much
     more `first` has than `second`. `decided` where `p_holm`, corrected over
@@ -86,12 +86,12 @@ def summarise(
 def _target(name, target, header, results, table, statistics):
     fused = [a["name"] for a in header["arms"] if a["modality"] is None]
     alone = [a["name"] for a in header["arms"] if a["modality"] is not None]
-    fractions, told = header["fractions"], target.describe(target.headline)
+    fractions, described = header["fractions"], target.describe(target.headline)
     return {
         "kind": target.kind,
         "unit": getattr(target, "unit", ""),
         "metric": target.headline,
-        "smaller_is_better": told.smaller_is_better,
+        "smaller_is_better": described.smaller_is_better,
         "samples": table.samples,
         "table": [
             table.row(fraction, arm["name"])

@@ -1,4 +1,4 @@
-"""The figures of every run of one target, and what they say of the arms."""
+"""The headline figures of all runs of one target, arm by arm."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ Answers = Callable[
 
 
 class Table:
-    """The first figure of every run, for the test split and its resamples.
+    """The headline figure of every run, on the test split and its resamples.
 
     Args:
         name: Name of the target.
@@ -122,7 +122,7 @@ def corrected(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def majority(
     target: Any, table: Table, statistics: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """Returns the figure of what knows the training labels alone, or None.
+    """Returns the figure of the constant baseline, or None.
 
     Args:
         target: The target.

@@ -47,7 +47,7 @@ def train_arm(
     """Trains an arm; writes its run, and what was measured of it.
 
     The labels, the order and the first weights follow from the seed, so that
-    every arm of a seed begins with the same.
+    every arm of a seed starts from the same.
 
     Args:
         data: The data, opened with this seed.
@@ -126,9 +126,9 @@ def _measured(
 
 
 def measure_harder(data: Data, run: Path, seed: int) -> None:
-    """Adds what a run does with modalities absent and with noise.
+    """Measures a run with modalities absent and with noise.
 
-    When it was trained, it was none of those with the most labels.
+    For a run that had not the most labels when it was trained.
     """
     forget_models()
     result, identity = read_measured(run)
@@ -137,7 +137,7 @@ def measure_harder(data: Data, run: Path, seed: int) -> None:
 
 
 def few_labels(data: Data, fraction: float, seed: int) -> Data:
-    """Returns the data with a share of the labels, in epochs as long.
+    """Returns the data with a share of the labels, epochs of equal length.
 
     An epoch of few samples sees each of them several times: validation after
     every epoch would otherwise take longer than training. Batches are as full

@@ -11,7 +11,7 @@ from mmkeras.studies.ensemble.combined_model import join, weighted
 from mmkeras.studies.ensemble.sample_weights import bootstrap
 from mmkeras.studies.ensemble.trainer import Trainer
 
-# A member that makes no error at all would have an infinite vote.
+# A member without errors would have an infinite weight.
 LEAST_ERROR = 1e-3
 
 
@@ -52,14 +52,14 @@ def bag(trainer: Trainer, members: int = 5) -> dict[str, Any]:
 def boost(
     trainer: Trainer, members: int = 5, target: str | None = None
 ) -> dict[str, Any]:
-    """Trains members one after the other, each on what the last got wrong.
+    """Trains members one after the other, each on the errors of the last.
 
-    SAMME: the samples that a member gets wrong count more for the next, and
-    members that err less have a larger vote. It ends early when a member is
-    no better than chance, which is left out, or makes no error. Votes are
-    the members' probabilities, not their decisions as in the paper, so that
+    SAMME: the samples that a member gets wrong have more weight for the next,
+    and members that err less have a larger weight ("vote"). It ends early
+    when a member is no better than chance, which is left out, or makes no
+    error. Probabilities are averaged, not decisions as in the paper, so that
     the ensemble has probabilities too. Good for members that are weak on the
-    training split; one that fits all of it has nothing to pass on.
+    training split; one that fits all of it leaves no errors to boost.
 
     Args:
         trainer: Trains the members.

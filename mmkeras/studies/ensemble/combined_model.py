@@ -1,4 +1,4 @@
-"""Several models as one: the same inputs, and one answer a target."""
+"""Several models as one functional model, predictions combined by target."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-# The smallest probability that is told from 0; also what int8 can still hold.
+# Added to probabilities before the logarithm; int8 outputs still resolve it.
 LEAST = 1e-4
 Join = Callable[[str, Sequence[Any]], Any]
 
@@ -22,7 +22,7 @@ def join(
         models: Members, from `{modality: x}` to `{target: y}`; a member may
             lack modalities. They are renamed `member_1`, `member_2`, ...
         joins: For each target, a function of its name and the members'
-            answers, such as what `weighted` returns.
+            predictions, such as `weighted` returns.
         name: Name of the model.
 
     Example:
@@ -36,13 +36,13 @@ def join(
             shape, dtype = like.shape[1:], like.dtype
             if key not in inputs:
                 inputs[key] = keras.Input(shape, dtype=dtype, name=key)
-    answers = []
+    predictions = []
     for number, model in enumerate(models):
         # Layers of one model must differ in name.
         model.name = f"member_{number + 1}"
-        answers.append(model({key: inputs[key] for key in model.input}))
+        predictions.append(model({key: inputs[key] for key in model.input}))
     outputs = {
-        target: joins[target](target, [each[target] for each in answers])
+        target: joins[target](target, [each[target] for each in predictions])
         for target in sorted(joins)
     }
     inputs = {key: inputs[key] for key in sorted(inputs)}
@@ -50,34 +50,34 @@ def join(
 
 
 def weighted(weights: Sequence[float]) -> Join:
-    """Returns a join by the weighted mean of the answers.
+    """Returns a function that averages predictions with weights.
 
     Args:
         weights: One a member; only ratios matter.
     """
     total = sum(weights)
 
-    def make(target, answers):
-        return _sum(target, answers, [w / total for w in weights])
+    def make(target, predictions):
+        return _sum(target, predictions, [w / total for w in weights])
 
     return make
 
 
 def pooled(activation: str, weights: Sequence[float]) -> Join:
-    """Returns a join by the weighted sum of the members' scores.
+    """Returns a function that sums the members' scores with weights.
 
     For classes the scores are logarithms of probabilities, so that the
-    weights also sharpen or soften; for a number they are the answers.
+    weights also sharpen or soften; for a number they are the predictions.
 
     Args:
         activation: The target's: "softmax", "sigmoid" or "linear".
         weights: One a member.
     """
 
-    def make(target, answers):
+    def make(target, predictions):
         if activation == "linear":
-            return _sum(target, answers, weights)
-        scores = [_score(activation, answer) for answer in answers]
+            return _sum(target, predictions, weights)
+        scores = [_score(activation, prediction) for prediction in predictions]
         total = _sum(f"{target}_pool", scores, weights)
         return keras.layers.Activation(
             activation, dtype="float32", name=target
@@ -86,15 +86,15 @@ def pooled(activation: str, weights: Sequence[float]) -> Join:
     return make
 
 
-def _score(activation: str, answer: Any) -> Any:
-    score = ops.log(answer + LEAST)
+def _score(activation: str, prediction: Any) -> Any:
+    score = ops.log(prediction + LEAST)
     if activation == "sigmoid":
-        return score - ops.log((1.0 + LEAST) - answer)
+        return score - ops.log((1.0 + LEAST) - prediction)
     return score
 
 
 def _sum(name: str, values: Sequence[Any], weights: Sequence[float]) -> Any:
-    """Returns the weighted sum, as layers that every format knows."""
+    """Returns the weighted sum, as layers that every export format has."""
     scaled = [
         keras.layers.Rescaling(
             float(weight), dtype="float32", name=f"{name}_share_{number + 1}"
@@ -109,7 +109,7 @@ def _sum(name: str, values: Sequence[Any], weights: Sequence[float]) -> Any:
 
 
 def check_targets(targets: Mapping[str, Any]) -> None:
-    """Raises ValueError for a target whose answers cannot be joined."""
+    """Raises ValueError for a target whose predictions cannot be combined."""
     for name, target in targets.items():
         if target.activation is None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Ensembles of runs that are there: the mean, a stack, a soup."""
+"""Ensembles of existing runs: averaging, stacking, model soup."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ Paths = Sequence[str | Path]
 def average(
     runs: Paths, out: str | Path, data_folder: str | Path | None = None
 ) -> dict[str, Any]:
-    """Writes the mean of several runs' answers as one run.
+    """Writes the mean of several runs' predictions as one run.
 
     Good for runs of one recipe with different seeds: the simplest ensemble,
     and hard to beat. Costs as much as all its members together.
@@ -74,7 +74,7 @@ def average(
 def stack(
     runs: Paths, out: str | Path, data_folder: str | Path | None = None
 ) -> dict[str, Any]:
-    """Writes runs, weighed by their answers on validation, as one run.
+    """Writes runs, weighted by their validation predictions, as one run.
 
     Good where members differ in kind or quality: runs of other recipes, or
     of one modality each. The weights come from the validation split, which
@@ -101,21 +101,21 @@ def stack(
     rows = [{**_entry(m), **on_splits(m.model, data)} for m in members]
     found = [predict(m.model, data.validation) for m in members]
     labels, weights = found[0][1:]
-    shares, honest = {}, {}
+    shares, held_out = {}, {}
     for name, target in targets.items():
-        given = (
+        arguments = (
             target.activation, [each[0][name] for each in found], labels[name],
             weights[name],
         )  # fmt: skip
-        shares[name] = fit_weights(*given)
-        honest[name] = out_of_fold(*given)
+        shares[name] = fit_weights(*arguments)
+        held_out[name] = out_of_fold(*arguments)
     model = join(
         [m.model for m in members],
         {n: pooled(t.activation, shares[n]) for n, t in targets.items()},
         data.spec.name,
     )
     ensemble = on_splits(model, data)
-    ensemble["validation"] = figures_of(targets, honest, labels, weights)
+    ensemble["validation"] = figures_of(targets, held_out, labels, weights)
     result = {
         "method": "stacking",
         "members": rows,
@@ -202,7 +202,7 @@ def soup(
 
 
 def _best_statistics(model, data, score, direction) -> dict[str, Any] | None:
-    """Measures batch statistics anew, and keeps them if that is better."""
+    """Re-estimates batch statistics, and keeps them if that is better."""
     sign = 1 if direction == "max" else -1
     before, averaged = model.get_weights(), score(model)
     if not restimate(model, data.train):

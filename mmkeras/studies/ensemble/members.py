@@ -52,8 +52,8 @@ def open_members(
         if "data_sha256" not in manifest or "recipe" not in manifest:
             raise ValueError(
                 "The members of an ensemble must be runs, or checkpoints of "
-                f"them. Received: `{path}`, which does not say its data and "
-                "recipe, as a stage of a training"
+                f"them. Received: `{path}`, whose manifest has no data and "
+                "recipe, such as a stage of a training"
             )
         if manifest["data_sha256"] != manifests[0]["data_sha256"]:
             raise ValueError(
@@ -80,7 +80,7 @@ def manifest_of(path: Path) -> dict[str, Any]:
 
 
 def heads_of(manifest: dict[str, Any], data: Data) -> dict[str, Any]:
-    """Returns the heads of a run's recipe, which know losses and metrics."""
+    """Returns the heads of a run's recipe, with losses and metrics."""
     return build_from_recipe(
         data.spec, data.statistics, manifest["recipe"], data
     )[1]

@@ -1,4 +1,4 @@
-"""Members and ensemble beside each other, and the run that is written."""
+"""Figures of members and ensemble, and the run that is written."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

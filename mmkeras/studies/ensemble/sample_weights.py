@@ -1,4 +1,4 @@
-"""Training samples that count more, or less, than others."""
+"""Sample weights of the training split: bootstrap and boosting."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Stacking: members' answers weighed by what they say on held-out samples."""
+"""Stacking: weights of members, fitted on held-out samples."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from scipy.special import expit, log_softmax
 
 from mmkeras.studies.ensemble.combined_model import LEAST
 
-# How strongly weights are drawn towards the plain mean: with few samples,
-# nothing else is known.
+# Penalty on the distance of the weights from the plain mean, for stability
+# with few samples.
 PULL = 0.01
 FOLDS = 5
 
@@ -23,13 +23,13 @@ def fit_weights(
     """Returns one weight a member, `(members,)`, that `pooled` takes.
 
     A conditional logistic regression on the members' log-probabilities (for
-    numbers, least squares on their answers) with a single weight a member: a
-    weight for each class would have to be learned from too few samples. The
+    numbers, least squares on their predictions) with a single weight a member:
+    a weight for each class would have to be learned from too few samples. The
     weights are free in sign and sum, so the pool is calibrated too.
 
     Args:
         activation: The target's: "softmax", "sigmoid" or "linear".
-        outputs: Each member's answers, `(samples, ...)`.
+        outputs: Each member's predictions, `(samples, ...)`.
         labels: What is true.
         weights: 0 where there is no label.
 
@@ -57,18 +57,18 @@ def fit_weights(
     return minimize(objective, start, jac=True, method="L-BFGS-B").x
 
 
-def scores_of(activation: str, answers: np.ndarray) -> np.ndarray:
-    """Returns the scores that are pooled, as the model computes them."""
-    scores = np.log(answers + LEAST)
+def scores_of(activation: str, predictions: np.ndarray) -> np.ndarray:
+    """Returns the scores that are summed, as `combined_model` computes them."""
+    scores = np.log(predictions + LEAST)
     if activation == "sigmoid":
-        return scores - np.log(1 + LEAST - answers)
+        return scores - np.log(1 + LEAST - predictions)
     return scores
 
 
 def apply_weights(
     activation: str, outputs: Sequence[np.ndarray], weights: np.ndarray
 ) -> np.ndarray:
-    """Returns what the pooled model answers."""
+    """Returns the predictions of the pooled model."""
     if activation == "linear":
         return np.tensordot(weights, np.stack(outputs), axes=1)
     scores = np.stack([scores_of(activation, output) for output in outputs])
@@ -85,22 +85,22 @@ def out_of_fold(
     weights: np.ndarray,
     seed: int = 0,
 ) -> np.ndarray:
-    """Returns the pool's answers by weights that have not seen the sample.
+    """Returns out-of-fold predictions: no sample's own label was used.
 
-    Five folds of the samples: so the figure of the split that the weights
-    are fitted on is honest.
+    Five folds of the samples, so that the figure of the split that the
+    weights are fitted on is not optimistic.
     """
     samples = len(labels)
     folds = np.random.default_rng(seed).permutation(samples) % FOLDS
-    answers = np.zeros_like(np.asarray(outputs[0], "float64"))
+    predictions = np.zeros_like(np.asarray(outputs[0], "float64"))
     for fold in range(min(FOLDS, samples)):
         seen, held = folds != fold, folds == fold
         found = fit_weights(
             activation, [o[seen] for o in outputs], labels[seen], weights[seen]
         )
         held_out = [np.asarray(o, "float64")[held] for o in outputs]
-        answers[held] = apply_weights(activation, held_out, found)
-    return answers
+        predictions[held] = apply_weights(activation, held_out, found)
+    return predictions
 
 
 def _exclusive(scores, truth, w):

@@ -17,14 +17,14 @@ from mmkeras.studies.ensemble.results import on_splits, write_ensemble
 from mmkeras.studies.ensemble.sample_weights import reweighted
 from mmkeras.training import save_run
 
-# Others choose for themselves which samples count.
+# The semi-supervised strategies set sample weights themselves.
 MEMBERS = ("full", "component")
 
 
 class Trainer:
     """Trains members of one recipe, each on samples weighted its own way.
 
-    A member whose run is whole is loaded, so a stopped ensemble goes on.
+    A member whose run is complete is loaded, so a stopped ensemble resumes.
 
     Args:
         data_folder: Folder of `prepare`.
@@ -33,8 +33,7 @@ class Trainer:
         strategy: Strategy of every member.
         seed: Member k is trained with `seed + k`.
         verbose: As in `model.fit`.
-        restart: Whether to forget the members that `out` holds, each when
-            it is trained anew.
+        restart: Whether to retrain the members that `out` holds.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class Trainer:
         artefact.check_out(self.out, "ensemble", [data_folder])
         if strategy not in MEMBERS:
             raise ValueError(
-                "`strategy` must be one that learns from weighted samples. "
+                "`strategy` must be one that takes weighted samples. "
                 f"Received: {strategy!r}. Choices: {', '.join(MEMBERS)}"
             )
         self.data = load_for(recipe, self.folder, seed)

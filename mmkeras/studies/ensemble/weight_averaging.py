@@ -1,4 +1,4 @@
-"""Soup: the mean of weights, one model where others need several."""
+"""Model soup: averaged weights, at the cost of a single model."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 from mmkeras.evaluation.predict import batches
 
-# The numbers that Keras counts layers with.
+# The counters that Keras appends to layer names.
 COUNTER = re.compile(r"_\d+(?=/|$)")
 # What differs between models of one architecture.
 IGNORED = ("seed",)
@@ -53,7 +53,7 @@ def greedy_soup(
     stored = [model.get_weights() for model in models]
     alone = []
     for weights in stored:
-        # One model has them all in turn: a function is traced once.
+        # One model gets all weights in turn, so that `evaluate` is traced once.
         soup.set_weights(weights)
         alone.append(score(soup))
     order = sorted(range(len(models)), key=lambda i: -sign * alone[i])
@@ -99,7 +99,7 @@ def mix(
 
 
 def restimate(model: keras.Model, dataset: Any) -> bool:
-    """Measures the batch statistics of a model anew, on training batches.
+    """Re-estimates the batch statistics of a model, on training batches.
 
     Statistics of the mean of several models are not the mean of theirs. They
     become the mean over all batches, seen as in training.
@@ -122,7 +122,7 @@ def restimate(model: keras.Model, dataset: Any) -> bool:
     momenta = [layer.momentum for layer in found]
     sums, samples = [0.0] * (2 * len(found)), 0
     for layer in found:
-        # Then a batch leaves its own statistics.
+        # With momentum 0 a step leaves exactly the statistics of its batch.
         layer.momentum = 0.0
     for x, y, _ in batches(dataset):
         size = len(next(iter(y.values())))

@@ -1,4 +1,4 @@
-"""Labels for samples that have none: proposed by a model, put in by a person.
+"""Labelling of samples: proposed by a model, corrected by a person.
 
 `propose_labels` writes a sheet, `apply_labels` brings it back.
 """

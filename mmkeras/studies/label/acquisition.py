@@ -1,4 +1,4 @@
-"""How much a person's label of a sample would tell the model."""
+"""Acquisition functions of active learning: which samples to label first."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ STRATEGIES = ("entropy", "margin", "confidence", "disagreement", "doubt")
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the entropy of the last axis: 0 is sure, 1 knows nothing."""
+    """Returns the entropy of the last axis, 1 if uniform."""
     safe = np.clip(probabilities, 1e-12, 1)
     return -(safe * np.log(safe)).sum(axis=-1) / np.log(safe.shape[-1])
 
@@ -16,26 +16,28 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
 def disagreement(votes: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Returns how much the modalities contradict each other, 0 to 1.
 
-    The Jensen-Shannon divergence of their answers, the entropy of the mean
-    less the mean of the entropies, over the most that so many voters can
-    reach; the mean over the questions. Modalities that are all unsure do not
-    contradict each other. With fewer than two voters it is 0.
+    The Jensen-Shannon divergence of their predictions, the entropy of the
+    mean less the mean of the entropies, as a share of the most that so many
+    modalities can reach; the mean over the decisions of a sample. Modalities
+    that are all unsure do not contradict each other. With fewer than two
+    modalities it is 0.
 
     Args:
-        votes: `(voters, samples, questions, answers)`.
-        present: `(voters, samples)`, who can vote on what.
+        votes: Probabilities of each modality alone, `(modalities, samples,
+            decisions, classes)`.
+        present: `(modalities, samples)`, which samples have which.
 
     Source: Lin, "Divergence Measures Based on the Shannon Entropy", 1991; as
-    a reason to ask, query by committee: Settles, "Active Learning Literature
-    Survey", 2009, 3.2.2.
+    an acquisition function, query by committee: Settles, "Active Learning
+    Literature Survey", 2009, 3.2.2.
     """
     here = present.astype(float)
     count = here.sum(axis=0)
     share = here / np.maximum(count, 1)
     mean = np.einsum("vn,vnqk->nqk", share, votes)
     spread = np.einsum("vn,vnq->nq", share, entropy(votes))
-    answers = votes.shape[-1]
-    most = np.log(np.minimum(np.maximum(count, 2), answers)) / np.log(answers)
+    classes = votes.shape[-1]
+    most = np.log(np.minimum(np.maximum(count, 2), classes)) / np.log(classes)
     found = (entropy(mean) - spread).mean(axis=-1) / most
     return np.where(count > 1, np.clip(found, 0, 1), 0.0)
 
@@ -47,24 +49,24 @@ def judge(
     present: np.ndarray | None = None,
     known: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Returns the two likeliest answers of each sample, and how it ranks.
+    """Returns the two likeliest classes of each sample, and its rank.
 
-    Of several questions, the least sure one counts.
+    Of several decisions, the least confident one counts.
 
     Args:
         strategy: What makes a sample worth a label: "entropy" (of the
-            answer, as a share of its maximum), "margin" (1 less the lead of
-            the first answer over the second), "confidence" (1 less the
+            prediction, as a share of its maximum), "margin" (1 less the lead of
+            the first class over the second), "confidence" (1 less the
             probability of the first), "disagreement" (between modalities) or
             "doubt" (1 less the probability of the label it has: a search for
             wrong labels).
-        probabilities: `(samples, questions, answers)`.
+        probabilities: `(samples, decisions, classes)`.
         votes: See `disagreement`.
         present: See `disagreement`.
-        known: `(samples, questions)` labels, for "doubt".
+        known: `(samples, decisions)` labels, for "doubt".
 
     Returns:
-        "first" and "second", `(samples, questions)`; "confidence",
+        "first" and "second", `(samples, decisions)`; "confidence",
         "second_confidence", "margin" and "informativeness", `(samples,)`.
 
     Example:
@@ -86,8 +88,8 @@ def judge(
         rank = disagreement(votes, present)
     else:
         places = known[..., None].astype(int)
-        given = np.take_along_axis(probabilities, places, axis=-1)
-        rank = 1 - given[..., 0].min(axis=-1)
+        of_label = np.take_along_axis(probabilities, places, axis=-1)
+        rank = 1 - of_label[..., 0].min(axis=-1)
     return {
         "first": order[..., 0],
         "second": order[..., 1],

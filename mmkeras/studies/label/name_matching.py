@@ -1,4 +1,4 @@
-"""Names that have been through a spreadsheet."""
+"""Matches names that a spreadsheet may have changed."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ Places = list[Mapping[str, int | None]]
 
 
 def spellings(names: Iterable[str]) -> Places:
-    """Returns the place of each name, by all that may have become of it.
+    """Returns the index of each name, by the forms it may have taken.
 
     As it is; as a sheet has it; and as a spreadsheet may change it, where 001
     becomes 1, and true becomes TRUE. A spelling that two names share is None.
@@ -18,7 +18,7 @@ def spellings(names: Iterable[str]) -> Places:
 
 
 def find(places: Places, text: str) -> int | None:
-    """Returns the place of the name that `text` means, or None."""
+    """Returns the index of the name that `text` stands for, or None."""
     wanted = (text, text.strip(), _loose(text))
     for found, key in zip(places, wanted, strict=True):
         if key in found:

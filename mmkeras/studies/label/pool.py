@@ -1,4 +1,4 @@
-"""The samples that may be labelled, and what a person can look at."""
+"""The samples that may be labelled, and their cells of the manifest."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def pool_of(source: Path | None, data: Any, split: str = "train") -> Pool:
 
 
 def check_fits(spec: DataSpec, wanted: DataSpec) -> None:
-    """Raises ValueError unless a model of `wanted` understands `spec`."""
+    """Raises ValueError unless a model of `wanted` can read `spec`."""
     for part in ("modalities", "targets"):
         ours, theirs = getattr(wanted, part), getattr(spec, part)
         for name in sorted({*ours, *theirs}):
@@ -129,7 +129,7 @@ def _of_manifest(spec: DataSpec, data: Any) -> Pool:
 
 
 def _decoded(reader: SampleReader, ids: list[str], cells: list[dict]):
-    """Yields batches of what can be read; tells of what cannot."""
+    """Yields batches of readable samples; prints those left out."""
     reasons: Counter[str] = Counter()
     rows, found = [], []
     for row, name in enumerate(ids):
@@ -172,5 +172,5 @@ def _inputs(reader: SampleReader, row: dict) -> dict[str, np.ndarray]:
 
 
 def absent(modality: Any) -> np.ndarray:
-    """Returns what stands in the input for a modality that is not there."""
+    """Returns the input of an absent modality."""
     return np.full(modality.shape, modality.absent, modality.dtype)

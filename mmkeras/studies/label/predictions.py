@@ -1,4 +1,4 @@
-"""What a model says of each sample, and what each modality says alone."""
+"""Predictions of a model for the pool, of all modalities and of each alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,39 +8,39 @@ import numpy as np
 from mmkeras.studies.label.pool import Pool
 
 
-def answer(model: Any, pool: Pool) -> tuple:
-    """Returns what the model says of each sample, and each modality alone.
+def predict_pool(model: Any, pool: Pool) -> tuple:
+    """Returns predictions of all modalities, and of each modality alone.
 
     Returns:
         Places of the samples in the pool; outputs by target; outputs of each
-        modality that can be asked alone, by modality and target; and, by
-        modality, which samples have it.
+        modality that can be predicted from alone, by modality and target; and,
+        by modality, which samples have it.
     """
     optional, names = pool.spec.optional, sorted(pool.spec.modalities)
-    voters = [
+    alone = [
         name
         for name in names
         if len(names) > 1 and not set(names) - {name} - set(optional)
     ]
     places: list[np.ndarray] = []
-    found: dict[str | None, list] = {name: [] for name in (None, *voters)}
-    present: dict[str, list] = {name: [] for name in voters}
+    found: dict[str | None, list] = {name: [] for name in (None, *alone)}
+    present: dict[str, list] = {name: [] for name in alone}
     for rows, x in pool.batches():
         places.append(rows)
         x = {name: np.asarray(value) for name, value in x.items()}
         for name in found:
-            asked = x if name is None else only(x, name, optional)
-            found[name].append(model.predict_on_batch(asked))
-        for name in voters:
+            inputs = x if name is None else only(x, name, optional)
+            found[name].append(model.predict_on_batch(inputs))
+        for name in alone:
             here = np.ones(len(rows), bool)
             if name in optional:
                 here = x["present"][:, optional.index(name)] > 0
             present[name].append(here)
-    joined = {name: _joined(parts) for name, parts in found.items()}
+    outputs = {name: _concatenated(parts) for name, parts in found.items()}
     return (
         np.concatenate(places) if places else np.zeros(0, int),
-        joined.pop(None),
-        joined,
+        outputs.pop(None),
+        outputs,
         {
             name: np.concatenate([np.zeros(0, bool), *parts])
             for name, parts in present.items()
@@ -61,7 +61,7 @@ def only(
     return found
 
 
-def _joined(parts: list[dict]) -> dict[str, np.ndarray]:
+def _concatenated(parts: list[dict]) -> dict[str, np.ndarray]:
     return {
         name: np.concatenate([np.asarray(part[name]) for part in parts])
         for name in (parts[0] if parts else ())

@@ -16,7 +16,7 @@ from mmkeras.studies.label.acquisition import (
     judge,
 )
 from mmkeras.studies.label.pool import Pool, check_fits, pool_of
-from mmkeras.studies.label.predictions import answer
+from mmkeras.studies.label.predictions import predict_pool
 from mmkeras.studies.label.sheet import write_sheet
 
 
@@ -59,23 +59,24 @@ def propose_labels(
     pool = pool_of(*_source(source, manifest), split)
     model = load_model(run)
     wanted = _targets(pool)
-    places, answers, votes, present = answer(model, pool)
+    places, outputs, unimodal, present = predict_pool(model, pool)
     if not len(places):
         raise ValueError(
             "There must be samples that can be read, to propose labels for. "
             "Received: none; `mmkeras prepare` tells what is wrong with each"
         )
-    if strategy == "disagreement" and len(votes) < 2:
+    if strategy == "disagreement" and len(unimodal) < 2:
         raise ValueError(
-            "`strategy` 'disagreement' needs two modalities that can be asked "
+            "`strategy` 'disagreement' needs two modalities that can be used "
             "alone, so all others must be optional. Received: "
-            f"{', '.join(votes) or 'none'}"
+            f"{', '.join(unimodal) or 'none'}"
         )
     rows: list[dict[str, Any]] = []
     for name in wanted:
         rows += _rows(
             pool, name, strategy, everything, places,
-            answers[name], {m: found[name] for m, found in votes.items()},
+            outputs[name],
+            {m: found[name] for m, found in unimodal.items()},
             present,
         )  # fmt: skip
     rows.sort(key=lambda row: (-row["informativeness"], row["id"]))
@@ -135,13 +136,13 @@ def _check(out: Path, strategy: str, limit: int | None) -> None:
         check_positive(limit=limit)
     if out.exists():
         raise ValueError(
-            f"`{out}` must not exist: somebody may have filled it in. "
+            f"`{out}` must not exist: it may have been filled in. "
             "Received: a file that is there"
         )
 
 
 def _rows(
-    pool, name, strategy, everything, places, outputs, votes, present
+    pool, name, strategy, everything, places, outputs, unimodal, present
 ) -> list[dict[str, Any]]:
     """Returns the rows of one target."""
     target = pool.spec.targets[name]
@@ -153,7 +154,7 @@ def _rows(
         return []
     values = pool.values[name][places[listed]].reshape(len(listed), -1)
     alone = {
-        m: target.probabilities(found[listed]) for m, found in votes.items()
+        m: target.probabilities(found[listed]) for m, found in unimodal.items()
     }
     here = {m: present[m][listed] for m in alone}
     found = judge(
@@ -167,14 +168,14 @@ def _rows(
     for index, row in enumerate(listed):
         place = places[row]
         entry = {"id": pool.ids[place], "target": name}
-        # What is to be looked at stands before the label; a modality may have
-        # the name of a column.
-        entry |= _shown(pool, place) | entry | _judged(target, found, index)
-        for modality, answers in alone.items():
+        # The sample's cells come before the label. `entry` twice: a modality
+        # may have the name of a column, which must keep its value.
+        entry |= _shown(pool, place) | entry | _ranked(target, found, index)
+        for modality, probabilities in alone.items():
             vote, sure = "", ""
             if here[modality][index]:
-                vote = target.cell_of(answers[index].argmax(axis=-1))
-                sure = answers[index].max(axis=-1).min()
+                vote = target.cell_of(probabilities[index].argmax(axis=-1))
+                sure = probabilities[index].max(axis=-1).min()
             entry[f"{modality}_vote"] = vote
             entry[f"{modality}_confidence"] = sure
         known = target.cell_of(values[index].astype(int)) if has[row] else ""
@@ -182,14 +183,14 @@ def _rows(
     return rows
 
 
-def _judged(target: Any, found: dict, index: int) -> dict[str, Any]:
+def _ranked(target: Any, found: dict, index: int) -> dict[str, Any]:
     """Returns a row's cells that `judge` knows, and the empty label."""
     first, second = found["first"][index], found["second"][index]
     return {
         "label": "",
         "proposed": target.cell_of(first),
         "confidence": found["confidence"][index],
-        # Of several questions each has a second answer of its own.
+        # Of several decisions each has a second answer of its own.
         "second": "" if len(second) > 1 else target.cell_of(second),
         "second_confidence": found["second_confidence"][index],
         "margin": found["margin"][index],

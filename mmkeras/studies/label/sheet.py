@@ -16,16 +16,16 @@ from mmkeras.studies.label.name_matching import find, spellings
 NEEDED = ("id", "target", "label", "proposed")
 ACCEPT = "ok"
 MAX_SHEET_BYTES = 2**30
-# Told at once.
+# Most errors in one message.
 MAX_ERRORS = 20
 
 
 def write_sheet(path: str | Path, rows: list[dict[str, Any]]) -> None:
     """Writes proposals as CSV, atomically, safe to open in a spreadsheet.
 
-    The column `label` is empty: it is for the person. `ok` in it takes what
-    is proposed, a class corrects it, and nothing leaves the sample without a
-    label. No cell is a formula, or moves a terminal's cursor.
+    The column `label` is empty: it is for the person. `ok` accepts the
+    proposal, a class corrects it, and an empty cell leaves the sample
+    without a label. No cell is a formula, or moves a terminal's cursor.
 
     Args:
         path: The file.
@@ -75,9 +75,9 @@ def apply_labels(
             f"`{out}` must not exist. Received: a file that is there"
         )
     header, rows = _manifest(found)
-    given, errors = _filled_in(found, Path(sheet), header, rows)
+    labels, errors = _filled_in(found, Path(sheet), header, rows)
     counts: dict[str, int] = {}
-    for (row, name), (label, line) in given.items():
+    for (row, name), (label, line) in labels.items():
         column = header.index(found.targets[name].column)
         old = rows[row][column].strip()
         if old and old != label and not replace:
@@ -95,7 +95,7 @@ def apply_labels(
             + "\n  ".join(lines)
             + (f"\n  and {more} more" if more > 0 else "")
         )
-    if not given:
+    if not labels:
         raise ValueError(
             f"`{sheet}` must have labels in its column `label`. Received: "
             f"none; `{ACCEPT}` takes what is proposed"
@@ -154,7 +154,7 @@ def _filled_in(
     if spec.data.id_column is not None:
         ids = [row[header.index(spec.data.id_column)] for row in rows]
     places = spellings(ids)
-    given: dict[tuple[int, str], tuple[str, int]] = {}
+    labels: dict[tuple[int, str], tuple[str, int]] = {}
     errors = []
     for line, row in _read(path):
         text = row["label"].strip()
@@ -165,13 +165,13 @@ def _filled_in(
             if place is None:
                 raise ValueError(f"no sample has the id {row['id'][:80]!r}")
             label = _label(spec, name, text, row["proposed"].strip())
-            if given.get((place, name), (label, 0))[0] != label:
+            if labels.get((place, name), (label, 0))[0] != label:
                 raise ValueError(f"{row['id'][:80]!r} has two labels")
         except ValueError as error:
             errors.append(f"line {line}: {error}")
         else:
-            given[place, name] = label, line
-    return given, errors
+            labels[place, name] = label, line
+    return labels, errors
 
 
 def _label(spec: DataSpec, name: str, text: str, proposed: str) -> str:
