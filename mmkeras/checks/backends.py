@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras import processes
 from mmkeras.checks.clauses import answer
 from mmkeras.checks.toys import toy_problem
@@ -58,7 +59,7 @@ def _modules(models: Mapping[str, keras.Model]) -> list[str]:
     modules = {
         type(layer).__module__
         for model in models.values()
-        for layer in model._flatten_layers()
+        for layer in private.layers_inside(model)
     }
     return sorted(m for m in modules if m.split(".")[0] != "keras")
 

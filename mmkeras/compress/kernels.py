@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from mmkeras import keras_private as private
+
 # What is added to activations or scales them is small, and every output
 # depends on it.
 NO_KERNEL = ("bias", "gamma", "beta", "scale", "standin", "position", "token")
@@ -87,20 +89,16 @@ def kernels(model: keras.Model, skip: Sequence[str] = ()) -> list[Kernel]:
 def _walk(
     layer: keras.layers.Layer, path: str, seen: set[int]
 ) -> Iterator[Kernel]:
-    """Yields the kernels of a layer and of the layers in it.
-
-    Keras has no public list of a layer's own variables and layers.
-    """
+    """Yields the kernels of a layer and of the layers in it."""
     if id(layer) in seen:
         return
     seen.add(id(layer))
-    for variable in layer._trainable_variables:
+    for variable in private.own_trainable_variables(layer):
         if id(variable) not in seen and _is_kernel(layer, variable):
             seen.add(id(variable))
             axes = output_axes(layer, variable)
             yield Kernel(path + variable.name, layer, variable, axes)
-    inner = layer.layers if isinstance(layer, keras.Model) else layer._layers
-    for each in inner:
+    for each in private.layers_right_inside(layer):
         yield from _walk(each, f"{path}{each.name}/", seen)
 
 
@@ -133,7 +131,7 @@ def copy_model(model: keras.Model) -> keras.Model:
     # Layers of the user need not be registered to be copied.
     own = {
         type(layer).__name__: type(layer)
-        for layer in model._flatten_layers()
+        for layer in private.layers_inside(model)
         if not type(layer).__module__.startswith("keras.")
     }
     with keras.saving.custom_object_scope(own):

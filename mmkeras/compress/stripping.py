@@ -2,6 +2,7 @@
 
 import keras
 
+from mmkeras import keras_private as private
 from mmkeras.compress.kernels import kernels
 from mmkeras.compress.pruning.constraints import release
 
@@ -28,7 +29,8 @@ def strip(model: keras.Model) -> keras.Model:
         release(kernel.variable)
     # A step compiled with them would go on holding.
     model.train_function = None
-    if any(type(e).__module__.startswith(QAT) for e in model._flatten_layers()):
+    inside = private.layers_inside(model)
+    if any(type(e).__module__.startswith(QAT) for e in inside):
         from mmkeras.compress.quantization.wrapping import strip_quantization
 
         return strip_quantization(model)

@@ -93,8 +93,11 @@ class CrossAttention(Fusion):
     def fuse(self, features):
         key_names = [n for n in sorted(features) if f"{n}_key" in self.parts]
         keys, values = (
-            {n: self.parts[n + role](features[n]["tokens"]) for n in key_names}
-            for role in ("_key", "_value")
+            {
+                name: self.parts[f"{name}_{role}"](features[name]["tokens"])
+                for name in key_names
+            }
+            for role in ("key", "value")
         )
         attended = []
         for name, others in self.asks.items():

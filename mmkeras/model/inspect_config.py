@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from mmkeras import keras_private as private
 from mmkeras.model.inspect_hub import FUNCTIONS, check_hub_class, of_hub
 
 MAX_CONFIG_BYTES = 8_000_000
@@ -61,7 +62,6 @@ PUBLIC = {
     "keras.random",
     "keras.regularizers",
 }
-PRIVATE = ("keras.src.layers.", "keras.src.models.", "keras.src.ops.")
 BASES = (
     keras.Operation,
     keras.Initializer,
@@ -184,7 +184,7 @@ def _keras_class(module: Any, name: str) -> type | None:
     """Returns one of Keras' own classes that models are made of, or None."""
     if not isinstance(module, str) or not name.isidentifier():
         return None
-    if module not in PUBLIC and not module.startswith(PRIVATE):
+    if module not in PUBLIC and not module.startswith(private.SAVED_MODULES):
         return None
     try:
         found = getattr(importlib.import_module(module), name, None)

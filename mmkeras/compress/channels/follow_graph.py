@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from mmkeras import keras_private as private
 from mmkeras.compress.channels.flow import Flow, flows_in
 from mmkeras.compress.channels.follow import Follow
 from mmkeras.compress.channels.follow_layers import RULES
@@ -26,16 +27,13 @@ def follow_model(model: keras.Model) -> Follow:
     # What the model answers keeps its shape, as goes without saying.
     follow.pin(*flows_in(outputs))
     for x in model.outputs:
-        follow.whole.pop(x._keras_history.operation.name, None)
+        follow.whole.pop(private.history_of(x).operation.name, None)
     return follow
 
 
 def is_graph(layer: Any) -> bool:
     """Tells functional and sequential models from all else."""
-    if isinstance(layer, keras.Sequential):
-        # None as long as its input is not known.
-        return layer._functional is not None
-    return hasattr(layer, "_run_through_graph")
+    return private.graph_of(layer) is not None
 
 
 def rule_of(layer: Any) -> Callable:
@@ -58,8 +56,7 @@ def rule_of(layer: Any) -> Callable:
 
 def through_model(follow: Follow, model: Any, *args: Any, **kwargs) -> Any:
     """Walks the graph of a model; a shared layer is passed several times."""
-    if isinstance(model, keras.Sequential):
-        model = model._functional
+    model = private.graph_of(model)
     given = args[0] if isinstance(args[0], dict) else {}
     given = [given.get(x.name) for x in model.inputs]
     if None in given:
@@ -69,13 +66,12 @@ def through_model(follow: Follow, model: Any, *args: Any, **kwargs) -> Any:
         follow.same(follow.inputs.setdefault(id(x), flow), flow)
     flows = {id(x): flow for x, flow in zip(model.inputs, given, strict=True)}
     # As Keras runs it; its configs hold the same graph less readably.
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            a, k = node.arguments.fill_in(flows)
-            out = keras.tree.flatten(follow(node.operation, *a, **k))
-            for x, flow in zip_longest(node.outputs, out):
-                flow = flow or Flow(())
-                flows[id(x)] = Flow(tuple(x.shape), flow.axis, flow.ids)
+    for node in private.nodes_of(model):
+        if node.is_input:
+            continue
+        a, k = node.arguments.fill_in(flows)
+        out = keras.tree.flatten(follow(node.operation, *a, **k))
+        for x, flow in zip_longest(node.outputs, out):
+            flow = flow or Flow(())
+            flows[id(x)] = Flow(tuple(x.shape), flow.axis, flow.ids)
     return keras.tree.map_structure(lambda x: flows[id(x)], model.output)

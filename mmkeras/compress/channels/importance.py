@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras.arguments import check_choice
 from mmkeras.compress.channels.groups import Groups
 from mmkeras.compress.channels.rebuild import rebuild
@@ -131,7 +132,7 @@ class _Watch(keras.optimizers.Optimizer):
         ]
 
     def update_step(self, gradient, variable, learning_rate):
-        i = self._get_variable_index(variable)
+        i = private.index_of(self, variable)
         change = keras.ops.cast(gradient * variable, "float32")
         for axis, found in zip(self.axes[i], self.sums[i]):
             others = [a for a in range(len(variable.shape)) if a != axis]

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras.compress.channels.flow import Flow
 from mmkeras.compress.channels.follow import Follow
 from mmkeras.compress.channels.follow_graph import is_graph
@@ -54,9 +55,7 @@ class _Smaller:
             self.configs[id(layer)] = {**_config(layer), key: shape}
 
     def model(self, model: keras.Model) -> keras.Model:
-        graph = model
-        if isinstance(model, keras.Sequential):
-            graph = model._functional
+        graph = private.graph_of(model)
         inputs = keras.tree.map_structure(
             lambda x: keras.Input(
                 batch_shape=self.shape(self.follow.inputs[id(x)]),
@@ -65,7 +64,7 @@ class _Smaller:
             ),
             graph.input,
         )
-        outputs = graph._run_through_graph(inputs, operation_fn=self.layer)
+        outputs = private.run_graph(graph, inputs, operation_fn=self.layer)
         return keras.Model(inputs, outputs, name=model.name)
 
     def layer(self, old: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from mmkeras import keras_private as private
 from mmkeras.arguments import check_number
 from mmkeras.compress.distillation.losses import Relations, SoftLabels
 from mmkeras.compress.distillation.pairs import Plan, layer_names, times
@@ -111,7 +112,7 @@ class Distiller(keras.Model):
         seen = self._plan.seen(x)
         penalty = sum((ops.sum(loss) for loss in self.losses), ops.zeros(()))
         label = ops.zeros(())
-        if y is not None and self._compile_loss is not None:
+        if y is not None and private.has_loss(self):
             weight = _weights(y, sample_weight, seen)
             label = super().compute_loss(x, y, y_pred, weight, training)
             label -= penalty

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from mmkeras import keras_private as private
+
 
 class Probe:
     """A model that also tells its logits and the outputs of its layers.
@@ -121,7 +123,8 @@ class End:
     """
 
     def __init__(self, tensor: Any):
-        operation = tensor._keras_history.operation
+        history = private.history_of(tensor)
+        operation = history.operation
         self.activation, self.scale = None, None
         self.exact, self.logits = False, tensor
         activation = getattr(operation, "activation", None)
@@ -135,11 +138,10 @@ class End:
         elif isinstance(operation, layers.Rescaling):
             self.activation, self.scale = "linear", float(operation.scale)
         elif isinstance(operation, keras.Model):
-            inner = End(operation.outputs[tensor._keras_history.tensor_index])
+            inner = End(operation.outputs[history.tensor_index])
             self.activation, self.scale = inner.activation, inner.scale
         if self.exact:
-            node = operation._inbound_nodes[tensor._keras_history.node_index]
-            self.logits = node.input_tensors[0]
+            self.logits = private.node_of(tensor).input_tensors[0]
 
 
 def by_name(outputs: Any) -> dict[str, Any]:
@@ -201,5 +203,4 @@ def _run(model: keras.Model, inputs: Any, path: str, found: dict) -> Any:
             found[here] = result
         return result
 
-    graph = getattr(model, "_functional", model)
-    return graph._run_through_graph(inputs, call_fn=call)
+    return private.run_graph(private.graph_of(model), inputs, call_fn=call)

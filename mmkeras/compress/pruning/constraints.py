@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 
+from mmkeras import keras_private as private
 from mmkeras.compress.kernels import kernels
 
 
@@ -112,9 +113,5 @@ def averages(optimizer: keras.optimizers.Optimizer) -> dict:
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     if not getattr(optimizer, "use_ema", False):
         return {}
-    pairs = zip(
-        optimizer._trainable_variables,
-        optimizer._model_variables_moving_average,
-        strict=True,
-    )
+    pairs = private.averages_of(optimizer)
     return {id(variable): average for variable, average in pairs}

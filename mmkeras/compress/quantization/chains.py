@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from mmkeras import keras_private as private
 from mmkeras.compress.quantization.sites import DENSE, NOISE, Site, is_linear
 
 RELU = ("relu", "relu6")
@@ -45,7 +46,7 @@ def find_ends(
     for graph in _graphs(model):
         users = _users(graph)
         nodes = defaultdict(list)
-        for node in _nodes(graph):
+        for node in private.nodes_of(graph):
             nodes[id(node.operation)].append(node)
         for key in [key for key in nodes if key in by_layer]:
             site, own = by_layer[key], nodes[key]
@@ -59,22 +60,15 @@ def find_ends(
 
 
 def _graphs(model: keras.Model) -> Iterator[Any]:
-    """Yields the functional models inside a model, and the model."""
-    for layer in model._flatten_layers():
-        layer = getattr(layer, "_functional", None) or layer
-        if isinstance(layer, keras.Model) and hasattr(layer, "_nodes_by_depth"):
-            yield layer
-
-
-def _nodes(graph: Any) -> list:
-    """Returns the calls of operations of which a functional model consists."""
-    return [node for row in graph._nodes_by_depth.values() for node in row]
+    """Returns the functional models inside a model, and the model."""
+    graphs = map(private.graph_of, private.layers_inside(model))
+    return (graph for graph in graphs if isinstance(graph, keras.Model))
 
 
 def _users(graph: Any) -> dict[int, list]:
     """Returns the nodes that read each tensor; None for the caller."""
     users: dict[int, list] = defaultdict(list)
-    for node in _nodes(graph):
+    for node in private.nodes_of(graph):
         for tensor in node.input_tensors:
             users[id(tensor)].append(node)
     for tensor in graph.outputs:
@@ -102,7 +96,7 @@ def _end(node: Any, users: dict[int, list]) -> Any:
 def _start(node: Any, users: dict[int, list]) -> Any:
     """Returns the rescaling folded into the kernel behind it, or None."""
     tensor = node.input_tensors[0]
-    before, layer = tensor._keras_history.operation, node.operation
+    before, layer = private.history_of(tensor).operation, node.operation
     if type(before) is not layers.Rescaling or len(users[id(tensor)]) != 1:
         return None
     if np.size(before.scale) > 1 or np.size(before.offset) > 1:

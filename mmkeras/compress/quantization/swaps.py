@@ -8,6 +8,7 @@ import contextlib
 
 from keras import ops
 
+from mmkeras import keras_private as private
 from mmkeras.compress.quantization.cells import loop_of, products, step_of
 from mmkeras.compress.quantization.chains import RELU
 from mmkeras.compress.quantization.sites import (
@@ -50,7 +51,7 @@ def _swaps(run):
         yield operation, "call", _end(run, operation.call, site.exit)
     for operation, site in owner.starts.values():
         yield operation, "call", _start(run, operation.call, site.entrance)
-    for layer in owner.model._flatten_layers():
+    for layer in private.layers_inside(owner.model):
         if isinstance(layer, SAME_GRID):
             yield layer, "call", _same_grid(run, layer.call)
         if type(layer) in RECURRENT:

@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from mmkeras import keras_private as private
+
 
 def find_culprit(
     model: keras.Model, works: Callable[[keras.Model], bool]
@@ -21,12 +23,7 @@ def find_culprit(
     Returns:
         The culprit; None if every part works alone.
     """
-    nodes = [
-        node
-        for depth in sorted(model._nodes_by_depth, reverse=True)
-        for node in model._nodes_by_depth[depth]
-        if not node.is_input
-    ]
+    nodes = [node for node in private.nodes_of(model) if not node.is_input]
     # The first `low` operations work; the first `high` do not.
     low, high = 0, len(nodes)
     while high - low > 1:

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras.export.conversion.operators import refuse_operator
 
 OPSET = 17
@@ -54,7 +55,6 @@ def to_onnx(model: keras.Model, path: str | Path) -> None:
 def _freeze(model: keras.Model):
     """Returns a graph of constants and its new names, old to new."""
     import tensorflow as tf
-    from tensorflow.python.framework import convert_to_constants
 
     specs = {
         tensor.name: tf.TensorSpec(
@@ -65,10 +65,7 @@ def _freeze(model: keras.Model):
     function = tf.function(
         lambda **inputs: model(inputs, training=False)
     ).get_concrete_function(**specs)
-    # Captured constants would become inputs of the ONNX graph.
-    frozen = convert_to_constants.convert_variables_to_constants_v2(
-        function, lower_control_flow=False, aggressive_inlining=True
-    )
+    frozen = private.freeze_variables(function)
     names = {t.name: t.name.split(":")[0] for t in frozen.inputs}
     # A concrete function lists dict outputs by sorted key.
     outputs = [t.name for t in frozen.outputs]
@@ -79,10 +76,7 @@ def _freeze(model: keras.Model):
 def _convert(frozen, names: dict[str, str], path: str | Path) -> None:
     import tf2onnx
 
-    # tf2onnx 1.17 uses np.object and friends, which NumPy 2 dropped.
-    from keras.src.export.tf2onnx_lib import patch_tf2onnx
-
-    patch_tf2onnx()
+    private.mend_tf2onnx()
     _know_erfc()
     tf2onnx.convert.from_graph_def(
         frozen.graph.as_graph_def(),
@@ -123,7 +117,8 @@ def _plain_convolutions() -> Iterator[None]:
     (StatefulPartitionedCall) that ONNX does not have.
     """
     import tensorflow as tf
-    from keras.src.backend.tensorflow import nn
+
+    nn = private.tensorflow_layers()
 
     class WithoutFunctions:
         """TensorFlow, but `tf.function` leaves a function as it is."""

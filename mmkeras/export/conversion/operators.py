@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from mmkeras import keras_private as private
+
 if TYPE_CHECKING:  # the parent process needs no Keras
     import keras
 
@@ -142,9 +144,9 @@ def _path(model: "keras.Model", scope: str) -> list:
     path, inside = [], model
     for part in scope.split("/"):
         parts = getattr(inside, "operations", None)
-        if parts is None and hasattr(inside, "_flatten_layers"):
-            parts = inside._flatten_layers(include_self=False, recursive=False)
-        step = _named(parts or (), part)
+        if parts is None:
+            parts = private.layers_right_inside(inside)
+        step = _named(parts, part)
         if step is not None:
             path = [step] if hasattr(inside, "operations") else [*path, step]
             inside = step

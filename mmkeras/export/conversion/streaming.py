@@ -9,6 +9,7 @@ next state. What needs to see the whole sequence is refused by name.
 import keras
 from keras import layers, ops
 
+from mmkeras import keras_private as private
 from mmkeras.export.conversion.stepping import STATE as PREFIX
 
 # What looks at each step alone.
@@ -93,11 +94,11 @@ def step_length(tower: keras.Model) -> int:
     """Returns the samples, tokens or steps that make one token of a tower."""
     length, tensor = 1, tower.output["tokens"]
     while tensor is not None:
-        layer, index, _ = tensor._keras_history
+        layer = private.history_of(tensor).operation
         if _in_patches(layer):
             length *= layer.strides[0]
         length *= getattr(layer, "hop_length", 1)
-        before = layer._inbound_nodes[index].input_tensors
+        before = private.node_of(tensor).input_tensors
         tensor = before[0] if before else None
     return length
 
@@ -125,7 +126,7 @@ class _Replay:
         self.states, self.following = {}, {}
 
     def run(self, model, inputs):
-        return model._run_through_graph(inputs, call_fn=self.call)
+        return private.run_graph(model, inputs, call_fn=self.call)
 
     def call(self, layer, *args, **kwargs):
         tensors = keras.tree.flatten((args, kwargs))

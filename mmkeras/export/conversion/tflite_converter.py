@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import keras
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras.export.conversion.failing_layer import find_culprit
 from mmkeras.export.conversion.operators import check_built_in, refuse_operator
 from mmkeras.export.conversion.runtimes import SIGNATURE
@@ -44,11 +45,9 @@ def to_tflite(
         ValueError: If an operator is not built in or does not run; the
             message names the layer it comes from.
     """
-    from tensorflow.lite.python.convert_phase import ConverterError
-
     try:
         _convert(model, path, mode, streams)
-    except ConverterError as error:
+    except private.conversion_error() as error:
         refuse_conversion(model, str(error))
     check_built_in(path, model)
     try:
@@ -129,14 +128,12 @@ def _run_once(path: str | Path) -> None:
 
 def _works(model: keras.Model) -> bool:
     """Whether a part of a model converts and runs."""
-    from tensorflow.lite.python.convert_phase import ConverterError
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "part.tflite"
         try:
             _convert(model, path, "none")
             _run_once(path)
-        except (ConverterError, RuntimeError, ValueError):
+        except (private.conversion_error(), RuntimeError, ValueError):
             return False
     return True
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras.export.conversion.runtimes import SIGNATURE, Runtime, Tracer
 
 
@@ -37,7 +38,7 @@ def trace_tflite(path: str | Path) -> Tracer:
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     order = [
         details[index]
-        for operator in interpreter._get_ops_details()
+        for operator in private.operators_of(interpreter)
         for index in operator["outputs"]
         if index in details
     ]

@@ -8,6 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras import keras_private as private
 from mmkeras.export.conversion.operators import operators
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import SIGNATURE
@@ -47,29 +48,24 @@ def quantize_full(
             the activations with.
         float_scopes: Parts of layer names whose operators compute in float.
     """
-    from tensorflow.lite.python.convert import mlir_quantize
-    from tensorflow.lite.python.optimize import calibrator
-
     rows = [
         {name: array[i : i + 1] for name, array in samples.items()}
         for i in range(len(next(iter(samples.values()))))
     ]
-    # The converter itself runs these two steps on the float file; called
-    # here, the second one can leave a spectral front end alone.
-    whole = calibrator.add_intermediate_tensors(Path(source).read_bytes())
     with warnings.catch_warnings():
         # It starts an interpreter that warns of its own end.
         warnings.simplefilter("ignore")
-        ranges = calibrator.Calibrator(whole).calibrate(
-            lambda: ((SIGNATURE, row) for row in rows)
+        calibrated = private.calibrate(
+            Path(source).read_bytes(),
+            lambda: ((SIGNATURE, row) for row in rows),
         )
     left = [
         name
         for _, name in operators(source)
         if any(scope in name for scope in float_scopes)
     ]
-    quantized = mlir_quantize(ranges, denylisted_nodes=left or None)
-    artefact.write_bytes(target, quantized)
+    # So can a spectral front end be left alone.
+    artefact.write_bytes(target, private.quantize(calibrated, left))
 
 
 def loop_of(source: str | Path) -> str | None:

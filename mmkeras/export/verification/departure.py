@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras.export.conversion.operators import find_layer
 from mmkeras.export.formats import open_file, trace
 
@@ -49,7 +50,7 @@ def find_departure(
         for name, tensor in model.output.items():
             gap = _gap([np.asarray(exact[name])], [answers[name]])
             if gap is not None and not gap <= tolerance:
-                return tensor._keras_history.operation, gap
+                return private.history_of(tensor).operation, gap
     return None
 
 
@@ -104,7 +105,7 @@ def _by_layer(model: keras.Model, found: list) -> list[tuple[Any, list]]:
     an operator of another layer, or is an output, which has a name of its own.
     """
     groups: dict[int, tuple[Any, list]] = {}
-    hidden = {id(y._keras_history.operation) for y in model.outputs}
+    hidden = {id(private.history_of(y).operation) for y in model.outputs}
     for name, values in found:
         layer, *joined = (find_layer(model, part) for part in name.split(";"))
         hidden |= {id(other) for other in joined if other is not layer}

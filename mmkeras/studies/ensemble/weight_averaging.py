@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras.evaluation.predict import batches
 
 # The counters that Keras appends to layer names.
@@ -113,7 +114,7 @@ def restimate(model: keras.Model, dataset: Any) -> bool:
     """
     found = [
         layer
-        for layer in model._flatten_layers()
+        for layer in private.layers_inside(model)
         if isinstance(layer, keras.layers.BatchNormalization)
         and layer.trainable
     ]

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from mmkeras import keras_private as private
 from mmkeras.training.trainable.single_towers import (
     input_names,
     modalities,
@@ -170,8 +171,7 @@ def token_readers(whole: keras.Model) -> set[str]:
     A fusion with `reads_tokens = False` reads vectors alone; a layer without
     this attribute is taken to read all its inputs.
     """
-    # Keras has no public way to see which layers are connected.
-    nodes = [n for found in whole._nodes_by_depth.values() for n in found]
+    nodes = private.nodes_of(whole)
     owners: dict[int, str] = {}
     towers = {id(tower_of(whole, n)): n for n in modalities(whole)}
     for node in nodes:
@@ -214,6 +214,5 @@ def _rebuilt(
         # A tower that is a model was called with a mask and `training` too.
         return lambda x, **_: replaced[id(layer)](x)
 
-    # As `keras.models.clone_model`, which would clone how it was compiled.
-    outputs = whole._run_through_graph(inputs, operation_fn=operation)
+    outputs = private.run_graph(whole, inputs, operation_fn=operation)
     return keras.Model(inputs, outputs, name=f"{whole.name}_fusion")

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from mmkeras import keras_private as private
 from mmkeras.training.pretext.patches import patch_steps
 from mmkeras.training.pretext.reconstruction import TokenError, decode
 
@@ -80,7 +81,7 @@ def vocabulary_of(tower: keras.Model, vocabulary_size: int | None) -> int:
         return vocabulary_size
     tables = [
         layer.input_dim
-        for layer in tower._flatten_layers()
+        for layer in private.layers_inside(tower)
         if isinstance(layer, layers.Embedding)
     ]
     if not tables:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras.training.trainable.single_towers import (
     input_names,
     modalities,
@@ -119,9 +120,8 @@ def modality_weighted_layers(model: keras.Model) -> dict[str, Any]:
 def _inputs_of(output: Any) -> list[Any]:
     """Returns the layers whose outputs the last layer reads."""
     # Not `layer.input`: a layer may be in several models.
-    last = output._keras_history
-    node = last.operation._inbound_nodes[last.node_index]
-    return [tensor._keras_history.operation for tensor in node.input_tensors]
+    asked = private.node_of(output).input_tensors
+    return [private.history_of(tensor).operation for tensor in asked]
 
 
 class UnimodalOutputs(keras.layers.Layer):

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from mmkeras import heads as head_kinds
+from mmkeras import keras_private as private
 from mmkeras.training.balancing.weights import balance
 from mmkeras.training.stages.callbacks import CsvHistory
 from mmkeras.training.stages.checkpoints import (
@@ -161,7 +162,7 @@ def _create_variables(model: keras.Model, dataset: Any) -> None:
     """
     tensorflow = keras.backend.backend() == "tensorflow"
     if tensorflow and hasattr(dataset, "element_spec"):
-        model._symbolic_build(data_batch=dataset.element_spec)
+        private.create_variables(model, dataset.element_spec)
 
 
 def _callbacks(

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from mmkeras import keras_private as private
 from mmkeras.training.stages.datasets import (
     OneModality,
     mapped,
@@ -149,13 +150,11 @@ def blended_model(
 def _outputs_of(model: keras.Model, name: str) -> dict[str, Any]:
     """Returns a tower's outputs inside the whole model."""
     tower = tower_of(model, name)
-    # Keras has no public way to see a layer's call within one model.
-    for nodes in model._nodes_by_depth.values():
-        for node in nodes:
-            if node.operation is tower:
-                return keras.tree.pack_sequence_as(
-                    tower.output, node.output_tensors
-                )
+    for node in private.nodes_of(model):
+        if node.operation is tower:
+            return keras.tree.pack_sequence_as(
+                tower.output, node.output_tensors
+            )
     raise ValueError(
         f"`model` must call its layer `{tower.name}` by itself. Received: a "
         "model that calls it inside another layer"

@@ -2,11 +2,12 @@
 
 import keras
 
+from mmkeras import keras_private as private
+
 
 def trainable_flags(model: keras.Model) -> list[tuple]:
     """Returns the `trainable` flags of layers and weights."""
-    # Keras has no public way to see layers inside layers of one's own.
-    layers = model._flatten_layers()
+    layers = private.layers_inside(model)
     flags = [(layer, layer.trainable) for layer in layers]
     return flags + [(w, w.trainable) for w in model.weights]
 

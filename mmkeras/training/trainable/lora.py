@@ -6,19 +6,16 @@ from typing import Any
 
 import keras
 
+from mmkeras import keras_private as private
 from mmkeras.training.trainable.patterns import places, select
 from mmkeras.training.trainable.precision import forget_functions
 from mmkeras.training.trainable.single_towers import modalities
 
-# The kernel's attribute, and those of its two factors.
-_PARTS = {
-    keras.layers.Dense: ("_kernel", "lora_kernel_a", "lora_kernel_b"),
-    keras.layers.EinsumDense: ("_kernel", "lora_kernel_a", "lora_kernel_b"),
-    keras.layers.Embedding: (
-        "_embeddings",
-        "lora_embeddings_a",
-        "lora_embeddings_b",
-    ),
+# The attributes of the two factors.
+_FACTORS = {
+    keras.layers.Dense: ("lora_kernel_a", "lora_kernel_b"),
+    keras.layers.EinsumDense: ("lora_kernel_a", "lora_kernel_b"),
+    keras.layers.Embedding: ("lora_embeddings_a", "lora_embeddings_b"),
 }
 # `lora_enabled`, `lora_rank` and `lora_alpha` of a plain layer.
 _NONE = (False, None, None)
@@ -87,13 +84,13 @@ def merge_lora(model: keras.Model) -> keras.Model:
     """
     forget_functions(model)
     for layer in _changed(model):
-        kernel, *factors = _parts(layer)
-        getattr(layer, kernel).assign(_merged(layer))
-        for name in factors:
-            layer._untrack_variable(getattr(layer, name))
+        kernel = private.plain_kernel(layer)
+        kernel.assign(_merged(layer))
+        for name in _factors(layer):
+            private.forget_variable(layer, getattr(layer, name))
             setattr(layer, name, None)
         layer.lora_enabled, layer.lora_rank, layer.lora_alpha = _NONE
-        getattr(layer, kernel).trainable = True
+        kernel.trainable = True
     return model
 
 
@@ -102,7 +99,7 @@ def merged(model: keras.Model) -> Iterator[None]:
     """Makes what is saved in this context plain; goes on with LoRA after."""
     kept = []
     for layer in _changed(model):
-        kernel = getattr(layer, _parts(layer)[0])
+        kernel = private.plain_kernel(layer)
         state = (layer.lora_enabled, layer.lora_rank, layer.lora_alpha)
         kept.append((layer, kernel, keras.ops.copy(kernel), state))
         kernel.assign(_merged(layer))
@@ -116,14 +113,14 @@ def merged(model: keras.Model) -> Iterator[None]:
 
 
 def _changed(model: keras.Model) -> list[keras.layers.Layer]:
-    layers = model._flatten_layers()
+    layers = private.layers_inside(model)
     return [each for each in layers if getattr(each, "lora_enabled", False)]
 
 
 def _merged(layer: keras.layers.Layer) -> Any:
     # Not the layer's `kernel`, which may be rounded to half precision.
-    kernel, first, second = (getattr(layer, name) for name in _parts(layer))
-    change = keras.ops.matmul(first, second)
+    kernel = private.plain_kernel(layer)
+    change = keras.ops.matmul(*(getattr(layer, n) for n in _factors(layer)))
     return kernel + (layer.lora_alpha / layer.lora_rank) * change
 
 
@@ -134,11 +131,11 @@ def tower_patterns(model: keras.Model) -> list[str]:
 
 def takes_lora(layer: keras.layers.Layer) -> bool:
     """Whether `add_lora` can change this kind of layer."""
-    return isinstance(layer, tuple(_PARTS))
+    return isinstance(layer, tuple(_FACTORS))
 
 
-def _parts(layer: keras.layers.Layer) -> tuple[str, str, str]:
-    return next(p for kind, p in _PARTS.items() if isinstance(layer, kind))
+def _factors(layer: keras.layers.Layer) -> tuple[str, str]:
+    return next(f for kind, f in _FACTORS.items() if isinstance(layer, kind))
 
 
 def _check(layer: keras.layers.Layer, path: str) -> None:

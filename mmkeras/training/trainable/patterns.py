@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from mmkeras import keras_private as private
+
 
 @dataclass(frozen=True)
 class Place:
@@ -37,19 +39,13 @@ def places(model: keras.Model) -> list[Place]:
 
 
 def _walk(layer: keras.layers.Layer, path: str, found: list[Place]) -> None:
-    inner = inner_layers(layer)
+    inner = private.layers_right_inside(layer)
     others = {id(w) for each in inner for w in each.weights}
     for weight in layer.weights:
         if id(weight) not in others:
             found.append(Place(f"{path}{weight.name}", weight, layer))
     for each in inner:
         _walk(each, f"{path}{each.name}/", found)
-
-
-def inner_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """Returns the layers right inside `layer`."""
-    # Keras has no public way to see layers inside layers of one's own.
-    return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
 def matches(path: str, pattern: str) -> bool:

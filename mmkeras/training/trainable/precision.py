@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import keras
 
+from mmkeras import keras_private as private
 from mmkeras.arguments import check_choice
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -84,6 +85,6 @@ def _halved(model: keras.Model) -> list[tuple]:
     """Returns the layers that compute in half precision, with their policy."""
     return [
         (layer, layer.dtype_policy)
-        for layer in model._flatten_layers()
+        for layer in private.layers_inside(model)
         if layer.compute_dtype != layer.variable_dtype
     ]

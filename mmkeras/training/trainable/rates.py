@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import keras
 from keras import ops
 
+from mmkeras import keras_private as private
 from mmkeras.training.trainable.patterns import Place, select
 
 
@@ -72,6 +73,7 @@ def _in_order(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
+@private.replaces_steps
 class GroupedAdamW(keras.optimizers.AdamW):
     """AdamW in which each weight has a rate and a decay of its own.
 
@@ -126,7 +128,7 @@ class GroupedAdamW(keras.optimizers.AdamW):
         ]
 
     def update_step(self, gradient, variable, learning_rate):
-        place = self._get_variable_index(variable)
+        place = private.index_of(self, variable)
         rate = self._scaled(learning_rate, place)
         if place in self.late:
             own = self._updates[self.late.index(place)]
@@ -146,9 +148,10 @@ class GroupedAdamW(keras.optimizers.AdamW):
         rate = 1.0 if self.rates is None else self.rates[place]
         return learning_rate if rate == 1.0 else learning_rate * rate
 
-    def _apply_weight_decay(self, variables):
+    def decay_weights(self, variables):
+        """Decays each weight at its own rate."""
         for variable in variables:
-            place = self._get_variable_index(variable)
+            place = private.index_of(self, variable)
             decay = self._decay(variable, place)
             if not decay:
                 continue
@@ -161,20 +164,18 @@ class GroupedAdamW(keras.optimizers.AdamW):
     def _decay(self, variable, place):
         if self.decays is not None:
             return self.decays[place]
-        return self.weight_decay if self._use_weight_decay(variable) else 0.0
+        used = private.uses_weight_decay(self, variable)
+        return self.weight_decay if used else 0.0
 
-    def _update_model_variables_moving_average(self, trainable_variables):
+    def update_averages(self, variables):
+        """Moves the averages of the weights, also of those at rest."""
         if not self.late:
-            super()._update_model_variables_moving_average(trainable_variables)
+            self.update_averages_as_keras(variables)
             return
         # In this form the average of a frozen weight is exactly that weight.
         seen = ops.cast(ops.not_equal(self.iterations, 0), "float32")
         share = 1.0 - seen * self.ema_momentum
-        for variable, average in zip(
-            trainable_variables,
-            self._model_variables_moving_average,
-            strict=True,
-        ):
+        for variable, average in private.averages_of(self):
             step = (ops.convert_to_tensor(variable) - average) * share
             average.assign_add(step)
 

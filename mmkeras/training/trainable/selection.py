@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from mmkeras.keras_private import layers_right_inside
 from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
 from mmkeras.training.trainable.lora import (
     add_lora,
@@ -16,7 +17,6 @@ from mmkeras.training.trainable.lora import (
 )
 from mmkeras.training.trainable.patterns import (
     Place,
-    inner_layers,
     matches,
     places,
     select,
@@ -221,7 +221,10 @@ def _check_together(late: Mapping[int, Sequence[Place]]) -> None:
     first: dict[int, tuple[int, Place]] = {}
     for epoch in sorted(late):
         for place in late[epoch]:
-            if inner_layers(place.layer) or begin[id(place.weight)] != epoch:
+            if (
+                layers_right_inside(place.layer)
+                or begin[id(place.weight)] != epoch
+            ):
                 continue
             earlier, other = first.setdefault(id(place.layer), (epoch, place))
             if earlier != epoch:
@@ -240,7 +243,7 @@ def _check_apart(
     by_layer = {
         id(p.layer): p
         for p in frozen
-        if id(p.weight) not in begin and not inner_layers(p.layer)
+        if id(p.weight) not in begin and not layers_right_inside(p.layer)
     }
     for epoch, found in late.items():
         for place in found:

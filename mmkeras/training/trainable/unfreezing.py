@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from mmkeras.training.trainable.patterns import Place, inner_layers
+from mmkeras.keras_private import layers_right_inside
+from mmkeras.training.trainable.patterns import Place
 
 
 def freeze(found: Iterable[Place]) -> list[Any]:
@@ -20,7 +21,9 @@ def freeze(found: Iterable[Place]) -> list[Any]:
     stopped: list[Any] = []
     for place in found:
         layer = place.layer
-        whole = not (inner_layers(layer) or getattr(layer, "lora_rank", None))
+        whole = not (
+            layers_right_inside(layer) or getattr(layer, "lora_rank", None)
+        )
         owner = layer if whole else place.weight
         if owner.trainable and not place.weight.name.startswith("lora_"):
             owner.trainable = False
