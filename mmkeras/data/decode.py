@@ -9,7 +9,7 @@ import numpy as np
 from mmkeras.data.reasons import BadSample, Reason
 from mmkeras.data.source import SampleIO
 from mmkeras.data.stored import to_model
-from mmkeras.spec import MODALITIES, Modality
+from mmkeras.spec import MODALITIES, Learned, Modality
 
 
 def decode_file(modality: Modality, path: str | Path) -> np.ndarray | str:
@@ -43,7 +43,35 @@ def decode_file(modality: Modality, path: str | Path) -> np.ndarray | str:
             f"`modality` must be of a kind that is read from files. Received: "
             f"kind={modality.kind!r}; choices: {', '.join(choices)}"
         )
-    path = Path(path).resolve()
+    return _decoded(modality, Path(path).resolve())
+
+
+def decode_value(
+    modality: Modality, value: str, name: str, learned: Learned
+) -> np.ndarray:
+    """Returns what enters the model for what a person gives.
+
+    Args:
+        modality: Whose it is.
+        value: A path; a text itself; numbers: as the kind takes it.
+        name: The modality's name, for messages.
+        learned: What reading took from the training split.
+    """
+    io = SampleIO("", name, modality.open_learned(learned))
+    found = modality.read_value(value, io)
+    if found is not None:
+        return to_model(modality, found)
+    try:
+        return decode_file(modality, value)
+    except (BadSample, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(
+            f"`{name}` must be a file of kind '{modality.kind}' that can be "
+            f"read. Received: {value} ({reason})"
+        ) from None
+
+
+def _decoded(modality: Modality, path: Path) -> np.ndarray | str:
     try:
         value = modality.read_file(path.name, SampleIO(str(path.parent)))
     except BadSample as error:

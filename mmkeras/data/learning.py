@@ -26,7 +26,7 @@ def learn(
     return {name: one for name, one in found.items() if one is not None}
 
 
-def file_of(name: str, modality: Modality) -> str | None:
+def learned_file(name: str, modality: Modality) -> str | None:
     """Returns the name of the file of what a modality learned; None: none."""
     stem = modality.learned_file
     return f"{stem}_{name}.json" if stem else None
@@ -52,7 +52,10 @@ def save(
     """Writes the files of what was learned; returns their names."""
     files = []
     for name, modality in spec.modalities.items():
-        file, text = file_of(name, modality), learned.get(name, Learned()).file
+        file, text = (
+            learned_file(name, modality),
+            learned.get(name, Learned()).file,
+        )
         if (file is None) != (text is None):
             raise ValueError(
                 f"Kind '{modality.kind}' must learn a file if `learned_file` "
@@ -66,7 +69,7 @@ def save(
     return files
 
 
-def load(
+def load_learned(
     spec: DataSpec, facts: Mapping[str, dict], folder: Path
 ) -> dict[str, Learned]:
     """Returns what was learned, from its facts and the files in `folder`.
@@ -78,7 +81,7 @@ def load(
     """
     found = {}
     for name, modality in spec.modalities.items():
-        file = file_of(name, modality)
+        file = learned_file(name, modality)
         text = file and (folder / file).read_bytes().decode()
         found[name] = Learned(dict(facts.get(name, {})), text)
     return found

@@ -104,7 +104,7 @@ class Data:
                 f"{learning.kinds_with(TOKENIZER)}. Received: {name!r}; "
                 f"modalities: {sorted(self.spec.modalities)}"
             )
-        return self.folder / learning.file_of(name, modality)
+        return self.folder / learning.learned_file(name, modality)
 
     @property
     def vocabularies(self) -> dict[str, str]:
@@ -123,7 +123,7 @@ class Data:
     def learned(self) -> dict[str, Learned]:
         """What reading took from the training split, by modality."""
         facts = self.statistics["modalities"]
-        return learning.load(self.spec, facts, self.folder)
+        return learning.load_learned(self.spec, facts, self.folder)
 
     def with_labels(self, fraction: float, seed: int = 0) -> "Data":
         """Returns the same data as if few training samples were labelled.

@@ -6,11 +6,6 @@ from pathlib import Path
 import numpy as np
 
 
-def tokenizer_file(name: str) -> str:
-    """Returns the name of the file of a modality's tokenizer."""
-    return f"tokenizer_{name}.json"
-
-
 def encode_texts(path: str | Path, texts: Sequence[str]) -> np.ndarray:
     """Returns the token ids of `texts`: (len(texts), max_tokens) int32.
 

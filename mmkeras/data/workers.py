@@ -28,7 +28,7 @@ def context_of(setup: dict) -> Context:
     """Builds the context of `prepare` from JSON values."""
     folder = Path(setup["folder"])
     spec = DataSpec.from_dict(setup["spec"])
-    learned = learning.load(spec, setup["facts"], folder)
+    learned = learning.load_learned(spec, setup["facts"], folder)
     opened = learning.opened(spec, learned)
     reader = SampleReader(spec, setup["root"], setup["seed"], opened)
     return Context(reader, folder, rules_of(spec, learned))

@@ -127,6 +127,18 @@ class Modality(Kind):
             found = self.read({self.column: name}, io).value
         return found
 
+    def read_value(self, value: str, io: Any) -> Any:
+        """Returns what a person gives on a command line, as a shard would.
+
+        Args:
+            value: What is given, such as a text itself.
+            io: A `mmkeras.data.SampleIO`, with what was learned.
+
+        Returns:
+            None for a kind of which the path of a file is given.
+        """
+        return self.offer("read", "read_value", value, io)
+
     def sums(self, value: Any) -> dict[str, Any] | None:
         """Returns what statistics take from one sample, as JSON.
 

@@ -42,6 +42,11 @@ def read_file(modality: Text, name: str, io: SampleIO) -> str:
     return _decode(io.bytes(name), name)
 
 
+def read_value(modality: Text, value: str, io: SampleIO) -> np.ndarray:
+    """Returns the token ids of a text."""
+    return np.array(io.learned.encode(value).ids, np.int32)
+
+
 def text_of(modality: Text, cell: str, io: SampleIO) -> str:
     """Returns the text of a cell, or of the file the cell names."""
     if not cell.strip():

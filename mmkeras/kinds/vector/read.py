@@ -36,6 +36,20 @@ def read(modality: Vector, cells: Mapping[str, str], io: SampleIO) -> Sample:
     return Sample(value)
 
 
+def read_value(modality: Vector, value: str, io: SampleIO) -> np.ndarray:
+    """Returns numbers that stand between commas."""
+    try:
+        found = np.array([float(part) for part in value.split(",")], "float32")
+        if found.shape != modality.shape:
+            raise ValueError(f"{len(found)} numbers")
+    except ValueError as error:
+        raise ValueError(
+            f"`{io.name}` must be {modality.shape[0]} numbers with commas "
+            f"between them. Received: {json.dumps(value[:80])} ({error})"
+        ) from None
+    return found
+
+
 def check(modality: Vector, io: SampleIO) -> None:
     """Raises ValueError if the file of rows is none."""
     if not modality.file:

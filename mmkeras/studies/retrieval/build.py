@@ -1,6 +1,5 @@
 """From a run, or a bundle, to the folder of an index; and queries to it."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,9 +10,12 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.arguments import check_choice
-from mmkeras.data import decode_file, encode_texts, load_data
-from mmkeras.data.reasons import BadSample
-from mmkeras.data.tokens import tokenizer_file
+from mmkeras.data import (
+    decode_value,
+    learned_file,
+    load_data,
+    load_learned,
+)
 from mmkeras.export import to_tflite
 from mmkeras.metrics import recall_between
 from mmkeras.model import load_model
@@ -100,7 +102,7 @@ def build_index(
             f"The split '{split}' must have samples with `{name}`. "
             "Received: none"
         )
-    texts = _copy_tokenizers(data, out)
+    texts = _copy_learned(data, out)
     vectors, ids = found[name]
     return Index(vectors, ids, dtype).save(
         out,
@@ -216,14 +218,15 @@ def _of_bundle(source: Path, name: str) -> Encoders:
     return {name: entry}, {file: partial(shutil.copyfile, source / model)}
 
 
-def _copy_tokenizers(data: Any, out: Path) -> list[str]:
-    """Copies the tokenizers into `out`; returns the names of the files."""
+def _copy_learned(data: Any, out: Path) -> list[str]:
+    """Copies what reading learned into `out`; returns the files' names."""
     names = []
     for name, modality in sorted(data.spec.modalities.items()):
-        if modality.kind == "text":
-            names.append(tokenizer_file(name))
-            with artefact.atomic(out / names[-1]) as temporary:
-                shutil.copyfile(data.tokenizer_path(name), temporary)
+        file = learned_file(name, modality)
+        if file is not None:
+            names.append(file)
+            with artefact.atomic(out / file) as temporary:
+                shutil.copyfile(data.folder / file, temporary)
     return names
 
 
@@ -248,44 +251,15 @@ def _reads(entry: dict, files: Mapping[str, str], spec: DataSpec) -> bool:
 def _inputs(
     folder: Path, spec: DataSpec, names: list[str], files: Mapping[str, str]
 ) -> dict[str, np.ndarray]:
-    x = {}
+    x, learned = {}, load_learned(spec, {}, folder)
     for name in set(names) - {"present"}:
         modality = spec.modalities[name]
-        if name not in files:
-            kinds = {"image": "uint8", "video": "uint8", "text": "int32"}
-            dtype = kinds.get(modality.kind, "float32")
-            x[name] = np.zeros((1, *modality.shape), dtype)
-        elif modality.kind == "text":
-            x[name] = encode_texts(folder / tokenizer_file(name), [files[name]])
-        elif modality.kind == "vector":
-            x[name] = _numbers(name, modality, files[name])
+        if name in files:
+            value = decode_value(modality, files[name], name, learned[name])
         else:
-            x[name] = _decoded(name, modality, files[name])
+            value = np.full(modality.shape, modality.absent, modality.dtype)
+        x[name] = value[None]
     if "present" in names:
         here = [float(name in files) for name in spec.optional]
         x["present"] = np.array([here], "float32")
     return x
-
-
-def _decoded(name: str, modality: Any, path: str) -> np.ndarray:
-    try:
-        return decode_file(modality, path)[None]
-    except (BadSample, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ValueError(
-            f"`{name}` must be a file of kind '{modality.kind}' that can be "
-            f"read. Received: {path} ({reason})"
-        ) from None
-
-
-def _numbers(name: str, modality: Any, text: str) -> np.ndarray:
-    try:
-        found = np.array([float(part) for part in text.split(",")], "float32")
-        if found.shape != modality.shape:
-            raise ValueError(f"{len(found)} numbers")
-    except ValueError as error:
-        raise ValueError(
-            f"`{name}` must be {modality.shape[0]} numbers with commas between "
-            f"them. Received: {json.dumps(text[:80])} ({error})"
-        ) from None
-    return found[None]
