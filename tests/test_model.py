@@ -141,7 +141,7 @@ def test_a_fusion_that_two_targets_share_is_one():
         ),
         (
             {"digit": Average(2), "rating": Average(1, "sigmoid")},
-            "must answer what its head asks.*'linear'.*Received.*'sigmoid'",
+            "must have the outputs of its head.*'linear'.*Received.*'sigmoid'",
         ),
     ],
 )

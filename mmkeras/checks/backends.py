@@ -11,14 +11,14 @@ import numpy as np
 
 from mmkeras import keras_private as private
 from mmkeras import processes
-from mmkeras.checks.clauses import answer
+from mmkeras.checks.clauses import output_of
 from mmkeras.checks.toys import toy_problem
 
 BACKENDS = ("jax", "torch")
 
 
 def same_on(backend: str, models: Mapping[str, keras.Model]) -> None:
-    """The answers of models on another backend are within 1e-4.
+    """The outputs of models on another backend are within 1e-4.
 
     Args:
         backend: "jax" or "torch"; it has to be installed.
@@ -40,7 +40,7 @@ def same_on(backend: str, models: Mapping[str, keras.Model]) -> None:
         wanted = {}
         for name, model in models.items():
             x, _ = toy_problem(model, 4)
-            wanted[name] = answer(model, x)
+            wanted[name] = output_of(model, x)
             model.save(paths[name])
             np.savez(paths[name].with_suffix(".npz"), **x)
         _run(backend, folder, _modules(models))

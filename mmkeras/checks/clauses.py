@@ -17,7 +17,7 @@ from mmkeras.towers import TOWER_OUTPUTS
 
 def tower_outputs(tower: keras.Model) -> None:
     """The dict of the contract, its shapes and types; one input, named."""
-    # A subclassed model has none until it is told.
+    # A subclassed model has no inputs until it is called.
     if (
         len(getattr(tower, "inputs", None) or []) != 1
         or tower.name != f"{tower.inputs[0].name}_tower"
@@ -61,10 +61,10 @@ def _tower_shapes(samples: int, count: int, width: int) -> dict[str, tuple]:
 
 
 def batch_of_one(model: keras.Model) -> None:
-    """No sample of a batch sees another one."""
+    """The output of a sample does not depend on the batch."""
     x, _ = toy_problem(model, 4)
-    whole = answer(model, x)[:1]
-    _near("one sample and a batch", answer(model, _rows(x, 1)), whole, 1e-5)
+    whole = output_of(model, x)[:1]
+    _near("one sample and a batch", output_of(model, _rows(x, 1)), whole, 1e-5)
 
 
 def graph(model: keras.Model) -> None:
@@ -75,16 +75,17 @@ def graph(model: keras.Model) -> None:
     rows = tf.data.Dataset.from_tensor_slices(x).batch(4)
     mapped = rows.map(lambda row: model(row, training=False)["label"])
     found = next(iter(mapped)).numpy()
-    _near("eager and tf.data's graph", found, answer(model, x), 1e-5)
+    _near("eager and tf.data's graph", found, output_of(model, x), 1e-5)
 
 
 def gradient(model: keras.Model, task: Task = CLASSIFY) -> None:
-    """A weight without gradient is a weight nobody needs."""
+    """Every trainable weight gets a gradient."""
     import tensorflow as tf
 
     x, y = toy_problem(model, 8)
     if "present" in x:
-        # Stand-ins learn where their modality is absent.
+        # The vectors of absent modalities get gradients from absent samples
+        # only.
         x["present"][::2] = 0
     loss, labels = task.loss(), task.labels(y["label"])
     with tf.GradientTape() as tape:
@@ -105,7 +106,7 @@ def gradient(model: keras.Model, task: Task = CLASSIFY) -> None:
 
 
 def mixed_float16(model: keras.Model) -> None:
-    """Rebuilt under this policy, it gives about the same answer."""
+    """Rebuilt under this policy, it gives about the same output."""
     text = json.dumps(keras.saving.serialize_keras_object(model))
     # Every layer holds the policy it was made under.
     text = text.replace('"name": "float32"', '"name": "mixed_float16"')
@@ -117,7 +118,12 @@ def mixed_float16(model: keras.Model) -> None:
     finally:
         keras.config.set_dtype_policy(policy)
     x, _ = toy_problem(model, 4)
-    _near("float32 and mixed_float16", answer(half, x), answer(model, x), 0.05)
+    _near(
+        "float32 and mixed_float16",
+        output_of(half, x),
+        output_of(model, x),
+        0.05,
+    )
 
 
 def saved(model: keras.Model) -> None:
@@ -126,25 +132,30 @@ def saved(model: keras.Model) -> None:
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model.keras")
         again = keras.saving.load_model(Path(folder) / "model.keras")
-    _near("a model and its saved file", answer(again, x), answer(model, x), 0)
+    _near(
+        "a model and its saved file",
+        output_of(again, x),
+        output_of(model, x),
+        0,
+    )
 
 
 def absent(model: keras.Model) -> None:
-    """Random values in an absent slot change nothing at all."""
+    """The input of an absent modality does not change the output."""
     rng = np.random.default_rng(3)
     x, _ = toy_problem(model, 8)
     name = sorted(set(x) - {"present"})[0]
     x["present"][:, 0] = 0
-    wanted = answer(model, x)
+    wanted = output_of(model, x)
     noise = rng.normal(scale=100, size=x[name].shape).astype("float32")
-    found = answer(model, {**x, name: noise})
+    found = output_of(model, {**x, name: noise})
     _near(f"an absent `{name}` and noise in its place", found, wanted, 0)
     x["present"][:] = 0
-    _finite({"the answer with all absent": answer(model, x)})
+    _finite({"the output with all absent": output_of(model, x)})
 
 
 def token_mask(fusion: keras.layers.Layer, features: dict) -> None:
-    """What a mask hides changes nothing at all."""
+    """Masked tokens do not change the output."""
     rng = np.random.default_rng(4)
     hidden, other = {}, {}
     for name, feature in features.items():
@@ -162,7 +173,7 @@ def token_mask(fusion: keras.layers.Layer, features: dict) -> None:
 
 
 def order(make: Callable[[], keras.layers.Layer], features: dict) -> None:
-    """The order of a dict matters neither to weights nor to answers."""
+    """Neither weights nor outputs depend on the order of a dict."""
     backwards = {name: features[name] for name in sorted(features)[::-1]}
     found = []
     for given in (features, backwards):
@@ -177,13 +188,13 @@ def order(make: Callable[[], keras.layers.Layer], features: dict) -> None:
             f"{shapes} and {others}"
         )
     second.set_weights(first.get_weights())
-    answers = [np.asarray(first(given)) for given in (features, backwards)]
-    _near("two orders of one dict", answers[1], answers[0], 0)
-    answers.append(np.asarray(second(features)))
-    _near("two orders when built", answers[2], answers[0], 0)
+    outputs = [np.asarray(first(each)) for each in (features, backwards)]
+    _near("two orders of one dict", outputs[1], outputs[0], 0)
+    outputs.append(np.asarray(second(features)))
+    _near("two orders when built", outputs[2], outputs[0], 0)
 
 
-def answer(model: keras.Model, x: dict) -> np.ndarray:
+def output_of(model: keras.Model, x: dict) -> np.ndarray:
     """Returns the model's output `label` as float32."""
     return np.asarray(model(x, training=False)["label"], "float32")
 
@@ -197,7 +208,7 @@ def _near(what: str, found, wanted, limit: float) -> None:
     apart = float(np.abs(np.asarray(found, "float64") - wanted).max())
     if apart > limit:
         raise ValueError(
-            f"{what} must give the same answer, at most {limit:g} apart. "
+            f"{what} must give the same output, at most {limit:g} apart. "
             f"Received: {apart:.3g} apart"
         )
 

@@ -59,7 +59,7 @@ def exports(
     """Every format runs on plain runtimes and is the same model.
 
     float32 within 1e-4; the others decide the same for at least 99 of 100
-    samples of a toy problem, which the model is taught first, or, with
+    samples of a toy problem, which the model is first trained on, or, with
     `trained` off, have 100 times less noise than signal. Full int8 of a loop
     is refused, by the layer's name and with a remedy.
 
@@ -80,7 +80,7 @@ def exports(
     decisions = task.decide(wanted, classes)
     right = (decisions == task.truth(classes)).mean()
     if trained and right <= 0.9:
-        # Agreement between two guesses would say nothing.
+        # Agreement of untrained guesses would be meaningless.
         raise ValueError(
             "a part must learn the toy problem, three prototypes with a "
             f"little noise. Received: {right:.0%} right"

@@ -10,7 +10,7 @@ from mmkeras.checks.toys import fused_classifier, paired_classifier, toy_tower
 
 # Names, tokens and widths of what is fused: no two alike.
 FEATURES = {"left": (4, 8), "middle": (3, 12), "right": (5, 16)}
-# The one that is always there, so that a layer may name it.
+# The required one, which a layer may name.
 ALWAYS = "middle"
 
 
@@ -25,13 +25,14 @@ def check_fusion(
     From `{modality: {"vector", "tokens", "mask"}}` and `present` it makes
     `(batch, units)`; it takes modalities of different widths, or a single
     one; neither an absent modality's input nor a hidden token has any
-    influence, and all absent leaves a finite answer; the order of the dict
-    does not matter; no sample of a batch sees another; called eagerly and in
-    tf.data's graph, it gives the same; a gradient reaches every weight; it
-    runs in mixed_float16; its saved file is equal; and, with `export`, it
-    learns a toy problem, its float32 TFLite file has built-in operators only
-    and is within 1e-4, and its int8 file decides the same for at least 99 of
-    100 samples. The layer itself is neither built nor trained: copies are.
+    influence, and all absent leaves a finite output; the order of the dict
+    does not matter; the output of a sample does not depend on its batch; called
+    eagerly and in tf.data's graph, it gives the same; a gradient reaches every
+    weight; it runs in mixed_float16; its saved file is equal; and, with
+    `export`, it learns a toy problem, its float32 TFLite file has built-in
+    operators only and is within 1e-4, and its int8 file decides the same for at
+    least 99 of 100 samples. The layer itself is neither built nor trained:
+    copies are.
 
     Args:
         layer: The fusion; `type(layer).from_config(layer.get_config())` must
@@ -102,7 +103,7 @@ def outputs(layer: keras.layers.Layer) -> None:
 
 
 def random_features(count: int = 2, seed: int = 0) -> dict:
-    """Returns what towers could have said of `count` samples."""
+    """Returns random tower outputs for `count` samples."""
     rng = np.random.default_rng(seed)
     found = {}
     for name, (tokens, width) in FEATURES.items():

@@ -17,17 +17,17 @@ def check_head(
 ) -> dict[str, str]:
     """Checks that a head keeps the contract.
 
-    On a toy tower: no sample of a batch sees another; called eagerly and in
-    tf.data's graph, it gives the same; a gradient of its loss reaches every
-    weight; it runs in mixed_float16; its saved file is equal; and, with
-    `export`, it learns a toy problem, its float32 TFLite file has built-in
-    operators only and is within 1e-4, and its int8 file decides the same for
-    at least 99 of 100 samples.
+    On a toy tower: the output of a sample does not depend on its batch; called
+    eagerly and in tf.data's graph, it gives the same; a gradient of its loss
+    reaches every weight; it runs in mixed_float16; its saved file is equal;
+    and, with `export`, it learns a toy problem, its float32 TFLite file has
+    built-in operators only and is within 1e-4, and its int8 file decides the
+    same for at least 99 of 100 samples.
 
     Args:
         head: The head; `head(fused, name, features)` returns its output. If
             it names a modality, that is `"sound"`.
-        task: What it is taught, and how it decides.
+        task: What it is trained on, and how it decides.
         export: Whether to check the exported files.
         backends: "jax", "torch": also compare with these.
         skip: Clauses to leave out, by name.

@@ -1,4 +1,4 @@
-"""Answers of saved models under another backend, in a child process."""
+"""Outputs of saved models under another backend, in a child process."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def main(folder: str) -> None:
-    """Writes the answer of each `.keras` file to its samples, an `.npz`."""
+    """Writes the output of each `.keras` file to its samples, an `.npz`."""
     for path in sorted(Path(folder).glob("*.keras")):
         model = keras.saving.load_model(path)
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:

@@ -1,4 +1,4 @@
-"""What the clauses found, gathered."""
+"""Runs the clauses and gathers their errors."""
 
 from collections.abc import Callable, Mapping
 

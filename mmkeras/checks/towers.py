@@ -18,13 +18,13 @@ def check_tower(
 ) -> dict[str, str]:
     """Checks that a Keras model keeps the contract of a tower.
 
-    It returns the outputs of the contract; no sample of a batch sees
-    another; called eagerly and in tf.data's graph, it gives the same; a
-    gradient reaches every weight; it runs in mixed_float16; its saved file is
-    equal; and, with `export`, it learns a toy problem, its float32 TFLite file
-    has built-in operators only and is within 1e-4, and its int8 file decides
-    the same for at least 99 of 100 samples. The model itself is not trained:
-    a copy is. Takes from ten seconds to minutes.
+    It returns the outputs of the contract; the output of a sample does not
+    depend on its batch; called eagerly and in tf.data's graph, it gives the
+    same; a gradient reaches every weight; it runs in mixed_float16; its saved
+    file is equal; and, with `export`, it learns a toy problem, its float32
+    TFLite file has built-in operators only and is within 1e-4, and its int8
+    file decides the same for at least 99 of 100 samples. The model itself is
+    not trained: a copy is. Takes from ten seconds to minutes.
 
     Args:
         model: The tower: one input, `{"vector": (batch, d), "tokens":
@@ -52,7 +52,7 @@ def check_tower(
             f"{type(model).__name__}. A tower is a function's result: "
             "`my_tower(...)`, not `my_tower`"
         )
-    # Whatever else holds makes no sense without it.
+    # First: the other clauses rely on these outputs.
     clauses.tower_outputs(model)
     whole = classifier(_copy(model))
     known = {}

@@ -14,13 +14,13 @@ TOKENS, WIDTH = 4, 8
 
 @dataclass(frozen=True)
 class Task:
-    """What the output `label` is taught of the toy's classes.
+    """How the output `label` is trained on the toy's classes.
 
     Args:
         loss: Makes the loss.
         labels: From classes `(batch,)` to what the loss reads.
         truth: From classes to the right decisions.
-        decide: From answers, and the samples' classes, to decisions.
+        decide: From outputs, and the samples' classes, to decisions.
     """
 
     loss: Callable[[], keras.losses.Loss]
@@ -54,7 +54,7 @@ def toy_problem(
 ) -> tuple[dict, dict]:
     """Returns samples of three classes: a prototype each, and a little noise.
 
-    The toy modality `other`, if there is one, knows nothing of the class.
+    The toy modality `other`, if there is one, is independent of the class.
 
     Args:
         model: Model with named inputs and the output `label`.
@@ -110,7 +110,7 @@ def classifier(tower: keras.Model) -> keras.Model:
 def fused_classifier(
     fusion: keras.layers.Layer, names=("left", "middle", "right")
 ) -> keras.Model:
-    """Joins toy towers by `fusion`; the first and the last are optional."""
+    """Fuses toy towers by `fusion`; the first and the last are optional."""
     inputs = {n: keras.Input((TOKENS, WIDTH), name=n) for n in names}
     features = {n: toy_tower(n)(inputs[n]) for n in names}
     present = keras.Input((2,), name="present")
@@ -124,7 +124,7 @@ def fused_classifier(
 def paired_classifier(
     tower: keras.Model, fusion: keras.layers.Layer
 ) -> keras.Model:
-    """Joins a tower, which may be absent, and a toy one by `fusion`."""
+    """Fuses a tower, which may be absent, and a toy one."""
     inputs = _inputs_of(tower)
     other = keras.Input((TOKENS, WIDTH), name="other")
     present = keras.Input((1,), name="present")
@@ -138,12 +138,12 @@ def paired_classifier(
 
 
 def headed_model(head) -> keras.Model:
-    """Puts a head on a toy tower; what it answers is called `label`."""
+    """Puts a head on a toy tower; its output is called `label`."""
     inputs = keras.Input((TOKENS, WIDTH), name="sound")
     outputs = toy_tower("sound")(inputs)
     fused = keras.layers.Dense(16, "tanh", name="fused")(outputs["vector"])
-    answer = head(fused, "label", {"sound": outputs})
-    return keras.Model({"sound": inputs}, {"label": answer})
+    output = head(fused, "label", {"sound": outputs})
+    return keras.Model({"sound": inputs}, {"label": output})
 
 
 def train(
@@ -152,7 +152,7 @@ def train(
     epochs: int = 12,
     task: Task = CLASSIFY,
 ) -> None:
-    """Teaches a model the toy problem."""
+    """Trains a model on the toy problem."""
     model.compile(keras.optimizers.Adam(3e-3), loss={"label": task.loss()})
     x, y = toy_problem(model, 96, prototypes=prototypes)
     y = {"label": task.labels(y["label"])}
@@ -166,6 +166,6 @@ def _inputs_of(tower: keras.Model):
 
 def _label(x, fusion: keras.layers.Layer | None = None):
     if getattr(fusion, "activation", "") == "softmax" and fusion.decides:
-        # A late fusion's output already is the answer.
+        # A late fusion's output already is the prediction.
         return keras.layers.Identity(name="label")(x)
     return keras.layers.Dense(CLASSES, "softmax", name="label")(x)

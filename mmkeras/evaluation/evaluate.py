@@ -32,15 +32,15 @@ def evaluate(
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Measures `model` on `dataset`, beside what anyone could do.
+    """Measures `model` on `dataset`, with baselines.
 
     Args:
         model: Keras model from `{modality: x}` to `{target: y}`.
         dataset: Batches of `({modality: x}, {target: y},
             {target: sample_weight})` in a fixed order.
         targets: Targets of a spec by name.
-        optional: Names of the optional modalities; each is taken away in
-            turn, and each is left alone.
+        optional: Names of the optional modalities; each is made absent in
+            turn, and each is used alone.
         statistics: Statistics of the training split by target, for the
             majority class and the mean: `data.statistics["targets"]`.
         train_samples: Size of the training split.
@@ -185,7 +185,7 @@ def _score(name, target, resamples, seed, found):
 
 
 def _constant(name, target, everything, known, train_samples):
-    """Yields what knows the training labels alone, outputs for metrics."""
+    """Yields the constant baseline, with its outputs for metrics."""
     constant = target.constant(known, train_samples)
     if constant is not None:
         shape = everything[0][name].shape

@@ -1,4 +1,4 @@
-"""Which modality is worth what: some of them taken away."""
+"""Subsets of modalities: each one absent, and each one alone."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ def without(
 ) -> Iterator[tuple[dict, dict, dict]]:
     """Yields the batches of `dataset` with some modalities absent.
 
-    Their column of `present` and their input become 0; the learned stand-in
-    takes their place, as on a device that lacks the sensor.
+    Their column of `present` and their input become 0; the learned vector
+    replaces them, as on a device that lacks the sensor.
 
     Args:
         dataset: Batches with the input `present`.
-        absent: Names of the modalities that are taken away.
+        absent: Names of the modalities made absent.
         optional: Names of all optional modalities.
     """
     columns = {name: i for i, name in enumerate(sorted(optional))}
@@ -39,7 +39,7 @@ def without(
 def subsets(
     optional: Sequence[str], modalities: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Returns the subsets worth a look, each once.
+    """Returns the subsets to evaluate, each once.
 
     Args:
         optional: Names of the optional modalities.

@@ -27,7 +27,7 @@ def batches(dataset: Any) -> Iterator[tuple[dict, dict, dict]]:
 
 
 def predict(model: Any, dataset: Any) -> tuple[Arrays, Arrays, Arrays]:
-    """Returns what the model says, and what is true.
+    """Returns predictions and labels.
 
     Args:
         model: Keras model from `{modality: x}` to `{target: y}`.

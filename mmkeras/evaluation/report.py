@@ -107,7 +107,7 @@ def learning_curves(path: str | Path) -> list:
         epochs[i - 1] for i in range(1, len(rows)) if stages[i] != stages[i - 1]
     ]
     names = [n for n in columns if not n.startswith("val_")]
-    # The total first, then metrics; the parts of the loss say little more.
+    # The total loss first, then metrics; losses by target are left out.
     names = ["loss"] + [n for n in names if not n.endswith("loss")]
     charts = []
     for name in names[:8]:

@@ -1,4 +1,4 @@
-"""What the report shows of one sample."""
+"""The view of one sample in the report."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ def show_sample(
             continue
         modality = modalities[name]
         entry = modality.show(x[name], tokenizers.get(name))
-        # A kind that says nothing of it has numbers at least.
+        # A kind without a view of its own is shown as numbers.
         entry = entry or {"text": numbers(np.ravel(x[name]))}
         shown.append({"name": name, "kind": modality.kind, **entry})
     return shown

@@ -27,8 +27,8 @@ def worst_samples(
 
     Returns:
         `{"index", "error", "label", "answer", "probability"}` each: the place
-        in the data set; cross-entropy or absolute error; what is true and
-        what the model answers; how sure it is of that.
+        in the data set; cross-entropy or absolute error; the label and
+        the prediction; its probability.
     """
     rows = np.flatnonzero(has_label(weights))
     errors = target.errors(labels[rows], outputs[rows], weights[rows])

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-# Below this a probability is taken for zero.
+# Probabilities are clipped here, so that a logarithm stays finite.
 TINY = 1e-7
 
 
@@ -61,10 +61,10 @@ class SparseCategoricalCrossentropy(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Focal(SparseCategoricalCrossentropy):
-    """Focal loss of class indices: what is easy already counts less.
+    """Focal loss of class indices: confident samples have less weight.
 
     `(1 - p) ** gamma` times the cross-entropy, p the probability of the true
-    class. Good where most samples are of a class that is easy to tell.
+    class. Good where most samples are of a class that is easy to classify.
 
     Args:
         gamma: 0 is the plain cross-entropy; the paper's best is 2.

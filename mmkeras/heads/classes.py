@@ -12,7 +12,7 @@ from mmkeras.heads import keras_metrics as figures
 from mmkeras.heads.layers import ConditionalsToLogits, drop
 from mmkeras.options import options_of
 
-# What spec and data say.
+# Facts of the spec and of the data, beside the options of a recipe.
 FACTS = ("classes", "weight")
 
 
@@ -43,13 +43,13 @@ class Category:
     activation: ClassVar[str] = "softmax"
 
     def __post_init__(self) -> None:
-        given = self.class_weights
-        if given is not None and (
-            isinstance(given, str) or len(given) != self.classes
+        weights = self.class_weights
+        if weights is not None and (
+            isinstance(weights, str) or len(weights) != self.classes
         ):
             raise ValueError(
                 f"`class_weights` must be a number for each of the "
-                f"{self.classes} classes. Received: {given!r}"
+                f"{self.classes} classes. Received: {weights!r}"
             )
         if self.focal_gamma < 0 or (self.focal_gamma and self.label_smoothing):
             raise ValueError(
@@ -60,7 +60,7 @@ class Category:
 
     @property
     def outputs(self) -> int:
-        """Width of the answer."""
+        """Width of the output."""
         return self.classes
 
     def __call__(self, fused: Any, name: str, features: Any = None) -> Any:
@@ -70,9 +70,9 @@ class Category:
         )
         return layers.Activation(self.activation, name=name, dtype="float32")(x)
 
-    def finish(self, answer: Any, name: str) -> Any:
-        """Names an answer that a fusion has found already."""
-        return layers.Identity(name=name, dtype="float32")(answer)
+    def finish(self, output: Any, name: str) -> Any:
+        """Names the output of a late fusion, which needs no further layer."""
+        return layers.Identity(name=name, dtype="float32")(output)
 
     def loss(self) -> keras.losses.Loss:
         if self.focal_gamma:
@@ -122,15 +122,14 @@ class Categories(Category):
 class Ordinal(Category):
     """One of several classes that have an order, such as a grade (CORN).
 
-    The layer answers `classes - 1` questions, "further than class k, given
-    that it is at least k?", whose answers make up the probability of each
-    class. CORN's loss, the cross-entropy of each question over the samples
-    it is asked of, adds up for each sample to minus the log-probability of
-    its class: so the loss is that of `Category`, and so are output, file and
-    device.
+    The layer has `classes - 1` outputs, the conditional probabilities
+    P(y > k | y >= k), whose products are the probabilities of the classes.
+    CORN's loss, the cross-entropy of each conditional over the samples with
+    y >= k, adds up for each sample to minus the log-probability of its class:
+    so loss, output, exported file and device are those of `Category`.
 
-    A late fusion answers in the place of these questions: its classes have no
-    order then, only the metrics have.
+    A late fusion takes the place of this layer: its classes have no order,
+    only the metrics have.
 
     Args: Those of `Category`.
 
@@ -139,8 +138,8 @@ class Ordinal(Category):
 
     Source: Shi, Cao, Raschka, "Deep Neural Networks for Rank-Consistent
     Ordinal Regression Based On Conditional Probabilities", 2021 (arXiv
-    2111.08851). Their loss divides by the questions of a batch, ours by its
-    samples.
+    2111.08851). Their loss is divided by the conditionals in a batch, ours by
+    its samples.
     """
 
     def __call__(self, fused: Any, name: str, features: Any = None) -> Any:

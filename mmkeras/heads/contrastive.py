@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 MISSING = -1
-# Added to the score of what does not take part.
+# Added to the logit of a sample that is left out: exp() gives 0, and unlike
+# -inf no NaN in a gradient.
 HIDDEN = -1e9
 
 
@@ -14,16 +15,16 @@ class InfoNCE(keras.losses.Loss):
 
     For each sample, the mean over its matches of minus the log-probability
     that a softmax over the other samples gives to the match. Each sample of a
-    pair is asked for the other, so the loss is symmetric. With several matches
+    pair must find the other, so the loss is symmetric. With several matches
     a sample it is the supervised contrastive loss. A sample without match in
-    the batch costs nothing itself; one without an identity (-1) takes no part,
-    neither as a match nor as one to be told apart.
+    the batch costs nothing itself; one without an identity (-1) is left out,
+    neither a positive nor a negative.
 
     Good for retrieval with batches that hold pairs; wants large batches.
 
     Args:
-        temperature: Divides the cosine similarities; smaller looks at the
-            hardest samples.
+        temperature: Divides the cosine similarities; smaller
+            puts more weight on the hardest samples.
 
     Call arguments:
         y_true: `(batch,)` identities, -1 where unknown.
@@ -111,7 +112,7 @@ class SigLIP(InfoNCE):
 
 
 def pairs(ids, dtype):
-    """Returns who matches whom, and who is compared with whom.
+    """Returns which pairs of samples match, and which are compared.
 
     Args:
         ids: `(batch,)` identities, -1 where unknown.

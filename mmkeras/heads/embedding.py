@@ -48,7 +48,7 @@ class Embedding:
 
     @property
     def outputs(self) -> int:
-        """Width of the answer."""
+        """Width of the output."""
         return self.units
 
     def __call__(self, fused: Any, name: str, features: Any = None) -> Any:
@@ -56,9 +56,9 @@ class Embedding:
         x = layers.Dense(self.units, name=f"{name}_linear", dtype="float32")(x)
         return self.finish(x, name)
 
-    def finish(self, answer: Any, name: str) -> Any:
+    def finish(self, output: Any, name: str) -> Any:
         """Brings a vector to length 1."""
-        return layers.UnitNormalization(name=name, dtype="float32")(answer)
+        return layers.UnitNormalization(name=name, dtype="float32")(output)
 
     def loss(self) -> keras.losses.Loss:
         if self.objective == "siglip":

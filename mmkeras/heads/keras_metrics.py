@@ -32,16 +32,16 @@ class ClassDistance(keras.metrics.Mean):
 class NearestIsMatch(keras.metrics.Mean):
     """How often the nearest other sample of the batch has the same identity.
 
-    Samples without a match in their batch do not count, and samples that
-    weigh 0 are not there. Where another sample is as near as the match it
-    comes first, so that a constant finds nothing.
+    Samples without a match in their batch do not count, and samples of
+    weight 0 are left out. Where another sample is as near as the match it
+    comes first, so that a constant output scores 0.
     """
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_pred = ops.cast(y_pred, self.dtype)
         match, other = pairs(y_true, self.dtype)
         if sample_weight is not None:
-            # What weighs nothing is not found either.
+            # A sample of weight 0 is not a candidate either.
             there = ops.cast(ops.cast(sample_weight, "float32") > 0, self.dtype)
             match, other = match * there, other * there
         near = ops.matmul(y_pred, ops.transpose(y_pred))

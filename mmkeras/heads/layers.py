@@ -1,4 +1,4 @@
-"""Layers between a fused vector, or tokens, and a head's answer."""
+"""Layers between a fused vector, or tokens, and a head's output."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class ConditionalsToLogits(layers.Layer):
-    """Turns "further than class k?" into the log-probability of each class.
+    """Logits of P(y > k | y >= k) to the log-probability of each class.
 
-    Output k is the log-probability that every question before k was answered
-    yes and the one after k no. A softmax of them changes nothing but the
+    Output k is the sum of the log-probabilities of y > j for all j < k, and
+    of y <= k. A softmax of them changes nothing but the
     last bits, since their probabilities add up to 1 already; with it in
-    place, Keras' cross-entropy finds the logarithms themselves, and loses no
-    digit where a probability is tiny.
+    place, Keras' cross-entropy is computed from these logits, not from
+    probabilities, and stays exact where a probability is tiny.
 
     Call arguments: `(batch, classes - 1)` logits of the conditional
     probabilities.
@@ -102,7 +102,7 @@ def overlaps(tokens: int, steps: int) -> np.ndarray:
 
 
 def drop(x: Any, name: str, rate: float) -> Any:
-    """Returns `x` behind a dropout layer, if there is one."""
+    """Returns `x`, through a dropout layer if the rate is above 0."""
     if not rate:
         return x
     return layers.Dropout(rate, name=f"{name}_dropout")(x)

@@ -48,12 +48,12 @@ class Number:
         x = layers.Dense(1, name=f"{name}_standard", dtype="float32")(x)
         return self.finish(x, name)
 
-    def finish(self, answer: Any, name: str) -> Any:
-        """Brings an answer in standard deviations into the target's unit."""
-        # In the graph, so that the device answers in the target's unit.
+    def finish(self, output: Any, name: str) -> Any:
+        """Converts an output in standard deviations to the target's unit."""
+        # In the graph, so that exported files too give the target's unit.
         return layers.Rescaling(
             self.std, self.mean, name=name, dtype="float32"
-        )(answer)
+        )(output)
 
     def loss(self) -> keras.losses.Loss:
         if self.huber_delta is not None:

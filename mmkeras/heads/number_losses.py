@@ -8,7 +8,7 @@ from keras import ops
 class ScaledMeanSquaredError(keras.losses.Loss):
     """Squared error in units of the target's variance.
 
-    A target in euros and one in millimetres weigh the same with it.
+    It makes losses of targets in different units comparable.
 
     Args:
         scale: Standard deviation of the target over the training split, in

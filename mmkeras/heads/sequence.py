@@ -21,7 +21,7 @@ class Sequence(Category):
         classes: Number of classes.
         steps: Steps of the sequence.
         modality: Whose tokens are read; None for the fused vector alone,
-            which then gives every step the same answer.
+            which then gives every step the same output.
         units: Width of the hidden layer.
 
     Further arguments: those of `Category`.
@@ -53,9 +53,9 @@ class Sequence(Category):
         )
         return layers.Activation("softmax", name=name, dtype="float32")(x)
 
-    def finish(self, answer: Any, name: str) -> Any:
+    def finish(self, output: Any, name: str) -> Any:
         raise ValueError(
-            "A fusion that decides must have targets with one answer a "
+            "A late fusion must have targets with one output a "
             f"sample. Received: the sequence `{name}`; choose another fusion"
         )
 

@@ -1,7 +1,8 @@
 """Figures of predictions, each written once.
 
 What is measured is a function of how often each sample is drawn (`Figures`),
-so that a figure and its interval are one formula. Nothing here knows kinds of
+so that a figure and its interval are one formula. Nothing here depends on kinds
+of
 target: it takes labels, outputs and weights, and weighs as Keras weighs.
 """
 

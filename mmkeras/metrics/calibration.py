@@ -1,4 +1,4 @@
-"""How honest probabilities are, and which class lost most."""
+"""Calibration error, and the class with the largest drop."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ def calibration_error(seen: Decisions) -> float | None:
 
     The mean distance of confidence and share of right answers, each bin
     weighted by its samples. Of any number of classes, each class of each
-    sample is an answer of its own. None without samples.
+    sample is a decision of its own. None without samples.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017
     (arXiv 1706.04599).

@@ -18,21 +18,21 @@ from mmkeras.metrics.figures import (
 )
 from mmkeras.metrics.roc import mean_roc_auc, roc_auc
 
-# From this probability on, one of any number of classes is answered.
+# From this probability on, one of any number of classes is predicted.
 THRESHOLD = 0.5
 MACRO = ("macro_precision", "macro_recall", "macro_f1")
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What is true and what is answered, class by class.
+    """Labels and predictions, class by class.
 
     Args:
         truth: `(decisions, classes)`, whether a class is true.
-        answer: `(decisions, classes)`, whether it is answered.
+        answer: `(decisions, classes)`, whether it is predicted.
         probabilities: `(decisions, classes)`.
         weights: `(decisions,)`, all above 0.
-        exclusive: Whether one class of several is true, and one answered.
+        exclusive: Whether one class of several is true, and one predicted.
     """
 
     truth: np.ndarray
@@ -56,7 +56,7 @@ def one_class(
         labels: `(samples,)` class indices, or `(samples, steps)`: each step
             is then a decision.
         outputs: `(samples, classes)` or `(samples, steps, classes)`
-            probabilities; the largest one is the answer.
+            probabilities; the largest one is the prediction.
         weights: As the labels, or `(samples,)`; 0 is left out.
     """
     labels, outputs = np.asarray(labels), np.asarray(outputs)
@@ -80,7 +80,7 @@ def any_classes(
     Args:
         labels: `(samples, classes)` of 0 and 1.
         outputs: `(samples, classes)` probabilities; those from 0.5 on are
-            answered.
+            predicted.
         weights: `(samples,)`; 0 is left out.
     """
     labels, outputs, weights = labelled(labels, outputs, weights)
@@ -103,7 +103,7 @@ def single_label(
     """Returns the figures of one class of several.
 
     Accuracy; balanced accuracy, over the classes that are true; precision,
-    recall and F1 over the classes that occur, as a truth or as an answer;
+    recall and F1 over the classes that occur, as a label or as a prediction;
     and one-vs-rest ROC-AUC, over the classes that have both sides.
 
     Args:
@@ -214,7 +214,7 @@ def confusion(seen: Decisions) -> np.ndarray:
         seen: Decisions for one class of several.
 
     Returns:
-        `(classes, classes)`; a column an answered class.
+        `(classes, classes)`; a column a predicted class.
     """
     size = seen.truth.shape[1]
     pairs = seen.truth.argmax(axis=1) * size + seen.answer.argmax(axis=1)

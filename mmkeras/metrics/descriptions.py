@@ -1,16 +1,16 @@
-"""What figures are called on a page, and how they are read."""
+"""Labels, units and direction of figures, for reports."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Description:
-    """How a figure is told.
+    """How a figure is shown.
 
     Args:
         label: Its name on a page.
-        share: Whether it is a share of one, whose differences are told in
-            points of a hundred.
+        share: Whether it is a share of one, whose differences are shown in
+            percentage points.
         in_units: Whether it has the unit of the target.
         smaller_is_better: Whether it is an error.
     """
@@ -22,7 +22,7 @@ class Description:
 
 
 def describe(name: str) -> Description:
-    """Returns how a figure is told; of an unknown one, its name is read.
+    """Returns how a figure is shown; an unknown one by its name.
 
     Example:
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from mmkeras.metrics.figures import Figures, Sums, labelled, of_sums
 
-# Below it, what is left of rounding.
+# Below it, a rounding error of a zero.
 TINY = 1e-12
 
 
@@ -14,7 +14,7 @@ def ordered_classes(
     """Returns accuracy, mean distance in classes, and kappa.
 
     Kappa has quadratic weights (Cohen, 1968): 1 less the squared distance,
-    over what it would be if answers and labels were drawn independently.
+    over what it would be if predictions and labels were drawn independently.
 
     Args:
         labels: `(samples,)` class indices, from the lowest class.
@@ -42,7 +42,7 @@ def ordered_classes(
 def _of_sums(sums: Sums) -> dict[str, np.ndarray]:
     mean = {name: value / sums["weight"] for name, value in sums.items()}
     label, answer = mean["label"], mean["answer"]
-    # What the squared distance would be if answers and labels were drawn
+    # What the squared distance would be if predictions and labels were drawn
     # independently, each with its own frequencies.
     chance = mean["label_squared"] + mean["answer_squared"] - 2 * label * answer
     kappa = np.where(chance > TINY, 1 - mean["away_squared"] / chance, np.nan)

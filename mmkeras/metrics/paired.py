@@ -1,8 +1,8 @@
-"""What several runs say together: intervals, paired tests, a correction.
+"""Figures over several seeds: intervals, paired tests, Holm's correction.
 
 Two things would come out differently another time: the training (weights,
 order, which samples carry a label) and the samples of the test split. Every
-run of a comparison answers the same test samples, so the two are crossed. The
+run of a comparison predicts the same test samples, so the two are crossed. The
 variance of a mean over seeds is estimated as the sum of two parts,
 
 - that of the values of the seeds, divided by their number;

@@ -1,4 +1,4 @@
-"""Who lies nearest to whom: recall within a set, and between two."""
+"""Recall of nearest neighbours, within a set and between two."""
 
 from collections.abc import Sequence
 
@@ -27,13 +27,13 @@ def recall_within(
     Args:
         identities: `(samples,)`; what is equal matches.
         embeddings: `(samples, units)` of length 1.
-        weights: `(samples,)`; 0 is neither asked nor found.
+        weights: `(samples,)`; 0 is neither a query nor a match.
     """
     identities, embeddings, weights = labelled(identities, embeddings, weights)
-    ranks, asked = ranks_of(
+    ranks, has_match = ranks_of(
         embeddings, embeddings, identities, identities, themselves=True
     )
-    return _recall(ranks, asked * weights)
+    return _recall(ranks, has_match * weights)
 
 
 def recall_between(
@@ -48,7 +48,7 @@ def recall_between(
 
     Recall at k is the share of queries that have a match among their k
     nearest. Queries without any match do not count. Where others are as near
-    as the match, they come first, so that a constant finds nothing.
+    as the match, they come first, so that a constant scores 0.
 
     Args:
         one: `(queries, units)` embeddings of length 1.
@@ -109,7 +109,7 @@ def ranks_of(
     item_identities: np.ndarray,
     themselves: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns how many items come before the first match, and who has one.
+    """Returns how many items precede the first match, and who has one.
 
     Args:
         queries: `(queries, units)`.
@@ -120,7 +120,7 @@ def ranks_of(
             finds itself.
     """
     count = len(identities)
-    ranks, asked = np.zeros(count, int), np.zeros(count, bool)
+    ranks, has_match = np.zeros(count, int), np.zeros(count, bool)
     step = max(1, CHUNK // max(1, len(items)))
     for start in range(0, count, step):
         rows = np.arange(start, min(start + step, count))
@@ -128,19 +128,19 @@ def ranks_of(
         other = rows[:, None] != np.arange(count) if themselves else True
         match = (identities[rows, None] == item_identities) & other
         ranks[rows] = (before_match(near, match) & other).sum(axis=1)
-        asked[rows] = match.any(axis=1)
-    return ranks, asked
+        has_match[rows] = match.any(axis=1)
+    return ranks, has_match
 
 
 def before_match(near: np.ndarray, match: np.ndarray) -> np.ndarray:
-    """Returns who is no match and stands before the nearest one.
+    """Returns which items rank before the first match.
 
-    Whoever is as near stands before: a constant finds nothing. Neither does
-    NaN, which stands before nothing that is found.
+    Ties rank before it, and so does every NaN, so that a constant and NaN
+    score 0.
 
     Args:
         near: `(queries, items)`, how near each item is.
-        match: `(queries, items)`, whether it is what is looked for.
+        match: `(queries, items)`, whether it matches the query.
     """
     best = np.where(match, near, -np.inf).max(
         axis=1, keepdims=True, initial=-np.inf

@@ -1,4 +1,4 @@
-"""How wrong each sample is, to find the worst ones."""
+"""Errors of single samples, to find the worst ones."""
 
 import numpy as np
 

@@ -21,7 +21,7 @@ def step_classes(
     """Returns accuracy and macro F1 of the steps, and F1 of the changes.
 
     A change is a step whose class is not that of the step before, both of
-    them known. It is found where the answers change at most one step away,
+    them known. It is found where the predictions change at most one step away,
     and weighs what the lighter of its two steps does.
 
     Args:

@@ -1,4 +1,4 @@
-"""Towers, fusion and heads joined into one functional model."""
+"""Builds one functional model from towers, fusion and heads."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ def build_model(
     heads: Mapping[str, Head],
     modality_dropout: float = 0.0,
 ) -> keras.Model:
-    """Joins towers, fusion and heads into one functional model.
+    """Builds one functional model from towers, fusion and heads.
 
     Args:
         spec: The data spec; its optional modalities get the input `present`.
@@ -25,8 +25,8 @@ def build_model(
             `{"vector": (batch, d), "tokens": (batch, t, d),
             "mask": (batch, t)}`.
         fusion: Layer from `{modality: tower output}` to `(batch, units)`; or
-            one a target, as late fusions must be, whose output is the answer
-            of that target.
+            one a target, as late fusions must be, whose output is the
+            prediction of that target.
         heads: A head a target.
         modality_dropout: Probability that an optional modality is dropped
             from a training sample.
@@ -37,7 +37,7 @@ def build_model(
 
     Raises:
         ValueError: If a tower, a head or a fusion is missing, or a late
-            fusion does not answer what the head asks for.
+            fusion does not have the outputs of its head.
 
     Example:
 
@@ -66,29 +66,29 @@ def build_model(
         inputs["present"], columns = _present(spec, modality_dropout)
 
     layers = _one_each(fusion, heads)
-    given = {"present": columns} if columns else {}
+    arguments = {"present": columns} if columns else {}
     # A fusion that several targets share is called once.
     unique = {id(layer): layer for layer in layers.values()}
-    fused = {key: layer(features, **given) for key, layer in unique.items()}
+    fused = {key: layer(features, **arguments) for key, layer in unique.items()}
     seen = _with_masks(features, columns)
     outputs = {}
     for name, head in sorted(heads.items()):
-        answer = fused[id(layers[name])]
+        output = fused[id(layers[name])]
         if getattr(layers[name], "decides", False):
-            outputs[name] = head.finish(answer, name)
+            outputs[name] = head.finish(output, name)
         else:
-            outputs[name] = head(answer, name, seen)
+            outputs[name] = head(output, name, seen)
     return keras.Model(inputs, outputs, name=spec.name)
 
 
 def _one_each(fusion: Any, heads: Mapping[str, Head]) -> dict[str, Any]:
-    """Returns the fusion of each target; refuses what cannot answer it."""
+    """Returns the fusion of each target; refuses one that cannot predict it."""
     if isinstance(fusion, Mapping):
         _check_names("fusion", fusion, heads)
     elif getattr(fusion, "decides", False):
         raise ValueError(
             "`fusion` must be `{target: layer}` where it is late: such a layer "
-            f"answers one target. Received: {type(fusion).__name__}. Targets: "
+            f"predicts one target. Received: {type(fusion).__name__}. Targets: "
             + ", ".join(sorted(heads))
         )
     else:
@@ -97,18 +97,19 @@ def _one_each(fusion: Any, heads: Mapping[str, Head]) -> dict[str, Any]:
         layer = fusion[name]
         if not getattr(layer, "decides", False):
             continue
-        given = {"units": layer.units, "activation": layer.activation}
+        received = {"units": layer.units, "activation": layer.activation}
         wanted = {"units": head.outputs, "activation": head.activation}
-        if given != wanted:
+        if received != wanted:
             raise ValueError(
-                f"`fusion[{name!r}]` must answer what its head asks: {wanted}. "
-                f"Received: {given}"
+                f"`fusion[{name!r}]` must have the outputs of its head: "
+                f"{wanted}. "
+                f"Received: {received}"
             )
     return {name: fusion[name] for name in sorted(heads)}
 
 
 def _with_masks(features: Mapping, columns: Mapping) -> dict[str, dict]:
-    """Returns the towers' outputs; an absent modality has no token."""
+    """Returns the towers' outputs; an absent modality has all tokens masked."""
     return {
         name: {**outputs, "mask": outputs["mask"] * columns[name]}
         if name in columns
@@ -131,9 +132,9 @@ def _present(spec: DataSpec, dropout: float) -> tuple[Any, dict[str, Any]]:
     return present, {n: kept[:, i : i + 1] for i, n in enumerate(names)}
 
 
-def _check_names(argument: str, given: Mapping, wanted: Mapping) -> None:
-    if set(given) != set(wanted):
+def _check_names(argument: str, received: Mapping, wanted: Mapping) -> None:
+    if set(received) != set(wanted):
         raise ValueError(
             f"`{argument}` must have one entry for each of "
-            f"{sorted(wanted)}. Received: {sorted(given)}"
+            f"{sorted(wanted)}. Received: {sorted(received)}"
         )

@@ -1,4 +1,4 @@
-"""A `.keras` file looked at from outside, before Keras parses it."""
+"""Checks of an untrusted `.keras` file, before Keras parses it."""
 
 import io
 import os
@@ -23,7 +23,7 @@ MAX_DIRECTORY_BYTES = 4_096
 
 
 def inspect_model(path: str | Path) -> int:
-    """Checks that a file is a model and nothing else; unpacks nothing.
+    """Checks that an untrusted file is a model only; unpacks nothing.
 
     The archive holds exactly the three members that Keras writes, its config
     names known classes only, and its weights are plain arrays that are really
@@ -61,7 +61,7 @@ def inspect_model(path: str | Path) -> int:
 
 
 def printable(text: str) -> str:
-    """Returns the start of a text without what commands a terminal."""
+    """Returns the start of a text without control characters."""
     return "".join(c if c.isprintable() else "?" for c in text[:400])
 
 
@@ -73,7 +73,7 @@ def check_directory(file: BinaryIO) -> None:
     if len(tail) < 42 or tail[-22:-18] != b"PK\x05\x06":
         raise ValueError("a file that does not end as a zip file does")
     directory = struct.unpack("<I", tail[-10:-6])[0]
-    # zipfile would read a directory of any size, wherever it is said to be.
+    # zipfile would read a directory of any size, at any offset declared.
     if tail[:4] == b"PK\x06\x07" or directory > MAX_DIRECTORY_BYTES:
         raise ValueError(
             f"a zip directory of {directory:,} bytes, where three members "

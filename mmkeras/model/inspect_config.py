@@ -1,4 +1,4 @@
-"""What a model's config may name: layers, and what layers are made of."""
+"""Checks of an untrusted config: only layers and their parts may be named."""
 
 import importlib
 import inspect
@@ -101,7 +101,7 @@ def check_config(data: bytes) -> None:
         raise ValueError("a config nested too deeply to read") from None
     if not isinstance(config, dict):
         raise ValueError("a config that is no JSON object")
-    # Keras is told not to compile, and never reads it.
+    # Loaded with `compile=False`, which never reads it.
     config.pop("compile_config", None)
     waiting = [("", config, 0)]
     while waiting:

@@ -1,4 +1,4 @@
-"""What of keras_hub a model's config may name: what computes, no more."""
+"""The classes of keras_hub that an untrusted config may name."""
 
 import importlib
 import inspect

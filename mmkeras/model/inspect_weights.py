@@ -1,4 +1,4 @@
-"""What a file of weights may hold: groups, and arrays that are there."""
+"""Checks of an untrusted weights file: groups and stored arrays only."""
 
 from typing import BinaryIO
 

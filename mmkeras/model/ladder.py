@@ -1,4 +1,4 @@
-"""Smaller models of the same recipe: the students that a search tries."""
+"""Narrower variants of a recipe: candidate students for `shrink`."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ def smaller(recipe: Mapping, spec: DataSpec, scale: float) -> dict:
 
     Args:
         recipe: Tables of the recipe.
-        spec: The data spec, which says of what kind each tower is.
+        spec: The data spec, with the kind of each modality.
         scale: Share of the width, between 0 and 1.
 
     Example:

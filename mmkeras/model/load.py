@@ -1,4 +1,4 @@
-"""Loading a saved model, with nothing trusted that was not checked."""
+"""Loads a saved model, treated as untrusted."""
 
 import contextlib
 import functools
@@ -26,7 +26,7 @@ _one_at_a_time = threading.RLock()
 def load_model(path: str | Path) -> keras.Model:
     """Loads a `.keras` model, with every layer of mmkeras known.
 
-    The file is looked through before Keras parses it: only known layers, no
+    The file is checked before Keras parses it: only known layers, no
     code, no links, no sizes that are declared and not stored. Layers of your
     own load once they are registered; those of a kind of your own once that
     is (see `Kind.load_layers`).
@@ -38,8 +38,7 @@ def load_model(path: str | Path) -> keras.Model:
 
     Raises:
         ValueError: If the file is of another type, differs from what its
-            manifest says, holds what a model needs not, or cannot be read as
-            a model.
+            manifest has, holds more than a model, or cannot be read as a model.
     """
     path = Path(path)
     if path.is_dir() and (path / artefact.MANIFEST).is_file():
@@ -65,10 +64,10 @@ def load_model(path: str | Path) -> keras.Model:
 
 @contextlib.contextmanager
 def bounded_weights(limit: int) -> Iterator[None]:
-    """Lets what is made in this context have `limit` numbers as weights.
+    """Limits the weights made in this context to `limit` numbers.
 
-    Keras allocates what the config declares before it looks at what is
-    stored, and has no hook before that.
+    A small file may declare huge weights. Keras allocates what the config
+    declares before it reads what is stored, and has no hook before that.
     """
     make = keras.Variable.__init__
     left = limit

@@ -1,4 +1,4 @@
-"""What a tower of a recipe takes from the data beside their statistics."""
+"""Arguments of towers that come from the data: tokenizer, training rows."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def from_data(data: Any, name: str) -> dict[str, Callable]:
-    """Returns what a tower may ask of the data beyond their statistics.
+    """Returns functions for what a tower may need of the data.
 
     Args:
         data: What `load_data` returns.

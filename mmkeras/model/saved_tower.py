@@ -30,7 +30,7 @@ def own_tower(
 ) -> keras.Model:
     """Makes a tower of a `.keras` file, such as a network trained elsewhere.
 
-    The file is looked through like that of a run.
+    The file is checked like that of a run.
 
     Args:
         options: The file, and the width.

@@ -1,4 +1,4 @@
-"""The look of pages: what they show, whatever it is of."""
+"""Charts, thumbnails and page templates for every report."""
 
 from mmkeras.reporting.thumbnails import (
     MAX_LETTERS,

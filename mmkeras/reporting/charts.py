@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-# Stand-ins that become CSS variables, so that one SVG serves both themes.
+# Placeholders that become CSS variables, so that one SVG serves both themes.
 COLORS = {
     "#010203": "var(--ink)",
     "#040506": "var(--faint)",
@@ -158,7 +158,7 @@ def heatmap(counts: Sequence[Sequence[int]]) -> Markup:
     def draw(axes):
         axes.grid(False)
         axes.imshow(rates, vmin=0, vmax=1, cmap="viridis")
-        axes.set_xlabel("answered class (index)")
+        axes.set_xlabel("predicted class (index)")
         axes.set_ylabel("true class (index)")
 
     return figure(draw, height=4.4)

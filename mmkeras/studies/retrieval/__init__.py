@@ -1,4 +1,4 @@
-"""Retrieval: embeddings of samples, and who lies nearest to whom."""
+"""Retrieval: embeddings of samples, and their nearest neighbours."""
 
 from mmkeras.studies.retrieval.build import build_index, query
 from mmkeras.studies.retrieval.encoder import (

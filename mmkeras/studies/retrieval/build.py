@@ -1,4 +1,4 @@
-"""From a run, or a bundle, to the folder of an index; and queries to it."""
+"""Builds an index from a run or a bundle, and queries it."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ from mmkeras.training.alignment import pretraining as alignment  # noqa: F401, f
 from mmkeras.training.stages.resume import differences
 
 FORMATS = ("keras", "tflite")
-# What is known of each encoder, and what writes its file.
+# Encoders by name, and the function that writes their files.
 Encoders = tuple[dict[str, dict], dict[str, Callable[[Path], Any]]]
 
 
@@ -45,10 +45,10 @@ def build_index(
     form: str = "keras",
     dtype: str = "float32",
 ) -> dict:
-    """Embeds a split and writes the index of it, with what makes queries.
+    """Embeds a split and writes its index, with the encoders of queries.
 
     Where the modalities of the model were aligned, the folder has an encoder
-    for each of them, so that a sound can look for pictures; recall between
+    for each of them, so that a sound can query images; recall between
     them, in both directions, goes into the manifest.
 
     Args:
@@ -136,7 +136,7 @@ def _check_fits(manifest: Mapping[str, Any], data: Any, read: set[str]) -> None:
         lines += differences(there[name], here.get(name), f"tokens.{name}")
     if lines:
         raise ValueError(
-            "`data` must be such as the model was trained on. Received, its "
+            "`data` must fit those the model was trained on. Received, its "
             f"own -> these: {'; '.join(line[:200] for line in lines[:5])}"
         )
 
@@ -177,7 +177,7 @@ def query(
             for e in encoders.values()
         )
         raise ValueError(
-            f"`files` must give what an encoder reads: {choices}. "
+            f"`files` must have the inputs of an encoder: {choices}. "
             f"Received: {', '.join(sorted(files)) or 'nothing'}"
         )
     x = _inputs(folder, spec, entry["inputs"], files)
@@ -242,7 +242,7 @@ def _recalls(found: Mapping[str, tuple], name: str) -> dict[str, Any]:
 
 
 def _reads(entry: dict, files: Mapping[str, str], spec: DataSpec) -> bool:
-    """Whether an encoder can do with the files that are given."""
+    """Whether the files have all inputs of an encoder."""
     inputs = set(entry["inputs"]) - {"present"}
     spare = set(spec.optional) if "present" in entry["inputs"] else set()
     return bool(files) and set(files) <= inputs and inputs - spare <= set(files)

@@ -1,4 +1,4 @@
-"""From samples to embeddings: as Keras has them, or as the device does."""
+"""Embeds samples, by Keras or by an exported file."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -47,7 +47,7 @@ def embedding_model(model: keras.Model, name: str) -> keras.Model:
     inputs = input_names(model)
     outputs = model.output if isinstance(model.output, Mapping) else {}
     known = modalities(model)
-    # A stage that trained towers alone answers by modality, too.
+    # The model of an alignment stage has its outputs by modality.
     targets = sorted(set(outputs) - set(known))
     if name in targets:
         return keras.Model(inputs, {OUTPUT: finish(outputs[name])})
@@ -92,7 +92,7 @@ def embed(
     split: str,
     column: int | None = None,
 ) -> tuple[np.ndarray, list[str]]:
-    """Returns the embeddings of a split, and whose they are.
+    """Returns the embeddings of a split, and the ids of their samples.
 
     Args:
         encoder: What `open_encoder` returned.

@@ -1,4 +1,4 @@
-"""An index: whose embeddings are nearest to this one?"""
+"""An exact index of nearest neighbours by cosine."""
 
 from collections.abc import Sequence
 from pathlib import Path

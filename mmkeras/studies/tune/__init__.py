@@ -1,4 +1,4 @@
-"""Search: recipes whose values are ranges, tried one after the other."""
+"""Hyperparameter search over recipes whose values are ranges."""
 
 from mmkeras.studies.tune.job import METHODS, Job, direction_of
 from mmkeras.studies.tune.ranges import Range

@@ -1,4 +1,4 @@
-"""What a search is asked for, and whether a folder holds the same search."""
+"""The settings of a search, kept in its folder so that it can be resumed."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ class Job:
         epochs: Epochs of a trial, for Hyperband of its last rung; None for
             those of the recipe. Other strategies than "full" share out as
             many steps as these epochs have among their stages.
-        objective: Figure of the validation split, such as "val_loss".
+        objective: Metric of the validation split, such as "val_loss".
         direction: "min" or "max".
         strategy: Strategy that trains each trial.
         seed: Seed of the search, and of every trial.
@@ -56,7 +56,7 @@ class Job:
         if self.trials is None and self.method in ("random", "bayesian"):
             raise ValueError(
                 f"`trials` must be given for a {self.method} search, which "
-                "has no end of its own. Received: none"
+                "never ends by itself. Received: none"
             )
         for name in ("trials", "epochs"):
             value = getattr(self, name)
@@ -76,7 +76,7 @@ class Job:
 
     @property
     def limits(self) -> list[str]:
-        """What the space says of how long a trial is, in its own way."""
+        """Values of the space that limit the length of a trial."""
         tables = {"training": self.space.get("training", {})}
         key = f"training.{self.strategy}"
         if isinstance(tables["training"], Mapping):
@@ -98,16 +98,17 @@ class Job:
 
 
 def direction_of(objective: str) -> str:
-    """Returns "min" or "max" from the name of a figure.
+    """Returns "min" or "max" from the name of a metric.
 
     Raises:
-        ValueError: If the name does not tell.
+        ValueError: If the name does not show it.
     """
     direction = callbacks.direction_of(objective)
     if direction is not None:
         return direction
     raise ValueError(
-        "`direction` must be given where the objective's name does not tell. "
+        "`direction` must be given where the objective's name does not "
+        "show it. "
         f"Received: objective={objective!r}. Choices: min, max"
     )
 
@@ -143,14 +144,14 @@ def remember(job: Job, restart: bool = False) -> None:
     difference = first_changes(found, described)
     if difference:
         raise ValueError(
-            f"`{job.folder}` must hold this search to go on with it. "
+            f"`{job.folder}` must hold this search to be resumed. "
             f"Received: one with other settings: {difference}; `--restart` "
             "removes it, or choose another folder"
         )
 
 
 def is_finished(job: Job) -> bool:
-    """Returns whether the search has ended, with its look at the test split."""
+    """Returns whether the search has ended, the test split evaluated."""
     return (job.folder / artefact.MANIFEST).is_file()
 
 

@@ -53,9 +53,9 @@ class Range:
         """Adds the range to a `keras_tuner.HyperParameters`."""
         if self.values:
             # As text: keras-tuner has no tables and lists, nor mixed types.
-            words = [json.dumps(value) for value in self.values]
+            texts = [json.dumps(value) for value in self.values]
             default = json.dumps(self.default)
-            hyperparameters.Choice(self.name, words, default=default)
+            hyperparameters.Choice(self.name, texts, default=default)
             return
         kind = hyperparameters.Int if self.whole else hyperparameters.Float
         kind(
@@ -117,11 +117,11 @@ def _choices(path: tuple, name: str, table: Mapping) -> Range:
             f"`{name}.choices` must be a list of two or more. "
             f"Received: {values!r}"
         )
-    words = [_word(name, value) for value in values]
-    if len(set(words)) < len(words):
+    texts = [_text(name, value) for value in values]
+    if len(set(texts)) < len(texts):
         raise ValueError(f"`{name}.choices` must differ. Received: {values!r}")
     default = table.get("default", values[0])
-    if _word(name, default) not in words:
+    if _text(name, default) not in texts:
         raise ValueError(
             f"`{name}.default` must be one of the choices. "
             f"Received: {default!r}. Choices: {values!r}"
@@ -129,7 +129,7 @@ def _choices(path: tuple, name: str, table: Mapping) -> Range:
     return Range(path, values=tuple(values), default=default)
 
 
-def _word(name: str, value: Any) -> str:
+def _text(name: str, value: Any) -> str:
     inner = {"choice": value} if not isinstance(value, Mapping) else value
     if next(find_ranges((), inner), None) is not None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What a search leaves to read: a table of its trials, and a page."""
+"""The report of a search: a table of its trials, and a page."""
 
 import math
 from collections.abc import Mapping

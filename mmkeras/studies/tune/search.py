@@ -1,4 +1,4 @@
-"""The whole search: trials, the best recipe, one look at the test split."""
+"""The search: trials, the best recipe, one evaluation on the test split."""
 
 import json
 from pathlib import Path
@@ -31,13 +31,13 @@ def tune(
     A trial is trained from its own seed and measured on the validation split
     alone, so the same recipe gives the same figures. Hyperband trains a
     recipe that rises to the next rung anew: the learning rate falls to zero
-    over the epochs of a rung, and a model at that end has nothing left to go
-    on with. The best trial is chosen among those with the most epochs. Its
-    recipe is then trained as `mmkeras train` does, and evaluated: the first
+    over the epochs of a rung, and a model at that end cannot be
+    trained further. The best trial is chosen among those with the most epochs.
+    Its recipe is then trained as `mmkeras train` does, and evaluated: the first
     and only time that the test split is read.
 
-    The same call goes on where a killed one stopped: finished trials are
-    kept, and the search proposes what it would have proposed.
+    The same call resumes a killed search: finished trials are kept, and the
+    search proposes what it would have proposed.
 
     Args:
         job: The search.
@@ -116,13 +116,13 @@ def check(job: Job) -> None:
             checked = validation_figures(begun.model, begun.heads, few)
     if job.objective not in checked:
         raise ValueError(
-            "`objective` must be a figure of the validation split. Received: "
+            "`objective` must be a metric of the validation split. Received: "
             f"{job.objective!r}. Choices: {', '.join(sorted(checked))}"
         )
 
 
 def list_trials(job: Job, values: list[dict]) -> list[dict[str, Any]]:
-    """Returns a row for each trial: what was tried, and what came out."""
+    """Returns a row for each trial: its values, and its result."""
     rows, seen = [], set()
     for number, found in enumerate(values):
         recipe = recipe_of(job, found)

@@ -30,7 +30,7 @@ def recipe_of(job: Job, values: dict[str, Any]) -> dict:
 
 
 def with_epochs(job: Job, recipe: dict, epochs: int | None) -> dict:
-    """Returns a recipe that is trained so long; as it is when None."""
+    """Returns a recipe with a number of epochs; as it is when None."""
     if epochs is None:
         return recipe
     training = dict(recipe.get("training", {}))
@@ -54,7 +54,7 @@ def folder_of(job: Job, recipe: dict) -> Path:
 
 
 def read_trial(folder: Path) -> dict | None:
-    """Returns the manifest of a whole trial, failed or not; None else."""
+    """Returns the manifest of a complete trial, failed or not, or None."""
     try:
         return artefact.read_manifest(folder, "trial")
     except ValueError:
@@ -146,7 +146,7 @@ def read_figures(model: keras.Model, dataset: Any) -> dict[str, float]:
 def _missing(job: Job, figures: dict[str, float]) -> str | None:
     if job.objective not in figures:
         return (
-            f"`objective` must be a figure of the validation split. Received: "
+            f"`objective` must be a metric of the validation split. Received: "
             f"{job.objective!r}. Choices: {', '.join(sorted(figures))}"
         )
     value = figures[job.objective]

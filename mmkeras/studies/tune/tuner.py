@@ -1,9 +1,9 @@
 """keras-tuner proposes, we train: one process, or several with a chief.
 
 keras-tuner's own state on disk is not used. It is not written atomically, a
-grid reloaded from it ends at once, and a Bayesian search goes on with other
+grid reloaded from it ends at once, and a Bayesian search resumes with other
 random numbers. Instead each search starts anew from its seed, and trials that
-are finished answer from their files: so the proposals are those of a search
+are finished return their stored results: so the proposals are those of a search
 that was never stopped.
 """
 
@@ -23,19 +23,19 @@ from mmkeras.studies.tune.space import Space
 from mmkeras.studies.tune.trial import run_trial
 
 MAX_FAILURES = 3
-# Between a worker's questions to the chief, which may answer "not yet".
+# Seconds between a worker's requests to the chief, which may reply "idle".
 PAUSE_SEC = 0.1
 
 
 class Tuner(BaseTuner):
     """Runs the trials that an oracle proposes.
 
-    Unlike `keras_tuner.Tuner` it needs no TensorBoard, and knows nothing of
+    Unlike `keras_tuner.Tuner` it needs no TensorBoard, and builds no
     models: `run_trial` trains a recipe.
 
     Args:
         job: The search.
-        folder: Folder for what keras-tuner writes; nobody reads it.
+        folder: Folder for what keras-tuner writes; it is never read.
     """
 
     def __init__(self, job: Job, folder: str | Path):
@@ -46,7 +46,7 @@ class Tuner(BaseTuner):
 
     def search(self, *args: Any, **kwargs: Any) -> None:
         with warnings.catch_warnings():
-            # Of the Gaussian process, whose bounds nobody can set.
+            # Of the Gaussian process, whose bounds keras-tuner does not expose.
             warnings.simplefilter("ignore", ConvergenceWarning)
             super().search(*args, **kwargs)
 

@@ -1,7 +1,7 @@
 """Several processes on one machine, by keras-tuner's own distribution.
 
-This process is the chief, which proposes; each worker trains. They speak by
-gRPC on the loopback interface.
+This process is the chief, which proposes; each worker trains. They communicate
+by gRPC on the loopback interface.
 """
 
 import contextlib
@@ -82,7 +82,7 @@ def _wait(children: list[subprocess.Popen]) -> None:
                 raise ValueError(
                     "The workers of a search must end by themselves. "
                     f"Received: worker {number + 1} ended with code {code}; "
-                    "its message is above. The same command goes on with "
+                    "its message is above. The same command resumes with "
                     "the trials that are left"
                 )
         if None not in codes:
