@@ -1,7 +1,8 @@
 """mmkeras: from samples in several modalities to a verified file on a device.
 
 Everything here is an ordinary Keras model or an ordinary `tf.data.Dataset`.
-Names are imported when first used, since TensorFlow takes seconds to start.
+Names, and the rooms they are in, such as `mmkeras.fusion.MulT`, are imported
+when first used, since TensorFlow takes seconds to start.
 
 >>> import mmkeras
 >>> data = mmkeras.load_data("build/demo/data")
@@ -9,6 +10,7 @@ Names are imported when first used, since TensorFlow takes seconds to start.
 """
 
 import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -50,14 +52,35 @@ _HOME = {
     "volume_tower": "towers",
 }
 
-__all__ = ["__version__", *_HOME]
+_ROOMS = (
+    "checks",
+    "compress",
+    "data",
+    "evaluation",
+    "export",
+    "fusion",
+    "heads",
+    "kinds",
+    "metrics",
+    "model",
+    "reporting",
+    "runs",
+    "spec",
+    "studies",
+    "towers",
+    "training",
+)
+
+__all__ = ["__version__", *_HOME, *_ROOMS]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"mmkeras.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'mmkeras' has no attribute '{name}'")
     return getattr(importlib.import_module(f"mmkeras.{_HOME[name]}"), name)
 
 
-def __dir__():
-    return sorted([*globals(), *_HOME])
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME, *_ROOMS})
