@@ -23,7 +23,6 @@ from mmkeras.export import (
     scenarios,
     take,
 )
-from mmkeras.export.scores import agreement, score
 
 
 def batches(count, size=4):
@@ -78,59 +77,6 @@ def test_scenarios_take_one_modality_away():
     np.testing.assert_array_equal(
         found["without text"]["present"][:, 0], x["present"][:, 0]
     )
-
-
-def test_scores_equal_a_reference():
-    from sklearn import metrics
-
-    rng = np.random.default_rng(0)
-    weight = rng.random(50).astype("float32")
-    weight[:10] = 0
-    kept = slice(10, None)
-
-    labels, output = rng.integers(0, 3, 50), rng.random((50, 3))
-    assert score("category", labels, weight, output) == pytest.approx({
-        "accuracy": metrics.accuracy_score(
-            labels[kept], output[kept].argmax(1), sample_weight=weight[kept]
-        )
-    })  # fmt: skip
-
-    labels = rng.random((50, 3)) > 0.6
-    assert score("categories", labels, weight, output) == pytest.approx({
-        "macro_f1": metrics.f1_score(
-            labels[kept], output[kept] >= 0.5, average="macro",
-            sample_weight=weight[kept],
-        )
-    })  # fmt: skip
-
-    labels, output = rng.normal(size=50), rng.normal(size=(50, 1))
-    labels[:10] = np.nan
-    expected = (labels[kept], output[kept, 0])
-    assert score("number", labels, weight, output) == pytest.approx({
-        "mae": metrics.mean_absolute_error(
-            *expected, sample_weight=weight[kept]
-        ),
-        "r2": metrics.r2_score(*expected, sample_weight=weight[kept]),
-    })  # fmt: skip
-
-
-def test_what_has_no_label_has_no_score():
-    nothing = np.zeros(4)
-    assert score("number", nothing, nothing, np.ones((4, 1))) == {}
-    assert score("category", nothing, nothing, np.ones((4, 2))) == {}
-
-
-def test_one_value_alone_has_no_r2():
-    ones = np.ones(4)
-    assert score("number", ones, ones, np.ones((4, 1))) == {"mae": 0.0}
-
-
-def test_agreement():
-    one = np.array([[0.9, 0.1], [0.2, 0.8]])
-    other = np.array([[0.6, 0.4], [0.7, 0.3]])
-    assert agreement("category", one, other) == 0.5
-    assert agreement("categories", one, other) == 0.5
-    assert agreement("number", one, other) is None
 
 
 FLOAT, INT8 = "tflite float32", "tflite int8"

@@ -1,6 +1,7 @@
 """Metrics of ordinals, sequences and embeddings, on the page and the card."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from sklearn import metrics as sk
 from target_toys import problem, target_of
 
 from mmkeras.evaluation import evaluate, render_report
-from mmkeras.export.scores import agreement, score
-from mmkeras.export.statistics import Bootstrap, compare
+from mmkeras.export.conversion.produced_file import ProducedFile
+from mmkeras.export.verification.comparison import compare_outputs
 from mmkeras.metrics import measure
 
 KINDS = ["ordinal", "sequence", "embedding"]
@@ -205,16 +206,27 @@ def test_the_page_shows_every_kind(result):
     assert "<th>Steps</th>" in page
 
 
+FILE = ProducedFile("tflite", "int8", Path("int8.tflite"))
+
+
+def card(target, labels, weights, keras, output):
+    """What a card says of Keras and of a file, for one target."""
+    found = compare_outputs(
+        target, labels, weights, keras, None, {FILE: output}
+    )
+    return found.keras, found.files[FILE.name]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_card_scores_what_the_evaluation_measures(kind):
-    arrays = problem(kind)
-    labels, outputs, weights = arrays
-    wanted = values(kind, *arrays)
-    for name, value in score(kind, labels, weights, outputs).items():
-        assert value == pytest.approx(wanted[name])
-    assert score(kind, labels, weights * 0, outputs) == {}
-    assert agreement(kind, outputs, outputs) == 1
-    assert agreement(kind, outputs, outputs[::-1]) < 0.9
+    labels, outputs, weights = problem(kind)
+    wanted, target = values(kind, labels, outputs, weights), target_of(kind)
+    keras, file = card(target, labels, weights, outputs, outputs)
+    assert keras.figures == file.figures == wanted
+    nothing, _ = card(target, labels, weights * 0, outputs, outputs)
+    assert nothing.figures == {}
+    assert file.agreement == 1 and file.drop == 0
+    assert target.agreement(outputs, outputs[::-1]) < 0.9
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -222,26 +234,18 @@ def test_the_card_says_how_sure_a_drop_is(kind):
     labels, outputs, weights = problem(kind)
     noise = np.random.default_rng(5).normal(size=outputs.shape)
     worse = np.abs(outputs + noise) if kind != "embedding" else outputs + noise
-    before, after = (score(kind, labels, weights, o) for o in (outputs, worse))
-    classes = () if kind == "embedding" else ("a", "b", "c")
-    found = compare(
-        kind, classes, labels, weights, outputs, worse,
-        {"keras": before, "file": after}, Bootstrap(SAMPLES, 300),
-    )  # fmt: skip
-    assert found["drop"] > 0
-    assert found["drop_interval"][0] < found["drop"] < found["drop_interval"][1]
-    assert ("worst_class" in found) == (kind != "embedding")
-    assert ("calibration_error" in found) == (kind != "embedding")
+    _, found = card(target_of(kind), labels, weights, outputs, worse)
+    assert found.drop > 0
+    assert found.drop_interval[0] < found.drop < found.drop_interval[1]
+    assert (found.worst_class is None) == (kind == "embedding")
+    assert (found.calibration_error is None) == (kind == "embedding")
 
 
 def test_a_sequence_s_calibration_is_that_of_its_steps():
     labels, outputs, weights = problem("sequence")
     flat = (labels.ravel(), weights.ravel(), outputs.reshape(-1, 3))
     found = [
-        compare(
-            kind, ("a", "b", "c"), *arrays[:2], arrays[2], arrays[2],
-            {"keras": {}, "file": {}}, Bootstrap(2, 2),
-        )["calibration_error"]
+        card(target_of(kind), *arrays, arrays[2])[1].calibration_error
         for kind, arrays in (
             ("category", flat), ("sequence", (labels, weights, outputs))
         )

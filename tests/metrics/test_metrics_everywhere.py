@@ -1,11 +1,16 @@
 """The same outputs and weights give the same figure through every door."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from metrics.metrics_toys import fractions
 from target_toys import KEYS, problem, target_of
 
 from mmkeras.evaluation import evaluate
+from mmkeras.export.conversion.produced_file import ProducedFile
+from mmkeras.export.verification.comparison import compare_outputs
+from mmkeras.export.verification.drops import guarded
 from mmkeras.spec import TARGETS
 from mmkeras.studies.compare.measurement import figures_of as compared
 from mmkeras.studies.compare.table import Table
@@ -69,6 +74,23 @@ def test_evaluation_comparison_and_ensemble_say_the_same(kind):
     assert found["y"] == wanted
     parts = {"y": outputs}, {"y": labels}, {"y": weights}
     assert ensembled({"y": target}, *parts)["y"] == wanted
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_the_card_of_a_bundle_says_the_same(kind):
+    target, (labels, outputs, weights) = target_of(kind), arrays(kind)
+    file = ProducedFile("tflite", "int8", Path("int8.tflite"))
+    found = compare_outputs(
+        target, labels, weights, outputs, None, {file: outputs}
+    )
+    wanted = evaluated(target, labels, outputs, weights)
+    wanted = {
+        name: value for name, value in wanted.items() if value is not None
+    }
+    assert target.guard in wanted
+    assert found.keras.figures == found.files[file.name].figures == wanted
+    parts = {"y": target}, {"y": labels}, {"y": weights}, {"y": outputs}
+    assert guarded(*parts) == {"y": wanted[target.guard]}
 
 
 @pytest.mark.parametrize("kind", KEYS)

@@ -50,7 +50,7 @@ def compare_files(
             for file in files
         }
         found[scenario] = {
-            name: _compare(
+            name: compare_outputs(
                 target,
                 samples.labels[name],
                 samples.weights[name],
@@ -84,10 +84,24 @@ def _figures(
     }  # fmt: skip
 
 
-def _compare(
-    target: Target, labels, weights, keras, original, outputs
+def compare_outputs(
+    target: Target,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    keras: np.ndarray,
+    original: np.ndarray | None,
+    outputs: Mapping[ProducedFile, np.ndarray],
 ) -> Comparison:
-    """Measures every output of one target, and compares it with Keras'."""
+    """Measures every output of one target, and compares it with Keras'.
+
+    Args:
+        target: The target.
+        labels: As in a batch, `(samples, ...)`.
+        weights: As in a batch; 0 where there is no label.
+        keras: The model's output.
+        original: That of the larger model it was made from, if any.
+        outputs: Those of the files.
+    """
     judge = functools.partial(_Judged, target, labels, weights)
     model = judge(keras)
     base = model if original is None else judge(original)
