@@ -18,8 +18,8 @@ import numpy as np
 
 from mmkeras import artefact, heads
 from mmkeras.compress.distillation.distiller import SoftLabels, distill
-from mmkeras.model import build_from_recipe, load_model, smaller
-from mmkeras.runs import open_data
+from mmkeras.model import load_model
+from mmkeras.runs import build_from_recipe, open_data, smaller
 
 
 def arrays(dataset) -> list[dict[str, np.ndarray]]:

@@ -100,14 +100,13 @@ def measure(options: argparse.Namespace) -> None:
     from mmkeras import artefact
     from mmkeras.compress.change_table import Changes
     from mmkeras.export import calibration, latencies_ms, open_file, take
-    from mmkeras.model import build_from_recipe
-    from mmkeras.runs import open_data
+    from mmkeras.runs import heads_of, open_data, recipe_of
 
     manifest = artefact.read_manifest(options.run, "run")
     data = open_data(manifest)
     plain = open_data(manifest, augment=False)
-    recipe = manifest["recipe"]
-    _, heads = build_from_recipe(data.spec, data.statistics, recipe)
+    recipe = recipe_of(manifest, data.spec)
+    heads = heads_of(data.spec, data.statistics, recipe)
     samples = calibration(plain.train, data.spec)
     x, y, _ = take(plain.test, data.spec, 2000)
 

@@ -101,19 +101,19 @@ def main() -> None:
     import keras
 
     from mmkeras import artefact
-    from mmkeras.begin import split_settings
     from mmkeras.compress.quantization.wrapping import calibrate, quantize_aware
     from mmkeras.export import calibration, take, to_tflite
-    from mmkeras.model import build_from_recipe, load_model
-    from mmkeras.runs import open_data
+    from mmkeras.model import load_model
+    from mmkeras.runs import heads_of, open_data, recipe_of
 
     manifest = artefact.read_manifest(options.run, "run")
     plain = open_data(manifest, augment=False)
     data = open_data(manifest)
-    data.batch_size = split_settings(manifest["recipe"])["batch_size"]
+    recipe = recipe_of(manifest, data.spec)
+    data.batch_size = recipe.training.batch_size
     x, y, _ = take(plain.test, plain.spec, plain.counts["test"])
     samples = calibration(plain.train, plain.spec, 256)
-    _, heads = build_from_recipe(data.spec, data.statistics, manifest["recipe"])
+    heads = heads_of(data.spec, data.statistics, recipe)
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"

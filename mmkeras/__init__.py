@@ -32,7 +32,7 @@ _HOME = {
     "Target": "spec",
     "as_tower": "towers",
     "audio_tower": "towers",
-    "build_from_recipe": "model",
+    "build_from_recipe": "runs",
     "build_model": "model",
     "check_fusion": "checks",
     "check_tower": "checks",

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from mmkeras.commands import compare, ensemble, label, retrieve, tune
+from mmkeras.commands import compare, ensemble, label, recipe, retrieve, tune
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 spec_app = typer.Typer(help="Data specs.", no_args_is_help=True)
 app.add_typer(spec_app, name="spec")
+app.add_typer(recipe.app, name="recipe")
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
@@ -119,11 +120,10 @@ def train(
     ] = False,
 ) -> None:
     """Builds the recipe's model and trains it; goes on where it stopped."""
-    from mmkeras.runs import train_run
-    from mmkeras.spec import read_toml
+    from mmkeras.runs import open_recipe, train_run
 
-    recipe = read_toml(model) if model else {}
-    train_run(data, recipe, strategy, out, seed, verbose, model, restart)
+    tables = open_recipe(model, data)
+    train_run(data, tables, strategy, out, seed, verbose, model, restart)
     print(f"{out}\nNext: mmkeras evaluate {out}")
 
 

@@ -7,14 +7,12 @@ lacks is an error, not silence.
 """
 
 import dataclasses
-import inspect
-import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from mmkeras.arguments import nearest
-from mmkeras.values import Check
+from mmkeras.arguments import check_choice, check_table, nearest
+from mmkeras.values import ANYTHING, Check
 
 
 def option(default: Any, check: Check, unit: str = "", role: str = "") -> Any:
@@ -31,6 +29,21 @@ def option(default: Any, check: Check, unit: str = "", role: str = "") -> Any:
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@dataclass
+class Dropped:
+    """Keys that are left out on reading, and not an error.
+
+    Args:
+        unknown: Whether those go too that no variant has, as in the recipe of
+            an older run; else only those that another variant has, as where
+            the variant was drawn.
+        keys: What was left out, such as "towers.audio.heads".
+    """
+
+    unknown: bool = False
+    keys: list[str] = dataclasses.field(default_factory=list)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Base of every class of options; each field is an `option`."""
@@ -40,20 +53,14 @@ class Options:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            words, good = field.metadata["check"]
-            value = getattr(self, field.name)
-            if not good(value):
-                raise ValueError(
-                    f"`{field.name}` must be {words}. Received: "
-                    f"{field.name}={value!r}"
-                )
+            _check(field, field.name, getattr(self, field.name))
 
     @classmethod
     def read(
         cls,
         given: Mapping[str, Any],
         where: str = "",
-        unused: list[str] | None = None,
+        dropped: Dropped | None = None,
     ) -> Self:
         """Returns the options that a table of a recipe gives.
 
@@ -61,25 +68,31 @@ class Options:
             given: Values by key.
             where: Name of the table, for errors; "" for the arguments of a
                 function.
-            unused: Takes the keys that there are not, which are left out;
-                None makes an error of them.
+            dropped: Takes the keys that there are not; None makes an error
+                of them.
 
         Raises:
             ValueError: If a key or a value is wrong.
         """
-        known = cls.names()
-        for key in given:
-            if key not in known and unused is None:
-                raise ValueError(unknown(where, key, known))
-            if key not in known:
-                unused.append(f"{where}.{key}" if where else key)
+        if where:
+            check_table(where, given)
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        for key in [key for key in given if key not in known]:
+            if dropped is None or not dropped.unknown:
+                path = _path(where, key)
+                raise ValueError(
+                    f"`{path}` is not a known key.{nearest(key, known)}"
+                )
+            dropped.keys.append(_path(where, key))
         kept = {key: v for key, v in given.items() if key in known}
+        for key, value in kept.items():
+            _check(known[key], _path(where, key), value)
         try:
             return cls(**kept)
         except ValueError as error:
-            if not where:
-                raise
-            raise ValueError(f"`{where}`: {error}") from error
+            raise ValueError(
+                f"`{where}`: {error}" if where else str(error)
+            ) from error
 
     @classmethod
     def names(cls) -> list[str]:
@@ -126,7 +139,7 @@ class Options:
         return [
             field.name
             for field in dataclasses.fields(self)
-            if field.metadata["role"] == role
+            if field.metadata.get("role") == role
         ]
 
 
@@ -156,7 +169,7 @@ class Variants:
         self,
         given: Mapping[str, Any],
         where: str = "",
-        unused: list[str] | None = None,
+        dropped: Dropped | None = None,
     ) -> Options:
         """Returns the options of the variant that `given` names.
 
@@ -165,17 +178,20 @@ class Variants:
         Raises:
             ValueError: If the variant, a key or a value is wrong.
         """
+        if where:
+            check_table(where, given)
         name = given.get(self.key, self.default)
-        if not isinstance(name, str) or name not in self.parts:
-            raise ValueError(
-                f"{_label(where, self.key)} must be one of "
-                f"{list(self.parts)}. Received: {self.key}={name!r}"
-            )
+        check_choice(_path(where, self.key), name, self.parts)
         own = self.parts[name].options
-        for key in given:
-            if key not in own.names() and unused is None:
-                raise ValueError(self._lacks(name, key, given[key], where))
-        return own.read({**given, self.key: name}, where, unused)
+        kept = {self.key: name}
+        for key, value in given.items():
+            if key not in own.names() and self._others(key):
+                if dropped is None:
+                    raise ValueError(self._lacks(name, key, value, where))
+                dropped.keys.append(_path(where, key))
+            elif key != self.key:
+                kept[key] = value
+        return own.read(kept, where, dropped)
 
     def build(self, options: Options) -> Callable[..., Any]:
         """Returns what builds the variant of `options`."""
@@ -192,97 +208,28 @@ class Variants:
             options = self.read({**kept, self.key: self.default})
         return options.narrower(scale)
 
+    def _others(self, key: str) -> list[str]:
+        """Returns the variants that have an option."""
+        return [n for n, p in self.parts.items() if key in p.options.names()]
+
     def _lacks(self, name: str, key: str, value: Any, where: str) -> str:
-        own = self.parts[name].options.names()
-        others = [n for n, p in self.parts.items() if key in p.options.names()]
-        if not others:
-            return unknown(where, key, own)
+        own = set(self.parts[name].options.names()) - {self.key}
         return (
-            f"{_label(where, key)} needs a {self.key} that has it: "
-            f"{', '.join(others)}. Received: {key}={value!r} with "
-            f"{self.key}={name!r}, which has "
-            + ", ".join(sorted(set(own) - {self.key}))
+            f"`{_path(where, key)}` needs a {self.key} that has it: "
+            f"{', '.join(self._others(key))}. Received: {key}={value!r} with "
+            f"{self.key}={name!r}, which has {', '.join(sorted(own))}"
         )
 
 
-def unknown(where: str, key: str, known: list[str]) -> str:
-    """Returns what to say of a key that nobody knows."""
-    return f"{_label(where, key)} is not a known key.{nearest(key, known)}"
+def _check(field: dataclasses.Field, path: str, value: Any) -> None:
+    """Raises ValueError unless a value is what the field asks for."""
+    # A class of a user's own may declare plain fields.
+    words, good = field.metadata.get("check", ANYTHING)
+    if not good(value):
+        raise ValueError(
+            f"`{path}` must be {words}. Received: {field.name}={value!r}"
+        )
 
 
-def _label(where: str, key: str) -> str:
-    return f"`{where}.{key}`" if where else f"`{key}`"
-
-
-def meanings(cls: type) -> dict[str, str]:
-    """Returns what each argument of a class means, from its docstrings.
-
-    Example:
-
-    >>> meanings(Part)
-    {}
-    """
-    found: dict[str, str] = {}
-    for each in reversed(cls.__mro__):
-        text = inspect.cleandoc(each.__dict__.get("__doc__") or "")
-        _, _, rest = text.partition("\nArgs:\n")
-        section = re.split(r"\n(?=\S)", rest, maxsplit=1)[0]
-        for name, said in re.findall(
-            r"^    (\w+): (.*(?:\n {6,}.*)*)", section, re.MULTILINE
-        ):
-            found[name] = " ".join(said.split())
-    return found
-
-
-def options_of(
-    make: type,
-    facts: Collection[str] = (),
-    roles: Mapping[str, str] | None = None,
-    **defaults: Any,
-) -> type[Options]:
-    """Returns the class of options of a layer, or of another class.
-
-    The class itself owns them: its arguments, their defaults and docstring;
-    it also checks their values.
-
-    Args:
-        make: The class.
-        facts: Arguments that are no option: data or spec say them.
-        roles: Role of an argument by name; see `option`.
-        **defaults: What replaces a default, or a further option.
-
-    Example:
-
-    >>> options_of(keras.layers.Dense, roles={"units": "width"})(units=8)
-    DenseOptions(units=8, ...)
-    """
-    # Of a class that inherits both, some Pythons would take Keras' __new__.
-    found = inspect.signature(make.__init__).parameters.values()
-    given = {
-        parameter.name: parameter.default
-        for parameter in found
-        if parameter.kind is not parameter.VAR_KEYWORD
-        and parameter.name not in ("self", *facts)
-    } | defaults
-    anything: Check = ("anything", lambda _: True)
-    means = meanings(make)
-    lines = [f"    {name}: {means.get(name, '')}" for name in given]
-    return dataclasses.make_dataclass(
-        f"{make.__name__}Options",
-        [
-            (
-                name,
-                Any,
-                option(value, anything, role=(roles or {}).get(name, "")),
-            )
-            for name, value in given.items()
-        ],
-        bases=(Options,),
-        namespace={
-            "__doc__": "\n".join(
-                [f"Options of `{make.__name__}`.", "", "Args:", *lines]
-            )
-        },
-        frozen=True,
-        kw_only=True,
-    )
+def _path(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key

@@ -20,10 +20,15 @@ def is_whole(value: Any) -> bool:
 
 ANYTHING: Check = ("anything", lambda _: True)
 COUNT: Check = ("a positive integer", lambda v: is_whole(v) and v > 0)
+WHOLE: Check = ("a whole number from 0", lambda v: is_whole(v) and v >= 0)
 REAL: Check = ("a finite number", is_real)
 POSITIVE: Check = ("a positive number", lambda v: is_real(v) and v > 0)
 FROM_ZERO: Check = ("a number from 0", lambda v: is_real(v) and v >= 0)
 SHARE: Check = ("from 0 to 1", lambda v: is_real(v) and 0 <= v <= 1)
+PART: Check = (
+    "a number above 0, at most 1",
+    lambda v: is_real(v) and 0 < v <= 1,
+)
 FLAG: Check = ("true or false", lambda v: isinstance(v, bool))
 TEXT: Check = ("a text", lambda v: isinstance(v, str) and v != "")
 PATH: Check = (
@@ -39,7 +44,7 @@ NUMBERS: Check = (
 def one_of(*choices: str) -> Check:
     """Returns the check that a value is one of some words."""
     return (
-        f"one of {list(choices)}",
+        f"one of {', '.join(choices)}",
         lambda v: isinstance(v, str) and v in choices,
     )
 

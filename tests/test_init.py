@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 
 from mmkeras import artefact
-from mmkeras.begin import (
-    check_same_kind,
-    check_same_words,
-    split_settings,
-    take_towers,
-)
+from mmkeras.runs import read_init, read_training, take_towers
+from mmkeras.runs.first_towers import check_same_kind, check_same_words
 from mmkeras.spec import DataSpec
 
 AUDIO = {
@@ -64,7 +60,7 @@ def test_a_tower_of_another_run_also_of_longer_sounds(run, entry):
     model = model_of(own, 2)
     given = str(run) if entry == "path" else {"run": run, "name": "audio"}
     before = model.get_layer("digit").get_weights()
-    found = take_towers(model, data_of(own), {"audio": given})
+    found = take_towers(model, data_of(own), read_init({"audio": given}))
     assert found == {"audio": artefact.sha256_of(run / artefact.MANIFEST)}
     source = model_of(spec(), 1).get_layer("audio_tower")
     pairs = zip(
@@ -81,20 +77,21 @@ def test_a_tower_of_another_run_also_of_longer_sounds(run, entry):
     [
         ({"audio": {"folder": "x"}}, "`init.audio.folder` is not a known key"),
         ({"image": "x"}, "`init.image` must give one of the modalities audio"),
-        ({"audio": {"name": "x"}}, "a run. Received: {'name': 'x'}"),
+        ({"audio": {"name": "x"}}, "`init.audio`: `run` must be given"),
     ],
 )
 def test_what_is_wrong_is_refused_by_name(init, message):
     own = spec()
     with pytest.raises(ValueError) as error:
-        take_towers(model_of(own, 2), data_of(own), init)
+        take_towers(model_of(own, 2), data_of(own), read_init(init))
     assert message in str(error.value)
 
 
 def test_another_sample_rate_is_refused_though_all_weights_fit(run):
     own = spec(sample_rate_hz=4000, duration_sec=1.0)
     with pytest.raises(ValueError) as error:
-        take_towers(model_of(own, 2), data_of(own), {"audio": str(run)})
+        init = read_init({"audio": str(run)})
+        take_towers(model_of(own, 2), data_of(own), init)
     assert "there -> here: `modalities.audio.sample_rate_hz`: 8000" in str(
         error.value
     )
@@ -107,7 +104,7 @@ def test_a_run_without_a_spec_is_taken_at_its_word():
 @pytest.mark.parametrize("init", ["runs/first", ["runs/first"], {"audio": 3}])
 def test_a_table_is_asked_for(init):
     with pytest.raises(ValueError, match="^`init"):
-        take_towers(model_of(spec(), 2), data_of(spec()), init)
+        read_init(init)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +113,7 @@ def test_a_table_is_asked_for(init):
 )
 def test_settings_are_tables(training, key):
     with pytest.raises(ValueError, match=f"^`{key}` must be a table.*3"):
-        split_settings({"training": training})
+        read_training(training)
 
 
 def test_words_of_another_tokenizer_are_not_taken_for_ours():

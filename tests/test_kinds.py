@@ -14,8 +14,6 @@ from mmkeras.spec import MODALITIES, DataSpec, Modality, Target
 ALLOWED = {
     "compress",
     "export",
-    "model",
-    "runs.py",
     "studies",
 }
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmkeras.model import SCALES, build_from_recipe, smaller
+from mmkeras.runs import SCALES, build_from_recipe, smaller
 from mmkeras.spec import DataSpec
 
 SPEC = DataSpec.from_dict({
@@ -25,7 +25,7 @@ RECIPE = {
 
 
 def test_widths_are_scaled_and_the_rest_is_kept():
-    small = smaller(RECIPE, SPEC, 0.5)
+    small = smaller(RECIPE, SPEC, 0.5).source
     assert small["towers"]["image"] == {
         "variant": "cnn", "units": 32, "depth": 2, "filters": 8
     }  # fmt: skip
@@ -48,13 +48,13 @@ def test_every_rung_builds_and_is_smaller():
 
 def test_a_resnet_becomes_a_plain_cnn():
     recipe = {"towers": {"image": {"variant": "resnet18", "pretrained": "x"}}}
-    small = smaller(recipe, SPEC, 0.5)["towers"]["image"]
+    small = smaller(recipe, SPEC, 0.5).source["towers"]["image"]
     assert small == {"variant": "cnn", "units": 32, "filters": 8}
 
 
 def test_a_saved_model_becomes_the_tower_of_its_kind():
     recipe = {"towers": {"image": {"model": "x.keras"}}}
-    small = smaller(recipe, SPEC, 0.5)["towers"]["image"]
+    small = smaller(recipe, SPEC, 0.5).source["towers"]["image"]
     assert small == {"variant": "cnn", "units": 32, "filters": 8}
 
 
@@ -62,7 +62,7 @@ def test_a_saved_model_becomes_the_tower_of_its_kind():
 def test_moonshine_keeps_four_numbers_a_head(scale, heads):
     given = {"variant": "moonshine", "width": 32, "heads": 4}
     small = smaller({"towers": {"sound": given}}, SOUND, scale)
-    assert small["towers"]["sound"].get("heads", 4) == heads
+    assert small.towers["sound"].heads == heads
     build_from_recipe(SOUND, {}, small)
 
 
@@ -100,14 +100,14 @@ WIDE = {
 
 def test_series_video_and_volume():
     small = smaller(WIDE, SIGNALS, 0.25)
-    assert small["towers"] == {
+    assert small.source["towers"] == {
         "ecg": {"variant": "patch_transformer", "units": 16, "width": 24},
         "clip": {"variant": "gru", "units": 32,
                  "frame_tower": {"variant": "cnn", "units": 32, "filters": 8}},
         "ct": {"variant": "cnn", "units": 16, "filters": 8},
     }  # fmt: skip
-    assert small["fusion"]["groups"] == 16
-    assert smaller(WIDE, SIGNALS, 0.125)["fusion"].get("groups", 8) == 8
+    assert small.fusion.groups == 16
+    assert smaller(WIDE, SIGNALS, 0.125).fusion.groups == 8
     sizes = [
         build_from_recipe(SIGNALS, {}, each)[0].count_params()
         for each in (small, smaller(WIDE, SIGNALS, 0.125))
@@ -117,7 +117,7 @@ def test_series_video_and_volume():
 
 def test_a_hidden_layer_is_scaled_too():
     recipe = {"fusion": {"method": "mlp", "hidden": 64}}
-    assert smaller(recipe, SPEC, 0.5)["fusion"] == {
+    assert smaller(recipe, SPEC, 0.5).source["fusion"] == {
         "method": "mlp", "units": 32, "hidden": 32
     }  # fmt: skip
 

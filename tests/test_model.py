@@ -13,7 +13,7 @@ from mmkeras import (
     vector_tower,
 )
 from mmkeras.fusion import FUSIONS, Average
-from mmkeras.model import smaller
+from mmkeras.runs import smaller
 
 SPEC = DataSpec.from_dict(
     {
@@ -161,7 +161,7 @@ def test_a_recipe_builds_every_fusion(method):
     assert model.output["digit"].shape == (None, 2)
     assert model.output["rating"].shape == (None, 1)
     # A search among smaller models must know every fusion too.
-    assert smaller(recipe, SPEC, 0.5)["fusion"]["method"] == method
+    assert smaller(recipe, SPEC, 0.5).fusion.method == method
 
 
 def test_a_recipe_gives_a_late_fusion_what_the_head_asks():

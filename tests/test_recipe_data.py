@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from keras import layers
 
+from mmkeras import build_from_recipe
 from mmkeras.data import load_data, prepare
 from mmkeras.kinds import Vector
-from mmkeras.model import build_from_recipe
 from mmkeras.spec import DataSpec
 
 TOWNS = ["Rome", "Oslo", ""]
@@ -158,9 +158,9 @@ def test_a_saved_model_becomes_a_tower_with_its_weights(data, saved):
     "arguments, message",
     [
         ({"variant": "mlp"}, "`towers.table.variant` is not a known key"),
-        ({"model": 3}, "`model` must be the path"),
+        ({"model": 3}, "`towers.table.model` must be the path"),
         ({"model": "nowhere.keras"}, "nowhere.keras"),
-        ({"units": 0}, "`units`"),
+        ({"units": 0}, "`towers.table.units`"),
     ],
 )
 def test_a_saved_model_takes_its_own_keys_alone(

@@ -39,13 +39,13 @@ def compare(
     ] = 0,
 ) -> None:
     """Trains every strategy under one budget and says which is better."""
-    from mmkeras.spec import read_toml
+    from mmkeras.runs import open_recipe
     from mmkeras.studies.compare.report import as_text
     from mmkeras.studies.compare.run import compare as run
 
     report = run(
         data,
-        read_toml(model) if model else {},
+        open_recipe(model, data),
         out,
         budget_steps=budget_steps,
         budget_minutes=budget_minutes,

@@ -112,10 +112,10 @@ def soup(
 
 
 def _trainer(data, out, model, strategy, seed, verbose, restart):
-    from mmkeras.spec import read_toml
+    from mmkeras.runs import open_recipe
     from mmkeras.studies.ensemble import Trainer
 
-    recipe = read_toml(model) if model else {}
+    recipe = open_recipe(model, data)
     return Trainer(data, recipe, out, strategy, seed, verbose, restart)
 
 

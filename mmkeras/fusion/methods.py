@@ -26,7 +26,8 @@ from mmkeras.fusion import (
 )
 from mmkeras.fusion import elementwise as simple
 from mmkeras.fusion.base import Fusion
-from mmkeras.options import Options, Part, Variants, options_of
+from mmkeras.introspection import options_of
+from mmkeras.options import Options, Part, Variants
 
 METHODS = {
     "mean": simple.Mean,

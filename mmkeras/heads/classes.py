@@ -10,7 +10,7 @@ from keras import layers
 from mmkeras.heads import class_losses
 from mmkeras.heads import keras_metrics as figures
 from mmkeras.heads.layers import ConditionalsToLogits, drop
-from mmkeras.options import options_of
+from mmkeras.introspection import options_of
 
 # Facts of the spec and of the data, beside the options of a recipe.
 FACTS = ("classes", "weight")

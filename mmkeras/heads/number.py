@@ -9,7 +9,7 @@ from keras import layers
 from mmkeras.heads import keras_metrics as figures
 from mmkeras.heads import number_losses
 from mmkeras.heads.layers import drop
-from mmkeras.options import options_of
+from mmkeras.introspection import options_of
 
 
 @dataclass(frozen=True)

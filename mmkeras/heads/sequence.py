@@ -7,7 +7,7 @@ from keras import layers
 
 from mmkeras.heads.classes import FACTS, Category
 from mmkeras.heads.layers import TokensToSteps, drop
-from mmkeras.options import options_of
+from mmkeras.introspection import options_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,7 @@
-"""From spec to model: the only place where a spec becomes layers."""
+"""From parts to a model, and a model back from its file."""
 
 from mmkeras.model.build import build_model
-from mmkeras.model.ladder import SCALES, smaller
 from mmkeras.model.load import load_model
-from mmkeras.model.recipe import RECIPE_KEYS, build_from_recipe, check_keys
+from mmkeras.model.saved_tower import SavedTower, own_tower
 
-__all__ = [
-    "RECIPE_KEYS",
-    "SCALES",
-    "build_from_recipe",
-    "build_model",
-    "check_keys",
-    "load_model",
-    "smaller",
-]
+__all__ = ["SavedTower", "build_model", "load_model", "own_tower"]

@@ -199,12 +199,13 @@ class Modality(Kind):
         """
         return getattr(cls.part("pretext"), "PRETEXT", None)
 
-    def tower_options(self) -> Any:
+    @classmethod
+    def tower_options(cls) -> Any:
         """Returns the options of its tower: `Options`, or `Variants` of them.
 
         A kind that says nothing has none.
         """
-        return getattr(self.part("build"), "OPTIONS", Options)
+        return getattr(cls.part("build"), "OPTIONS", Options)
 
     def build(self, name: str, facts: Mapping[str, Any], options: Any) -> Any:
         """Returns a tower: a model from `(batch, *shape)`; see `as_tower`.

@@ -182,12 +182,13 @@ class Target(Kind):
         """
         return None
 
-    def head_options(self) -> Any:
+    @classmethod
+    def head_options(cls) -> Any:
         """Returns the options of its head: a class of `Options`.
 
         A kind that says nothing has none.
         """
-        return getattr(self.part("build"), "OPTIONS", Options)
+        return getattr(cls.part("build"), "OPTIONS", Options)
 
     def head(self, facts: Mapping[str, Any], options: Any) -> Any:
         """Returns the head: output layer, loss and metrics.

@@ -56,13 +56,13 @@ class FrameByFrame(VideoOptions):
     depth: int = option(1, COUNT)
 
     @classmethod
-    def read(cls, given, where="", unused=None):
+    def read(cls, given, where="", dropped=None):
         frame = given.get("frame_tower") or {}
         if isinstance(frame, Mapping):
             own = {"units": given["units"]} if "units" in given else {}
             inner = f"{where}.frame_tower" if where else "frame_tower"
-            frame = IMAGE_TOWERS.read({**own, **frame}, inner, unused)
-        return super().read({**given, "frame_tower": frame}, where, unused)
+            frame = IMAGE_TOWERS.read({**own, **frame}, inner, dropped)
+        return super().read({**given, "frame_tower": frame}, where, dropped)
 
     def narrower(self, scale):
         frame = self.frame_tower

@@ -1,9 +1,11 @@
 """Training: strategies with one signature, their parts and callbacks."""
 
+from mmkeras.training.alignment.pretraining import OBJECTIVES as ALIGNMENTS
 from mmkeras.training.alignment.pretraining import Paired, alignment_model
 from mmkeras.training.balancing.weights import Balanced, balance
 from mmkeras.training.embeddings.cache import cache_embeddings, open_embeddings
 from mmkeras.training.embeddings.submodels import embedding_model, fusion_model
+from mmkeras.training.pretext import OBJECTIVES as PRETEXTS
 from mmkeras.training.pretext import Unlabelled, pretext_model
 from mmkeras.training.stages.callbacks import AveragedWeights, CsvHistory
 from mmkeras.training.stages.checkpoints import (
@@ -28,6 +30,8 @@ from mmkeras.training.trainable.rates import GroupedAdamW
 from mmkeras.training.trainable.transfer import take_tower
 
 __all__ = [
+    "ALIGNMENTS",
+    "PRETEXTS",
     "STRATEGIES",
     "AtomicCheckpoint",
     "AveragedWeights",

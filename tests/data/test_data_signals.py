@@ -123,7 +123,7 @@ def test_a_changed_file_of_a_record_or_folder_makes_its_shard_anew(tmp_path):
 
 
 def test_a_batch_goes_through_a_model_built_from_its_statistics(prepared):
-    from mmkeras.model.recipe import build_from_recipe
+    from mmkeras import build_from_recipe
 
     folder, _, found = prepared
     small = {"units": 8, "depth": 1}

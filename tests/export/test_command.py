@@ -16,7 +16,7 @@ def toy_data(monkeypatch):
         asked.append((folder, augment))
         return toy.data
 
-    monkeypatch.setattr("mmkeras.begin.load_data", load)
+    monkeypatch.setattr("mmkeras.runs.setup.load_data", load)
     monkeypatch.setattr(exporter, "run_child", ready_files)
     return asked
 

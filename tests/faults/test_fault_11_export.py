@@ -19,7 +19,7 @@ Usage = namedtuple("Usage", "total used free")
 def toy_data(monkeypatch):
     toy_export()
     monkeypatch.setattr(
-        "mmkeras.begin.load_data", lambda *a, **k: toy_run().data
+        "mmkeras.runs.setup.load_data", lambda *a, **k: toy_run().data
     )
     monkeypatch.setattr(exporter, "run_child", ready_files)
 

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 from heads_toys import SPEC, toy_spec, write_table
 
-from mmkeras import load_data
+from mmkeras import build_from_recipe, load_data
 from mmkeras.data import prepare
 from mmkeras.data.targets import facts_of, read_targets
-from mmkeras.model import build_from_recipe
 from mmkeras.spec import DataSpec
 
 CELLS = {

@@ -14,7 +14,7 @@ import pytest
 from two_tables import RECIPE, two_tables
 
 from mmkeras import artefact
-from mmkeras.begin import begin
+from mmkeras.runs import set_up_run
 from mmkeras.studies import tune
 from mmkeras.studies.tune import Job, to_toml
 from mmkeras.studies.tune.search import check
@@ -54,15 +54,15 @@ def searched(data, tmp_path_factory):
     job = job_of(data, tmp_path_factory.mktemp("out") / "search")
     with patch.context() as patched:
         patched.setattr(tune.search, "evaluate_run", evaluate_once)
-        patched.setattr(tune.trial, "begin", begin_without_test)
+        patched.setattr(tune.trial, "set_up_run", set_up_without_test)
         result = tune.tune(job, verbose=0)
     return job, result, read
 
 
-def begin_without_test(*args):
-    begun = begin(*args)
-    del begun.data.test
-    return begun
+def set_up_without_test(*args):
+    ready = set_up_run(*args)
+    del ready.data.test
+    return ready
 
 
 def test_the_test_split_is_read_once_and_at_the_end(searched):
@@ -166,15 +166,15 @@ def test_other_strategies_share_out_the_steps_of_the_epochs(data, tmp_path):
         ),
         (
             {"towers": {"left": {"units": {"min": 0, "max": 8}}}},
-            r"with defaults: `towers.left`: Argument `units`",
+            r"with defaults: `towers.left.units` must",
         ),
         (
             {"training": {"learning_rate": {"min": -1.0, "max": 0.1}}},
-            r"`learning_rate` must be a positive number",
+            r"`training.learning_rate` must be a positive number",
         ),
         (
             {"training": {"epoch": 3, "batch_size": {"min": 8, "max": 16}}},
-            r"`training.epoch` is not a setting",
+            r"`training.epoch` is not a known key. Did you mean `epochs`",
         ),
         (
             {

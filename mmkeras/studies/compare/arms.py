@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmkeras.arguments import check_number, check_positive, check_table, nearest
-from mmkeras.begin import split_settings
 from mmkeras.metrics import MAX_SEEDS
+from mmkeras.options import Dropped
+from mmkeras.runs import TrainingOptions, read_init, read_training, say_dropped
 from mmkeras.spec import DataSpec
 from mmkeras.training import STRATEGIES, Strategy, make_strategy
 
@@ -123,10 +124,8 @@ def make_arms(
 ) -> list[Arm]:
     """Returns the arms, and each modality alone."""
     tables = recipe.get("compare", {})
-    known = _strategies_of(tables)
-    for place, table in {"": recipe, **tables}.items():
-        place = f"compare.{place}.init" if place else "init"
-        check_table(place, table.get("init", {}))
+    known = check_arms(tables)
+    read_init(recipe.get("init", {}))
     names = list(known) if chosen is None else list(chosen)
     for name in names:
         if name not in known:
@@ -139,8 +138,12 @@ def make_arms(
             "`arms` must be two or more different names. "
             f"Received: {', '.join(names) or 'none'}"
         )
+    training = read_training(recipe.get("training", {}))
     made = []
     for name in names:
+        lacking = training.lacking[known[name]]
+        keys = [f"training.{key}" for key in lacking]
+        say_dropped(f"The arm `{name}`", Dropped(keys=keys))
         own = dict(tables.get(name, {}))
         own.pop("strategy", None)
         own.pop("patience", None)
@@ -148,6 +151,24 @@ def make_arms(
         settings = {**_shared(recipe, known[name]), **own}
         made.append(Arm(name, known[name], settings, init=init))
     return made + _alone(spec, recipe, names)
+
+
+def check_arms(tables: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the strategy of every arm that can be asked for.
+
+    Args:
+        tables: The table `[compare]` of a recipe.
+
+    Raises:
+        ValueError: If a key or a value is wrong.
+    """
+    known = _strategies_of(tables)
+    for name, table in tables.items():
+        where, own = f"compare.{name}", dict(table)
+        read_init(own.pop("init", {}), f"{where}.init")
+        own.pop("strategy", None)
+        STRATEGIES[known[name]].read(own, where)
+    return known
 
 
 def _strategies_of(tables: Mapping[str, Any]) -> dict[str, str]:
@@ -174,13 +195,16 @@ def _strategies_of(tables: Mapping[str, Any]) -> dict[str, str]:
 def _shared(recipe: Mapping[str, Any], strategy: str) -> dict[str, Any]:
     """Returns the settings of `[training]` and `[training.STRATEGY]`.
 
-    Without `patience`: an arm that stopped early would not have spent what
-    the others did. All keep their last weights.
+    What all arms share and a strategy lacks is left out. Without `patience`:
+    an arm that stopped early would not have spent what the others did. All
+    keep their last weights.
     """
-    rest = {name: table for name, table in recipe.items() if name != "compare"}
-    found = dict(split_settings(rest)["strategies"].get(strategy, {}))
-    found.pop("patience", None)
-    return found
+    training = recipe.get("training", {})
+    lacking = read_training(training).lacking[strategy]
+    skipped = {*STRATEGIES, *TrainingOptions.names(), *lacking, "patience"}
+    shared = {k: v for k, v in training.items() if k not in skipped}
+    own = training.get(strategy, {})
+    return shared | {k: v for k, v in own.items() if k != "patience"}
 
 
 def _alone(

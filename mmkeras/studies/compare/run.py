@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
-from mmkeras.begin import load_for
 from mmkeras.data import Data
+from mmkeras.runs import Recipe, load_for, read_recipe
 from mmkeras.studies.compare.arms import Arm, Plan, make_plan
 from mmkeras.studies.compare.measurement import read_answers, read_measured
 from mmkeras.studies.compare.report_folder import write_comparison
 from mmkeras.studies.compare.summary import summarise
 from mmkeras.studies.compare.train import (
-    build_arm,
     forget_models,
     identity_of,
     measure_harder,
+    set_up_arm,
     train_arm,
 )
 from mmkeras.training import ComponentPretrain
@@ -75,9 +75,10 @@ def compare(
     >>> report["targets"]["digit"]["conclusion"][0]
     'With all labels, the data do not decide between `component` and ...'
     """
-    out, built = Path(out), without_arms(recipe)
+    out, source = Path(out), without_arms(recipe)
     artefact.check_out(out, "comparison", [data_folder])
-    data = load_for(built, data_folder, seed)
+    data = load_for(source, data_folder, seed)
+    built = read_recipe(source, data.spec)
     plan = make_plan(
         data.spec,
         recipe,
@@ -99,7 +100,7 @@ def compare(
         if run[2] != seed:
             # Order and augmentation are those of the seed.
             seed = run[2]
-            data = load_for(built, data.folder, seed)
+            data = load_for(source, data.folder, seed)
         text = f"{place}/{len(runs)}"
         results.append(_result(data, built, plan, run, text, verbose))
     report = summarise(
@@ -128,7 +129,7 @@ def _runs(plan: Plan, out: Path) -> Iterator[Run]:
 
 
 def _check_runs(
-    data: Data, recipe: Mapping[str, Any], plan: Plan, runs: Sequence[Run]
+    data: Data, recipe: Recipe, plan: Plan, runs: Sequence[Run]
 ) -> None:
     """Raises ValueError if a finished run was trained with other settings."""
     for fraction, arm, seed, folder in runs:
@@ -146,17 +147,17 @@ def _check_runs(
             )
 
 
-def _check_arms(data: Data, recipe: Mapping[str, Any], plan: Plan) -> None:
+def _check_arms(data: Data, recipe: Recipe, plan: Plan) -> None:
     """Raises ValueError if an arm does not suit the recipe's model."""
     for arm in plan.arms:
         try:
-            model, heads, seen, _ = build_arm(data, recipe, arm)
-            strategy = plan.strategy(arm)
-            stages = strategy.plan(model)
+            ready = set_up_arm(data, recipe, plan, arm)
+            strategy = ready.strategy
+            stages = strategy.plan(ready.model)
             if isinstance(strategy, ComponentPretrain) and len(stages) > 2:
                 # Its objectives are made before its first stage; the last two
                 # have none, and would fill a cache.
-                next(strategy.stages(model, seen, heads))
+                next(strategy.stages(ready.model, ready.data, ready.heads))
         except ValueError as error:
             raise ValueError(f"The arm `{arm.name}`: {error}") from error
     forget_models()
@@ -164,7 +165,7 @@ def _check_arms(data: Data, recipe: Mapping[str, Any], plan: Plan) -> None:
 
 def _result(
     data: Data,
-    recipe: Mapping[str, Any],
+    recipe: Recipe,
     plan: Plan,
     run: Run,
     place: str,

@@ -9,11 +9,18 @@ from typing import Any
 import keras
 
 from mmkeras import artefact
-from mmkeras.begin import alone, take_towers
 from mmkeras.data import Data
 from mmkeras.evaluation import predict
-from mmkeras.model import build_from_recipe, load_model
-from mmkeras.runs import describe_run
+from mmkeras.model import load_model
+from mmkeras.runs import (
+    Recipe,
+    SetUp,
+    describe_run,
+    read_init,
+    save_trained,
+    set_up,
+    train,
+)
 from mmkeras.studies.compare.arms import Arm, Plan
 from mmkeras.studies.compare.cost import Cost
 from mmkeras.studies.compare.measurement import (
@@ -25,10 +32,7 @@ from mmkeras.studies.compare.measurement import (
     read_measured,
     write_measured,
 )
-from mmkeras.training import save_run
 from mmkeras.training.stages.datasets import count_batches
-from mmkeras.training.trainable.precision import precision_scope
-from mmkeras.training.trainable.selection import fitting
 
 # Tables of the recipe that stand in an arm.
 ELSEWHERE = ("training", "init")
@@ -36,7 +40,7 @@ ELSEWHERE = ("training", "init")
 
 def train_arm(
     data: Data,
-    recipe: Mapping[str, Any],
+    recipe: Recipe,
     plan: Plan,
     arm: Arm,
     fraction: float,
@@ -51,7 +55,7 @@ def train_arm(
 
     Args:
         data: The data, opened with this seed.
-        recipe: Tables of the recipe, without the arms.
+        recipe: The recipe, without the arms.
         plan: The comparison.
         arm: Which arm.
         fraction: Share of the training labels.
@@ -62,21 +66,16 @@ def train_arm(
     forget_models()
     keras.utils.set_random_seed(seed)
     data = few_labels(data, fraction, seed)
-    strategy = plan.strategy(arm)
-    with precision_scope(strategy.precision):
-        model, heads, seen, test = build_arm(data, recipe, arm)
-    if arm.modality is not None:
-        strategy = fitting(strategy, model)
-    cost = Cost(model, data.batch_size, _cached(strategy, seen))
+    ready = set_up_arm(data, recipe, plan, arm)
+    cached = _cached(ready.strategy, ready.data)
+    cost = Cost(ready.model, data.batch_size, cached)
     start = time.perf_counter()
-    history = strategy.fit(
-        model, seen, heads, callbacks=[cost], seed=seed, verbose=verbose
-    )
+    history = train(ready, seed, callbacks=[cost], verbose=verbose)
     wall = time.perf_counter() - start
     identity = identity_of(data, recipe, plan, arm, fraction, seed)
-    facts = describe_run(data, recipe, arm.strategy, seed)
-    save_run(out, model, history, **facts, comparison=identity)
-    found = predict(model, test)
+    facts = describe_run(data, recipe.source, arm.strategy, seed)
+    save_trained(ready, out, history, **facts, comparison=identity)
+    found = predict(ready.model, ready.test)
     result = {
         "arm": arm.name,
         "fraction": fraction,
@@ -87,7 +86,7 @@ def train_arm(
             # Where the budget was over before they could begin.
             "left_out": [
                 name
-                for name, epochs in strategy.plan(model)
+                for name, epochs in ready.strategy.plan(ready.model)
                 if epochs and name not in history.history["stage"]
             ],
         },
@@ -95,7 +94,8 @@ def train_arm(
         "harder": [],
     }
     if arm.modality is None and fraction == plan.fractions[-1]:
-        result["harder"] = [list(each) for each in harder(model, data, seed)]
+        found_harder = harder(ready.model, data, seed)
+        result["harder"] = [list(each) for each in found_harder]
     write_measured(out, result, found, identity)
 
 
@@ -151,14 +151,15 @@ def few_labels(data: Data, fraction: float, seed: int) -> Data:
     return longer
 
 
-def build_arm(data: Data, recipe: Mapping[str, Any], arm: Arm) -> tuple:
-    """Returns the arm's model and heads, what it sees, and its test split."""
-    spec, seen, test = data.spec, data, data.test
-    if arm.modality is not None:
-        spec, recipe, seen, test = alone(data, recipe, arm.modality)
-    model, heads = build_from_recipe(spec, data.statistics, recipe, data)
-    take_towers(model, data, arm.init)
-    return model, heads, seen, test
+def set_up_arm(data: Data, recipe: Recipe, plan: Plan, arm: Arm) -> SetUp:
+    """Returns everything of an arm's training but the training."""
+    return set_up(
+        data,
+        recipe,
+        plan.strategy(arm),
+        only=arm.modality,
+        init=read_init(arm.init),
+    )
 
 
 def _cached(strategy: Any, seen: Any) -> int:
@@ -172,7 +173,7 @@ def _cached(strategy: Any, seen: Any) -> int:
 
 def identity_of(
     data: Data,
-    recipe: Mapping[str, Any],
+    recipe: Recipe,
     plan: Plan,
     arm: Arm,
     fraction: float,
@@ -184,7 +185,9 @@ def identity_of(
     """
     return {
         "data_sha256": artefact.sha256_of(data.folder / artefact.MANIFEST),
-        "recipe": {k: v for k, v in recipe.items() if k not in ELSEWHERE},
+        "recipe": {
+            k: v for k, v in recipe.source.items() if k not in ELSEWHERE
+        },
         "init": {
             name: artefact.sha256_of(_run_of(entry) / artefact.MANIFEST)
             for name, entry in arm.init.items()

@@ -9,8 +9,9 @@ import keras
 
 from mmkeras import artefact
 from mmkeras.data import Data
-from mmkeras.model import build_from_recipe, load_model
-from mmkeras.runs import open_data
+from mmkeras.model import load_model
+from mmkeras.runs import heads_of as heads_of_recipe
+from mmkeras.runs import open_data, recipe_of
 
 
 @dataclass
@@ -81,6 +82,5 @@ def manifest_of(path: Path) -> dict[str, Any]:
 
 def heads_of(manifest: dict[str, Any], data: Data) -> dict[str, Any]:
     """Returns the heads of a run's recipe, with losses and metrics."""
-    return build_from_recipe(
-        data.spec, data.statistics, manifest["recipe"], data
-    )[1]
+    recipe = recipe_of(manifest, data.spec)
+    return heads_of_recipe(data.spec, data.statistics, recipe)

@@ -9,13 +9,17 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.begin import begin, load_for
 from mmkeras.model import load_model
-from mmkeras.runs import describe_run
+from mmkeras.runs import (
+    describe_run,
+    load_for,
+    save_trained,
+    set_up_run,
+    train,
+)
 from mmkeras.studies.ensemble.combined_model import check_targets
 from mmkeras.studies.ensemble.results import on_splits, write_ensemble
 from mmkeras.studies.ensemble.sample_weights import reweighted
-from mmkeras.training import save_run
 
 # The semi-supervised strategies set sample weights themselves.
 MEMBERS = ("full", "component")
@@ -86,21 +90,19 @@ class Trainer:
         return model, {**entry, **on_splits(model, self.data)}
 
     def _fit(self, place, seed, factors, targets, identity):
-        begun = begin(self.folder, self.recipe, self.strategy, seed)
+        ready = set_up_run(self.folder, self.recipe, self.strategy, seed)
         if self.verbose:
             print(f"Member {place.name}")
-        identity = {**identity, "init": begun.init}
-        history = begun.strategy.fit(
-            begun.model,
-            reweighted(begun.data, factors, targets),
-            begun.heads,
+        history = train(
+            ready,
+            seed,
             out=place,
-            seed=seed,
+            data=reweighted(ready.data, factors, targets),
             verbose=self.verbose,
             resume=True,
-            identity=identity,
+            identity={**identity, "init": ready.init},
         )
-        save_run(place, begun.model, history, **identity)
+        save_trained(ready, place, history, **identity)
 
     def finish(self, model: keras.Model, result: dict[str, Any]) -> dict:
         """Measures the ensemble and writes it; returns the result."""

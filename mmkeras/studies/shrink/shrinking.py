@@ -17,7 +17,6 @@ import numpy as np
 
 from mmkeras import artefact, compress
 from mmkeras import heads as head_kinds
-from mmkeras.begin import split_settings
 from mmkeras.data import Data
 from mmkeras.export import (
     FORMATS,
@@ -35,8 +34,15 @@ from mmkeras.export import (
     run_all,
     take,
 )
-from mmkeras.model import SCALES, build_from_recipe, load_model, smaller
-from mmkeras.runs import open_data
+from mmkeras.model import load_model
+from mmkeras.runs import (
+    SCALES,
+    build_from_recipe,
+    heads_of,
+    open_data,
+    recipe_of,
+    smaller,
+)
 from mmkeras.studies.shrink import size_budget as budgets
 
 SEARCH_SAMPLES = 1000
@@ -132,9 +138,8 @@ class _Search:
         self.epochs, self.spec = epochs, plain.spec
         self.ranges = calibration(plain.train, self.spec, 64)
         self.validation = take(plain.validation, self.spec, SEARCH_SAMPLES)
-        self.heads = build_from_recipe(
-            self.spec, plain.statistics, manifest["recipe"], plain
-        )[1]
+        self.recipe = recipe_of(manifest, self.spec)
+        self.heads = heads_of(self.spec, plain.statistics, self.recipe)
         answers = teacher.predict(self.validation.x, verbose=0)
         self.base = self._scores(answers)
         self.floats: dict[Path, ProducedFile] = {}
@@ -150,8 +155,7 @@ class _Search:
     def tune(self, student: keras.Model, epochs: int) -> None:
         """Teaches a model, with a rate that falls to zero."""
         steps = max(1, epochs * int(self.data.train.cardinality()))
-        settings = split_settings(self.manifest["recipe"])
-        rate = settings["strategies"]["full"].get("learning_rate", 1e-3)
+        rate = self.recipe.training.strategies["full"].learning_rate
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, steps, warmup_target=rate, warmup_steps=steps // 10
         )
@@ -193,7 +197,7 @@ class _Search:
 
     def students(self) -> Iterator[tuple[str, float, Callable[[], Path]]]:
         for scale in SCALES:
-            recipe = smaller(self.manifest["recipe"], self.spec, scale)
+            recipe = smaller(self.recipe, self.spec, scale)
             known = self.data.statistics
             model, _ = build_from_recipe(self.spec, known, recipe, self.data)
             yield (

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
-from mmkeras.runs import evaluate_run, train_run
+from mmkeras.runs import evaluate_run, say_dropped, set_up_run, train_run
 from mmkeras.studies.tune.job import SETTINGS, Job, is_finished, remember
 from mmkeras.studies.tune.recipe_toml import to_toml
 from mmkeras.studies.tune.report import write_report
 from mmkeras.studies.tune.space import Space
 from mmkeras.studies.tune.trial import (
-    begin,
+    drawn,
     folder_of,
     read_trial,
     recipe_of,
@@ -103,17 +103,19 @@ def check(job: Job) -> None:
     checked = None
     for label, recipe in Space(job.space).probes():
         try:
+            recipe, dropped = drawn(job, recipe)
+            say_dropped(f"The space with {label}", dropped)
             recipe = with_epochs(job, recipe, job.epochs)
             to_toml(recipe)
-            begun = begin(job.data, recipe, job.strategy, job.seed)
+            ready = set_up_run(job.data, recipe, job.strategy, job.seed)
         except ValueError as error:
             raise ValueError(
                 f"The space must hold recipes that can be built. Received "
                 f"with {label}: {error}"
             ) from error
         if checked is None:
-            few = begun.data.validation.take(1)
-            checked = validation_figures(begun.model, begun.heads, few)
+            few = ready.data.validation.take(1)
+            checked = validation_figures(ready.model, ready.heads, few)
     if job.objective not in checked:
         raise ValueError(
             "`objective` must be a metric of the validation split. Received: "

@@ -4,13 +4,21 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from mmkeras import artefact, heads
-from mmkeras.begin import begin, split_settings
+from mmkeras.options import Dropped
+from mmkeras.runs import (
+    read_recipe,
+    read_training,
+    set_up_run,
+    spec_of_data,
+    train,
+)
 from mmkeras.studies.tune.job import Job
 from mmkeras.studies.tune.recipe_toml import to_toml
 from mmkeras.studies.tune.space import Space
@@ -25,8 +33,31 @@ def recipe_of(job: Job, values: dict[str, Any]) -> dict:
         values: What keras-tuner drew, by name; from Hyperband also the
             epochs of the rung.
     """
-    recipe = Space(job.space).recipe(values)
+    recipe, _ = drawn(job, Space(job.space).recipe(values))
     return with_epochs(job, recipe, values.get("tuner/epochs", job.epochs))
+
+
+def drawn(job: Job, source: dict) -> tuple[dict, Dropped]:
+    """Returns a recipe without the keys that its variants lack, and these.
+
+    A key of the space that only some of its variants have, such as `heads`,
+    stays where it has a meaning.
+    """
+    dropped = Dropped()
+    read_recipe(source, spec_of_data(job.data), dropped)
+    return without(source, dropped.keys), dropped
+
+
+def without(source: Mapping[str, Any], keys: Collection[str]) -> dict:
+    """Returns nested tables without some keys, "table.key"."""
+    found = {}
+    for key, value in source.items():
+        start = f"{key}."
+        inner = [k.removeprefix(start) for k in keys if k.startswith(start)]
+        if key in keys:
+            continue
+        found[key] = without(value, inner) if inner else value
+    return found
 
 
 def with_epochs(job: Job, recipe: dict, epochs: int | None) -> dict:
@@ -41,7 +72,7 @@ def with_epochs(job: Job, recipe: dict, epochs: int | None) -> dict:
         # Its stages share the steps as they would have shared the epochs.
         manifest = artefact.read_manifest(job.data, "data", check_files=False)
         samples = manifest["splits"]["train"]["count"]
-        batch_size = split_settings(recipe)["batch_size"]
+        batch_size = read_training(recipe.get("training", {})).batch_size
         own["budget_steps"] = epochs * math.ceil(samples / batch_size)
     return {**recipe, "training": {**training, job.strategy: own}}
 
@@ -100,12 +131,10 @@ def fit(job: Job, recipe: dict) -> tuple[Any, int, dict[str, float]]:
     """Trains a recipe; returns history, size and validation figures."""
     # A search makes many models in one process.
     keras.utils.clear_session()
-    begun = begin(job.data, recipe, job.strategy, job.seed)
-    model, made = begun.model, begun.heads
-    history = begun.strategy.fit(
-        model, begun.data, made, seed=job.seed, verbose=0
-    )
-    figures = validation_figures(model, made, begun.data.validation)
+    ready = set_up_run(job.data, recipe, job.strategy, job.seed)
+    history = train(ready, job.seed)
+    model, validation = ready.model, ready.data.validation
+    figures = validation_figures(model, ready.heads, validation)
     return history, model.count_params(), figures
 
 

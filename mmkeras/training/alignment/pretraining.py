@@ -13,7 +13,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from mmkeras.arguments import check_choice
+from mmkeras.introspection import options_of
+from mmkeras.options import Part, Variants
 from mmkeras.training.alignment.losses import (
     InfoNCEAlignment,
     MaskedPrediction,
@@ -25,12 +26,23 @@ from mmkeras.training.trainable.single_towers import (
     modalities,
     tower_of,
 )
+from mmkeras.values import COUNT
 
-OBJECTIVES = {
-    "infonce": InfoNCEAlignment,
-    "siglip": SigLIPAlignment,
-    "masked": MaskedPrediction,
-}
+
+def _part(layer) -> Part:
+    options = options_of(layer, checks={"units": COUNT}, objective="")
+    return Part(options, layer)
+
+
+OBJECTIVES = Variants(
+    "objective",
+    "infonce",
+    {
+        "infonce": _part(InfoNCEAlignment),
+        "siglip": _part(SigLIPAlignment),
+        "masked": _part(MaskedPrediction),
+    },
+)
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -74,7 +86,7 @@ def alignment_model(
     >>> aligned.compile("adam")
     >>> aligned.fit(Paired(data, aligned).train, epochs=5)
     """
-    check_choice("objective", objective, OBJECTIVES)
+    chosen = OBJECTIVES.read({**options, "objective": objective})
     known = modalities(whole)
     names = sorted(names or known)
     if len(names) < 2 or not set(names) <= set(known):
@@ -96,7 +108,9 @@ def alignment_model(
     }
     vectors = {n: tower_of(whole, n)(inputs[n])["vector"] for n in names}
     present = {n: inputs["present"][:, i : i + 1] for n, i in columns.items()}
-    layer = OBJECTIVES[objective](**options, name="alignment")
+    arguments = chosen.arguments()
+    del arguments["objective"]
+    layer = OBJECTIVES.build(chosen)(**arguments, name="alignment")
     loss = layer(vectors, present) if present else layer(vectors)
     return LossModel(inputs, loss, name=f"{whole.name}_{objective}")
 

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from mmkeras.arguments import check_choice, check_keys
+from mmkeras.arguments import check_choice
+from mmkeras.introspection import options_of
+from mmkeras.options import Part, Variants
 from mmkeras.spec import MODALITIES
 from mmkeras.training.pretext.autoencode import autoencode
 from mmkeras.training.pretext.contrastive import Contrast, contrastive
@@ -15,28 +17,39 @@ from mmkeras.training.pretext.masked import masked
 from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.next_step import next_step
 from mmkeras.training.pretext.reconstruction import Reconstruct
-from mmkeras.training.strategies.settings import is_real
 from mmkeras.training.trainable.single_towers import input_names, tower_of
+from mmkeras.values import COUNT, PART, POSITIVE, is_real, or_none
 
-_COUNT = ("a positive whole number", lambda v: type(v) is int and v > 0)
-# What options must be, in words and as a test.
-_VALUES = {
-    "blocks": _COUNT,
-    "fraction": ("above 0 and at most 1", lambda v: is_real(v) and 0 < v <= 1),
+# What options must be, by name; of several objectives alike.
+CHECKS = {
+    "ahead": COUNT,
+    "blocks": or_none(COUNT),
+    "fraction": or_none(PART),
     "hidden": ("from 0 up to, but not, 1", lambda v: is_real(v) and 0 <= v < 1),
-    "places": _COUNT,
-    "temperature": ("above 0", lambda v: is_real(v) and v > 0),
-    "units": _COUNT,
-    "vocabulary_size": _COUNT,
-    "width": _COUNT,
+    "places": COUNT,
+    "temperature": POSITIVE,
+    "units": COUNT,
+    "vocabulary_size": or_none(COUNT),
+    "width": COUNT,
 }
-_MAKE = {
-    "contrastive": (contrastive, Contrast),
-    "masked": (masked, Reconstruct),
-    "autoencode": (autoencode, Reconstruct),
-    "next_step": (next_step, Reconstruct),
-}
-OBJECTIVES = tuple(_MAKE)
+
+
+def _part(make, model) -> Part:
+    given = ("tower", "x", "facts", "fill")
+    options = options_of(make, given, checks=CHECKS, objective="")
+    return Part(options, (make, model))
+
+
+OBJECTIVES = Variants(
+    "objective",
+    "contrastive",
+    {
+        "contrastive": _part(contrastive, Contrast),
+        "masked": _part(masked, Reconstruct),
+        "autoencode": _part(autoencode, Reconstruct),
+        "next_step": _part(next_step, Reconstruct),
+    },
+)
 
 
 def pretext_model(
@@ -64,7 +77,7 @@ def pretext_model(
         whole: Functional model with an input `name` and a layer
             `<name>_tower`.
         name: The modality.
-        objective: A key of `OBJECTIVES`.
+        objective: One of the table above.
         spec: The data spec, whose `modalities[name].kind` is the kind.
         kind: The kind, where there is no spec. Defaults to the one that
             recognises the tower's input by its type and axes, see `kind_of`.
@@ -88,8 +101,10 @@ def pretext_model(
     kind = kind or (spec and spec.modalities[name].kind) or kind_of(tower)
     check_objective(objective, name, kind)
     facts = MODALITIES.known[kind].pretext()
-    make, model = _MAKE[objective]
-    _check_options(objective, make, options)
+    chosen = OBJECTIVES.read({**options, "objective": objective})
+    make, model = OBJECTIVES.build(chosen)
+    options = chosen.arguments()
+    del options["objective"]
     x = keras.Input(like.shape[1:], dtype=like.dtype, name=name)
     if "fill" in inspect.signature(make).parameters:
         options["fill"] = _fill(tower, facts)
@@ -99,12 +114,12 @@ def pretext_model(
 
 def check_objective(objective: str, name: str, kind: str) -> None:
     """Raises ValueError unless the objective is one for that kind."""
-    check_choice("objective", objective, OBJECTIVES)
+    check_choice("objective", objective, OBJECTIVES.parts)
     offered = _offered()
     # Of a kind that is known, but whose towers do not learn so, too.
     check_choice("kind", kind, offered)
     suited = [
-        n for n in OBJECTIVES if n != "next_step" or offered[kind].ordered
+        n for n in OBJECTIVES.parts if n != "next_step" or offered[kind].ordered
     ]
     if objective not in suited:
         raise ValueError(
@@ -136,16 +151,6 @@ def kind_of(tower: keras.Model) -> str:
         f"`{tower.name}` from {like.dtype} {like.shape}. Choices: "
         f"{', '.join(offered)}"
     )
-
-
-def _check_options(objective, make, options):
-    allowed = list(inspect.signature(make).parameters)[3:]
-    allowed = [key for key in allowed if key != "fill"]
-    check_keys(objective, options, allowed)
-    for key, value in options.items():
-        words, good = _VALUES.get(key, ("", lambda _: True))
-        if value is not None and not good(value):
-            raise ValueError(f"`{key}` must be {words}. Received: {value!r}")
 
 
 def _fill(tower, facts):

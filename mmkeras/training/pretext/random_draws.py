@@ -19,6 +19,9 @@ class Drawing(Exact):
     is resumed with them draws what an uninterrupted one would have.
     """
 
+    # Arguments that the tower says, and not the user.
+    found_arguments = ()
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.generator = keras.random.SeedGenerator()

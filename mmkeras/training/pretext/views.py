@@ -1,13 +1,13 @@
 """Two random views of sounds, texts, series and rows, and which suits what."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
-from mmkeras.arguments import check_keys
+from mmkeras.arguments import check_table
+from mmkeras.introspection import options_of
 from mmkeras.training.pretext.masking_layers import UNKNOWN
 from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.random_draws import Drawing, known_statistics
@@ -144,6 +144,8 @@ class CellViews(Drawing):
     the same with twice the batch.
     """
 
+    found_arguments = ("gap", "categories")
+
     def __init__(
         self,
         noise=0.1,
@@ -193,7 +195,6 @@ def views_of(
     Raises ValueError if a setting is none of the layer's.
     """
     make, own = facts.views, facts.view_arguments(tower, fill)
-    allowed = list(inspect.signature(make.__init__).parameters)[1:-1]
-    allowed = [key for key in allowed if key not in own]
-    check_keys("views", settings, allowed)
-    return make(**own, **settings, name="views")
+    check_table("views", settings)
+    options = options_of(make, make.found_arguments).read(settings, "views")
+    return make(**own, **options.arguments(), name="views")

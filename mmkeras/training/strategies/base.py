@@ -1,13 +1,14 @@
 """The base class of strategies: settings, and one signature of `fit`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 
 from mmkeras import artefact
+from mmkeras.options import option
 from mmkeras.training.balancing.weights import METHODS
 from mmkeras.training.stages.budget import Spent
 from mmkeras.training.stages.callbacks import CsvHistory, direction_of
@@ -17,72 +18,30 @@ from mmkeras.training.stages.optimizer import SCHEDULES
 from mmkeras.training.stages.progress import run_stages, seed_everything
 from mmkeras.training.stages.resume import find_checkpoint, fingerprint, forget
 from mmkeras.training.stages.run_folder import check_room, history_of
-from mmkeras.training.strategies.settings import (
-    TUNING_CHECKS,
-    Check,
-    TuningSettings,
-    is_real,
-    is_whole,
-)
+from mmkeras.training.strategies.settings import TuningSettings
 from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
 from mmkeras.training.trainable.selection import tuned
 from mmkeras.training.trainable.single_towers import check_targets
-
-POSITIVE: Check = ("a positive number", lambda v: is_real(v) and v > 0)
-FROM_ZERO: Check = ("a number from 0", lambda v: is_real(v) and v >= 0)
-COUNT: Check = ("a whole number from 0", lambda v: is_whole(v) and v >= 0)
-
-# What each setting must be, in words and as a test.
-_CHECKS: dict[str, Check] = {
-    "learning_rate": POSITIVE,
-    "fine_tune_learning_rate": POSITIVE,
-    "weight_decay": FROM_ZERO,
-    "warmup_epochs": FROM_ZERO,
-    "epochs": COUNT,
-    "tower_epochs": COUNT,
-    "fusion_epochs": COUNT,
-    "checkpoints": COUNT,
-    "checkpoint_share": (
-        "a number above 0, at most 1",
-        lambda v: is_real(v) and 0 < v <= 1,
-    ),
-    "schedule": (
-        f"one of {', '.join(SCHEDULES)}",
-        lambda v: v in SCHEDULES,
-    ),
-    "clip_norm": (
-        "a positive number or None",
-        lambda v: v is None or (is_real(v) and v > 0),
-    ),
-    "ema_momentum": (
-        "a number above 0 and below 1, or None",
-        lambda v: v is None or (is_real(v) and 0 < v < 1),
-    ),
-    "patience": (
-        "a positive whole number or None",
-        lambda v: v is None or (is_whole(v) and v > 0),
-    ),
-    "monitor": ("a metric's name", lambda v: isinstance(v, str) and v != ""),
-    "budget_steps": (
-        "a positive whole number or None",
-        lambda v: v is None or (is_whole(v) and v > 0),
-    ),
-    "budget_sec": (
-        "a positive number or None",
-        lambda v: v is None or (is_real(v) and v > 0),
-    ),
-    "tensorboard": ("true or false", lambda v: isinstance(v, bool)),
-    "balance": (f"one of {', '.join(METHODS)}", lambda v: v in METHODS),
-    **TUNING_CHECKS,
-}
+from mmkeras.values import (
+    COUNT,
+    FLAG,
+    FROM_ZERO,
+    PART,
+    POSITIVE,
+    TEXT,
+    WHOLE,
+    is_real,
+    one_of,
+    or_none,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy(TuningSettings):
     """Base of every strategy: the optimizer and when to stop.
 
-    A subclass adds its settings, with `checks` of them, and implements `plan`
-    and `stages`.
+    A subclass adds its settings, each an `option` with a check, and
+    implements `plan` and `stages`.
 
     Args:
         learning_rate: Peak learning rate of AdamW.
@@ -114,32 +73,29 @@ class Strategy(TuningSettings):
     Every argument of `TuningSettings` is taken too.
     """
 
-    # What the settings of a subclass must be, as in `_CHECKS`.
-    checks: ClassVar[dict[str, Check]] = {}
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    warmup_epochs: float = 1.0
-    schedule: str = "cosine"
-    clip_norm: float | None = 1.0
-    ema_momentum: float | None = None
-    patience: int | None = None
-    monitor: str = "val_loss"
-    checkpoints: int = 2
-    checkpoint_share: float = 0.05
-    tensorboard: bool = True
-    balance: str = "fixed"
-    budget_steps: int | None = None
-    budget_sec: float | None = None
+    learning_rate: float = option(1e-3, POSITIVE)
+    weight_decay: float = option(1e-4, FROM_ZERO)
+    warmup_epochs: float = option(1.0, FROM_ZERO, "epochs")
+    schedule: str = option("cosine", one_of(*SCHEDULES))
+    clip_norm: float | None = option(1.0, or_none(POSITIVE))
+    ema_momentum: float | None = option(
+        None,
+        (
+            "a number above 0 and below 1, or None",
+            lambda v: v is None or (is_real(v) and 0 < v < 1),
+        ),
+    )
+    patience: int | None = option(None, or_none(COUNT), "epochs")
+    monitor: str = option("val_loss", ("a metric's name", TEXT[1]))
+    checkpoints: int = option(2, WHOLE)
+    checkpoint_share: float = option(0.05, PART)
+    tensorboard: bool = option(True, FLAG)
+    balance: str = option("fixed", one_of(*METHODS))
+    budget_steps: int | None = option(None, or_none(COUNT), "steps")
+    budget_sec: float | None = option(None, or_none(POSITIVE), "s")
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            words, good = {**_CHECKS, **self.checks}[field.name]
-            if not good(value):
-                raise ValueError(
-                    f"`{field.name}` must be {words}. Received: {value!r}"
-                )
+        super().__post_init__()
         if self.budget_steps is not None and self.budget_sec is not None:
             raise ValueError(
                 "A budget must be of steps or of seconds. Received: "

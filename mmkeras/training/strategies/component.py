@@ -3,18 +3,18 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 
+from mmkeras.options import Variants, option
 from mmkeras.training import pretext
 from mmkeras.training.alignment import pretraining as alignment
 from mmkeras.training.embeddings.submodels import towers_alone
 from mmkeras.training.stages.datasets import OneModality, present_columns
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.stages.fusion_stage import fusion_stage
-from mmkeras.training.strategies.base import COUNT, Strategy
-from mmkeras.training.strategies.settings import Check, is_whole
+from mmkeras.training.strategies.base import Strategy
 from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
 from mmkeras.training.trainable.single_towers import (
     input_names,
@@ -22,9 +22,10 @@ from mmkeras.training.trainable.single_towers import (
     tower_model,
     tower_of,
 )
+from mmkeras.values import COUNT, FLAG, POSITIVE, WHOLE, or_none
 
-PRETRAIN = ("supervised", *pretext.OBJECTIVES, "none")
-ALIGN = ("none", *alignment.OBJECTIVES)
+PRETRAIN = ("supervised", *pretext.OBJECTIVES.parts, "none")
+ALIGN = ("none", *alignment.OBJECTIVES.parts)
 
 
 def _is_pretrain(value: Any) -> bool:
@@ -46,6 +47,18 @@ def _options(value: Any) -> tuple[str, dict[str, Any]]:
             key: each for key, each in value.items() if key != "objective"
         }
     return value, {}
+
+
+def _check_options(where: str, known: Variants, value: Any) -> None:
+    """Raises ValueError for arguments that an objective does not have."""
+    name, given = _options(value)
+    if name in known.parts:
+        known.read({known.key: name, **given}, where)
+    elif given:
+        raise ValueError(
+            f"`{where}` must have no arguments where the objective is "
+            f"'{name}'. Received: {given}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,32 +115,34 @@ class ComponentPretrain(Strategy):
     ['audio_masked', 'image_contrastive', 'align', 'fusion', 'all']
     """
 
-    checks: ClassVar[dict[str, Check]] = {
-        "pretrain": (
+    tower_epochs: int = option(10, WHOLE, "epochs")
+    fusion_epochs: int = option(5, WHOLE, "epochs")
+    epochs: int = option(5, WHOLE, "epochs")
+    fine_tune_learning_rate: float = option(1e-4, POSITIVE)
+    pretrain: str | Mapping[str, Any] = option(
+        "supervised",
+        (
             f"one of {', '.join(PRETRAIN)}, or a table of these by modality",
             _is_pretrain,
         ),
-        "align": (
+    )
+    align: str | Mapping[str, Any] = option(
+        "none",
+        (
             f"one of {', '.join(ALIGN)}, or a table with one as `objective`",
             lambda v: _is_one_of(ALIGN, v),
         ),
-        "align_epochs": COUNT,
-        "cache": ("true, false or None", lambda v: v in (True, False, None)),
-        "cache_passes": (
-            "a positive whole number",
-            lambda v: is_whole(v) and v > 0,
-        ),
-    }
+    )
+    align_epochs: int = option(5, WHOLE, "epochs")
+    cache: bool | None = option(None, or_none(FLAG))
+    cache_passes: int = option(2, COUNT)
 
-    tower_epochs: int = 10
-    fusion_epochs: int = 5
-    epochs: int = 5
-    fine_tune_learning_rate: float = 1e-4
-    pretrain: str | Mapping[str, Any] = "supervised"
-    align: str | Mapping[str, Any] = "none"
-    align_epochs: int = 5
-    cache: bool | None = None
-    cache_passes: int = 2
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.pretrain, Mapping):
+            for name, each in self.pretrain.items():
+                _check_options(f"pretrain.{name}", pretext.OBJECTIVES, each)
+        _check_options("align", alignment.OBJECTIVES, self.align)
 
     def plan(self, model):
         found = [
@@ -165,12 +180,6 @@ class ComponentPretrain(Strategy):
                 f"align={self.align!r} with {', '.join(names)}"
             )
         chosen = {n: _options(table.get(n, "supervised")) for n in names}
-        for name, (objective, options) in chosen.items():
-            if options and objective in ("supervised", "none"):
-                raise ValueError(
-                    f"`pretrain.{name}` must have no arguments where the "
-                    f"objective is '{objective}'. Received: {options}"
-                )
         return {n: each for n, each in chosen.items() if each[0] != "none"}
 
     def stages(self, model, data, heads):

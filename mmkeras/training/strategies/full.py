@@ -1,12 +1,12 @@
 """Full fine-tuning: towers, fusion and heads together."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
+from mmkeras.options import option
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.strategies.base import Strategy
 from mmkeras.training.strategies.blending import blending_plan, blending_stages
-from mmkeras.training.strategies.settings import Check, is_whole
+from mmkeras.values import COUNT, FLAG, WHOLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +30,9 @@ class FullFineTune(Strategy):
     >>> history = strategy.fit(model, data, heads, out="runs/first")
     """
 
-    checks: ClassVar[dict[str, Check]] = {
-        "blend": ("true or false", lambda v: isinstance(v, bool)),
-        "blend_epochs": (
-            "a positive whole number",
-            lambda v: is_whole(v) and v > 0,
-        ),
-    }
-
-    epochs: int = 20
-    blend: bool = False
-    blend_epochs: int = 5
+    epochs: int = option(20, WHOLE, "epochs")
+    blend: bool = option(False, FLAG)
+    blend_epochs: int = option(5, COUNT, "epochs")
 
     def __post_init__(self):
         super().__post_init__()

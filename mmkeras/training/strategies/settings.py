@@ -4,21 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmkeras.options import Options, option
 from mmkeras.training.trainable.precision import PRECISIONS
-
-# What a setting must be, in words and as a test.
-Check = tuple[str, Callable[[Any], bool]]
-
-
-def is_real(value: Any) -> bool:
-    """Whether `value` is a finite number, and not a truth value."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and float("-inf") < value < float("inf")
-
-
-def is_whole(value: Any) -> bool:
-    """Whether `value` is a whole number, and not a truth value."""
-    return isinstance(value, int) and not isinstance(value, bool)
+from mmkeras.values import (
+    COUNT,
+    FROM_ZERO,
+    PART,
+    POSITIVE,
+    TEXT,
+    Check,
+    one_of,
+    or_none,
+)
 
 
 def _is_patterns(value: Any) -> bool:
@@ -26,10 +23,17 @@ def _is_patterns(value: Any) -> bool:
     return listed and all(isinstance(each, str) and each for each in value)
 
 
-def _is_table(value: Any, key: Callable, entry: Callable) -> bool:
-    return value is None or (
-        isinstance(value, Mapping)
-        and all(key(k) and entry(v) for k, v in value.items())
+def _table(key: str, entry: Check, good_key: Callable = TEXT[1]) -> Check:
+    words, good = entry
+    return (
+        f"a table from {key} to {words}, or None",
+        lambda v: (
+            v is None
+            or (
+                isinstance(v, Mapping)
+                and all(good_key(k) and good(e) for k, e in v.items())
+            )
+        ),
     )
 
 
@@ -38,58 +42,12 @@ def _is_epoch(value: Any) -> bool:
     return str(value).isdecimal() and int(value) > 0
 
 
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-# What each setting must be, in words and as a test.
-TUNING_CHECKS: dict[str, Check] = {
-    "freeze": ("a list of patterns", _is_patterns),
-    "unfreeze": (
-        "a table from an epoch, counted from 1, to a list of patterns",
-        lambda v: _is_table(v, _is_epoch, lambda p: _is_patterns(p) and p),
-    ),
-    "learning_rates": (
-        "a table from a pattern to a positive number",
-        lambda v: _is_table(v, _is_name, lambda r: is_real(r) and r > 0),
-    ),
-    "layer_decay": (
-        "a number above 0, at most 1",
-        lambda v: is_real(v) and 0 < v <= 1,
-    ),
-    "weight_decay_groups": (
-        "a table from a pattern to a number from 0",
-        lambda v: _is_table(v, _is_name, lambda r: is_real(r) and r >= 0),
-    ),
-    "lora_rank": (
-        "a positive whole number or None",
-        lambda v: v is None or (is_whole(v) and v > 0),
-    ),
-    "lora_alpha": (
-        "a positive number or None",
-        lambda v: v is None or (is_real(v) and v > 0),
-    ),
-    "lora_patterns": (
-        "a list of patterns or None",
-        lambda v: v is None or _is_patterns(v),
-    ),
-    "accumulate_steps": (
-        "a positive whole number",
-        lambda v: is_whole(v) and v > 0,
-    ),
-    "precision": (
-        f"one of {', '.join(PRECISIONS)}",
-        lambda v: v in PRECISIONS,
-    ),
-    "jit_compile": (
-        'true, false or "auto"',
-        lambda v: isinstance(v, bool) or v == "auto",
-    ),
-}
+PATTERNS: Check = ("a list of patterns", _is_patterns)
+SOME_PATTERNS: Check = (PATTERNS[0], lambda v: _is_patterns(v) and bool(v))
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuningSettings:
+class TuningSettings(Options):
     """Which weights are trained, at which rates, in which precision.
 
     A pattern such as "audio_tower/*" or "*/embedding*" means weights by the
@@ -125,14 +83,24 @@ class TuningSettings:
             bits is given up.
     """
 
-    freeze: Sequence[str] = ()
-    unfreeze: Mapping[Any, Sequence[str]] | None = None
-    learning_rates: Mapping[str, float] | None = None
-    layer_decay: float = 1.0
-    weight_decay_groups: Mapping[str, float] | None = None
-    lora_rank: int | None = None
-    lora_patterns: Sequence[str] | None = None
-    lora_alpha: float | None = None
-    accumulate_steps: int = 1
-    precision: str = "float32"
-    jit_compile: bool | str = "auto"
+    freeze: Sequence[str] = option((), PATTERNS)
+    unfreeze: Mapping[Any, Sequence[str]] | None = option(
+        None,
+        _table("an epoch, counted from 1,", SOME_PATTERNS, _is_epoch),
+    )
+    learning_rates: Mapping[str, float] | None = option(
+        None, _table("a pattern", POSITIVE)
+    )
+    layer_decay: float = option(1.0, PART)
+    weight_decay_groups: Mapping[str, float] | None = option(
+        None, _table("a pattern", FROM_ZERO)
+    )
+    lora_rank: int | None = option(None, or_none(COUNT))
+    lora_patterns: Sequence[str] | None = option(None, or_none(PATTERNS))
+    lora_alpha: float | None = option(None, or_none(POSITIVE))
+    accumulate_steps: int = option(1, COUNT, "batches")
+    precision: str = option("float32", one_of(*PRECISIONS))
+    jit_compile: bool | str = option(
+        "auto",
+        ('true, false or "auto"', lambda v: v in (True, False, "auto")),
+    )

@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
 
+from mmkeras.options import option
 from mmkeras.training.stages.modality_weights import batches_of
-from mmkeras.training.strategies.base import COUNT, FROM_ZERO, Strategy
+from mmkeras.training.strategies.base import Strategy
 from mmkeras.training.strategies.semi.confidence import (
     balanced_weights,
     class_thresholds,
     confidences,
     confident_classes,
 )
-from mmkeras.training.strategies.settings import Check, is_real, is_whole
+from mmkeras.values import FLAG, PART, WHOLE, is_real
 
 
 def _is_confidence(value: Any) -> bool:
@@ -23,15 +24,7 @@ def _is_confidence(value: Any) -> bool:
         return all(_is_confidence(each) for each in value.values())
     if isinstance(value, list | tuple):
         return all(_is_confidence(each) for each in value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 < value <= 1
-
-
-_SHARE = (
-    "a number above 0, and at most 1",
-    lambda v: not isinstance(v, Mapping | list | tuple) and _is_confidence(v),
-)
-_FLAG = ("true or false", lambda v: isinstance(v, bool))
+    return is_real(value) and 0 < value <= 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,27 +38,14 @@ class FewLabels(Strategy):
             Targets that are not named are not labelled.
     """
 
-    checks: ClassVar[dict[str, Check]] = {
-        "labelled_epochs": COUNT,
-        "round_epochs": COUNT,
-        "rounds": COUNT,
-        "ratio": (
-            "a whole number from 1",
-            lambda v: is_whole(v) and v > 0,
-        ),
-        "strength": ("a number from 1", lambda v: is_real(v) and v >= 1),
-        "consistency_weight": FROM_ZERO,
-        "label_weight": _SHARE,
-        "confidence": (
+    labelled_epochs: int = option(10, WHOLE, "epochs")
+    confidence: Any = option(
+        0.95,
+        (
             "a number above 0 and at most 1, or one for each target, or class",
             _is_confidence,
         ),
-        "adaptive": _FLAG,
-        "balanced": _FLAG,
-    }
-
-    labelled_epochs: int = 10
-    confidence: Any = 0.95
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +61,10 @@ class Rounds(FewLabels):
         label_weight: Weight of a pseudo-label; a label of the data has 1.
     """
 
-    rounds: int = 2
-    adaptive: bool = True
-    balanced: bool = True
-    label_weight: float = 0.5
+    rounds: int = option(2, WHOLE)
+    adaptive: bool = option(True, FLAG)
+    balanced: bool = option(True, FLAG)
+    label_weight: float = option(0.5, PART)
 
     def pseudo_labels(self, outputs, present, labels, heads):
         """Returns one model's pseudo-labels by target.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mmkeras.options import option
 from mmkeras.training.stages.datasets import OneModality, present_columns
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.strategies.semi.base import (
@@ -15,6 +16,7 @@ from mmkeras.training.trainable.single_towers import (
     modalities,
     tower_model,
 )
+from mmkeras.values import WHOLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +52,8 @@ class CoTrain(Rounds):
     >>> history = strategy.fit(model, data.with_labels(0.1), heads)
     """
 
-    round_epochs: int = 5
-    epochs: int = 10
+    round_epochs: int = option(5, WHOLE, "epochs")
+    epochs: int = option(10, WHOLE, "epochs")
 
     def plan(self, model):
         names = modalities(model)

@@ -7,9 +7,11 @@ import keras
 from keras import ops
 
 from mmkeras import heads as head_kinds
+from mmkeras.options import option
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.strategies.semi.base import FewLabels, with_everything
 from mmkeras.training.strategies.semi.confidence import confidences
+from mmkeras.values import COUNT, FROM_ZERO, WHOLE, is_real
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +49,12 @@ class FixMatch(FewLabels):
     >>> history = strategy.fit(model, data.with_labels(0.1), heads)
     """
 
-    epochs: int = 10
-    ratio: int = 3
-    strength: float = 3.0
-    consistency_weight: float = 1.0
+    epochs: int = option(10, WHOLE, "epochs")
+    ratio: int = option(3, COUNT)
+    strength: float = option(
+        3.0, ("a number from 1", lambda v: is_real(v) and v >= 1)
+    )
+    consistency_weight: float = option(1.0, FROM_ZERO)
 
     def plan(self, model):
         return [

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmkeras.options import option
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.strategies.semi.base import (
     Rounds,
     outputs_of,
     with_everything,
 )
+from mmkeras.values import WHOLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class PseudoLabel(Rounds):
     >>> history = strategy.fit(model, data.with_labels(0.1), heads)
     """
 
-    epochs: int = 10
+    epochs: int = option(10, WHOLE, "epochs")
 
     def plan(self, model):
         rounds = [(f"round_{n + 1}", self.epochs) for n in range(self.rounds)]

@@ -1,0 +1,52 @@
+"""A run: a recipe put together, trained and measured.
+
+Set up, train, evaluate: one function each, which the command line and every
+study use. Names are imported when first used.
+"""
+
+import importlib
+
+_HOME = {
+    "InitOptions": "recipe",
+    "Recipe": "recipe",
+    "RecipeOptions": "recipe",
+    "SCALES": "building",
+    "SetUp": "setup",
+    "Training": "training_tables",
+    "TrainingOptions": "training_tables",
+    "build_from_recipe": "building",
+    "check_recipe": "recipe_files",
+    "describe_run": "run_training",
+    "heads_of": "building",
+    "evaluate_run": "run_evaluation",
+    "in_file": "recipe_files",
+    "load_for": "setup",
+    "open_data": "run_evaluation",
+    "open_recipe": "recipe_files",
+    "read_init": "recipe",
+    "read_recipe": "recipe",
+    "read_training": "training_tables",
+    "recipe_of": "run_evaluation",
+    "save_trained": "run_training",
+    "say_dropped": "run_evaluation",
+    "set_up": "setup",
+    "set_up_run": "setup",
+    "show_recipe": "recipe_files",
+    "smaller": "building",
+    "spec_of_data": "recipe_files",
+    "take_towers": "first_towers",
+    "train": "run_training",
+    "train_run": "run_training",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'mmkeras.runs' has no attribute '{name}'")
+    module = importlib.import_module(f"mmkeras.runs.{_HOME[name]}")
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])
