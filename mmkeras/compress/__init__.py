@@ -1,8 +1,8 @@
-"""Smaller models that are still the same: model in, model out.
+"""Compression: pruning, clustering, quantization, distillation.
 
 `prune` and `cluster` make weights compressible, `prune_channels` removes
 channels for good, `quantize_aware` trains with the rounding of int8,
-`distill` teaches a smaller model.
+`distill` trains a smaller model.
 """
 
 import importlib

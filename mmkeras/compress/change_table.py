@@ -1,4 +1,4 @@
-"""One table of what each step of compression changed."""
+"""A table of model size and metrics after each step of compression."""
 
 import gzip
 from collections.abc import Mapping
@@ -120,5 +120,5 @@ def round_to_int8(value: np.ndarray, kernel: Kernel) -> np.ndarray:
 
 
 def _gzip_bytes(arrays: list[np.ndarray]) -> int:
-    joined = b"".join(array.tobytes() for array in arrays)
-    return len(gzip.compress(joined, mtime=0))
+    data = b"".join(array.tobytes() for array in arrays)
+    return len(gzip.compress(data, mtime=0))

@@ -9,8 +9,7 @@ from keras import layers
 
 from mmkeras import keras_private as private
 
-# What is added to activations or scales them is small, and every output
-# depends on it.
+# Biases and scales are small, and every output depends on them.
 NO_KERNEL = ("bias", "gamma", "beta", "scale", "standin", "position", "token")
 FIXED = (
     layers.BatchNormalization,
@@ -60,8 +59,8 @@ def kernels(model: keras.Model, skip: Sequence[str] = ()) -> list[Kernel]:
     These are the trainable floating-point weights with two axes or more, of
     nested models and of layers inside layers too (attention, recurrent cells,
     fusions, layers of your own), but for biases, normalisations, positions
-    and stand-ins. A layer that is frozen counts, a layer used twice is found
-    once.
+    and the vectors of absent modalities. A layer that is frozen counts, a layer
+    used twice is found once.
 
     Args:
         model: A model whose weights exist.

@@ -1,4 +1,4 @@
-"""Taking off everything that only training needed."""
+"""Removes what compression added for training."""
 
 import keras
 
@@ -27,7 +27,7 @@ def strip(model: keras.Model) -> keras.Model:
     """
     for kernel in kernels(model):
         release(kernel.variable)
-    # A step compiled with them would go on holding.
+    # A step compiled with the constraints would go on applying them.
     model.train_function = None
     inside = private.layers_inside(model)
     if any(type(e).__module__.startswith(QAT) for e in inside):

@@ -171,7 +171,7 @@ def test_the_report_names_what_was_cut_and_what_was_left():
     lines = []
     prune_channels(keras.Model({"x": x}, {"y": y}), 0.8, report=lines.append)
     assert lines[0] == "b: 16 -> 8"
-    assert lines[1].startswith("norm: left whole (")
+    assert lines[1].startswith("norm: left unpruned (")
 
 
 def test_what_is_left_is_an_ordinary_model(tmp_path):

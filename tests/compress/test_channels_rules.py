@@ -1,4 +1,4 @@
-"""What is left whole, and layers of a user's own."""
+"""What is left unpruned, and layers of a user's own."""
 
 import keras
 import numpy as np

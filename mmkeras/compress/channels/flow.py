@@ -1,4 +1,4 @@
-"""What stands for tensors and layers while channels are followed."""
+"""Symbolic tensors and layer widths for following channels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Edit = Callable[[dict, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """What stands for a tensor while channels are followed.
+    """A symbolic tensor whose channels are numbered.
 
     Args:
         shape: Shape of the tensor, batch first.
@@ -28,13 +28,13 @@ class Flow:
 
     @property
     def positions(self) -> int:
-        """How often a dense layer is applied; an unknown length counts 1."""
+        """How often a dense layer is applied; an unknown length counts as 1."""
         return prod(size or 1 for size in self.shape[1:-1])
 
 
 @dataclass(frozen=True, eq=False)
 class Width:
-    """The number of output channels of a layer, an argument of its.
+    """The number of output channels of a layer, set by an argument of it.
 
     Args:
         layer: The layer.

@@ -1,4 +1,4 @@
-"""Where each channel goes: a walk through a model that carries names."""
+"""Follows channels through a model: which ones depend on each other."""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -9,7 +9,7 @@ import numpy as np
 
 from mmkeras.compress.channels.flow import Edit, Flow, Width, flows_in
 
-# Activations that look at one channel at a time.
+# Activations that work on each channel by itself.
 BY_ELEMENT = set(
     "linear relu relu6 leaky_relu elu celu selu gelu silu swish mish sigmoid "
     "hard_sigmoid hard_silu hard_swish log_sigmoid tanh hard_tanh softplus "
@@ -19,11 +19,11 @@ BY_ELEMENT = set(
 
 
 class Follow:
-    """Follows channels through layers; what a layer tells it must be true.
+    """Follows channels through layers, by the rules of each layer.
 
-    Keras' own layers have rules. A layer of your own joins in with a method
-    that gets a `Flow` in place of each tensor of `call`, says how its weights
-    hang together with them, and returns the flow of its output:
+    Keras' own layers have rules. A layer of your own has a method that gets a
+    `Flow` in place of each tensor of `call`, declares which axes of its
+    weights belong to which channels, and returns the flow of its output:
 
     >>> class Scale(keras.layers.Layer):
     ...     def build(self, shape):
@@ -89,7 +89,7 @@ class Follow:
         return np.zeros(x.shape[last] or 0, int)
 
     def tie(self, *many: Flow | np.ndarray | None) -> None:
-        """Says that channels go together, position by position."""
+        """Declares that channels are removed together, position by position."""
         many = [self.channels(x) if isinstance(x, Flow) else x for x in many]
         many = [x for x in many if x is not None]
         for other in many[1:]:
@@ -98,11 +98,11 @@ class Follow:
                 self._parent[b] = a
 
     def together(self, ids: np.ndarray) -> None:
-        """Says that channels go all at once or not at all."""
+        """Declares that channels are removed all at once or not at all."""
         self.tie(ids[:-1], ids[1:])
 
     def pin(self, *many: Flow | np.ndarray) -> None:
-        """Says that channels have to stay."""
+        """Declares that channels cannot be removed."""
         for x in many:
             ids = x.ids if isinstance(x, Flow) else x
             for each in [] if ids is None else np.unique(ids):
@@ -122,7 +122,7 @@ class Follow:
         live = [x for x in flows if x.axis is not None]
         places = {x.axis - len(x.shape) for x in live}
         place = min(places, default=-1)
-        # A side that is broadcast along the channels says nothing of them.
+        # A side that is broadcast along the channels constrains none of them.
         wide = [
             x for x in flows if len(x.shape) >= -place and x.shape[place] != 1
         ]
@@ -159,7 +159,7 @@ class Follow:
         return Flow(tuple(shape), axis, np.concatenate(ids))
 
     def width(self, layer: Any, edit: str | Edit, ids: np.ndarray) -> None:
-        """Says that a layer's config sets the number of these channels.
+        """Declares that a layer's config sets the number of these channels.
 
         Args:
             layer: The layer itself, not one inside it.
@@ -195,7 +195,7 @@ class Follow:
         self.pin(*flows)
 
     def unknown(self, layer: Any, *args, **kwargs) -> None:
-        """Leaves whole what a layer without a rule reads."""
+        """Keeps all channels that a layer without a rule reads."""
         given = flows_in((args, kwargs))
         self.leave(f"no rule for {type(layer).__name__}", *given)
         for weight in getattr(layer, "weights", []):
@@ -211,7 +211,7 @@ class Follow:
         return out
 
     def owned(self, layer: Any, *args, **kwargs) -> Any:
-        """Asks a layer that follows channels itself."""
+        """Calls the rule of a layer that has its own."""
         inner, own = [], []
         self._owners.append((layer, inner, own))
         out = layer.follow_channels(self, *args, **kwargs)

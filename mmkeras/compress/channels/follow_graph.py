@@ -1,4 +1,4 @@
-"""The walk through a model's graph, rule by rule."""
+"""Follows channels through a model's graph, layer by layer."""
 
 from collections.abc import Callable
 from itertools import zip_longest
@@ -24,7 +24,7 @@ def follow_model(model: keras.Model) -> Follow:
     follow = Follow(rule_of)
     inputs = [Flow(tuple(x.shape)) for x in model.inputs]
     outputs = through_model(follow, model, inputs)
-    # What the model answers keeps its shape, as goes without saying.
+    # Outputs keep their shape; that needs no note in `follow.whole`.
     follow.pin(*flows_in(outputs))
     for x in model.outputs:
         follow.whole.pop(private.history_of(x).operation.name, None)
@@ -57,14 +57,14 @@ def rule_of(layer: Any) -> Callable:
 def through_model(follow: Follow, model: Any, *args: Any, **kwargs) -> Any:
     """Walks the graph of a model; a shared layer is passed several times."""
     model = private.graph_of(model)
-    given = args[0] if isinstance(args[0], dict) else {}
-    given = [given.get(x.name) for x in model.inputs]
-    if None in given:
-        given = flows_in(args)
-    for x, flow in zip(model.inputs, given, strict=True):
+    inputs = args[0] if isinstance(args[0], dict) else {}
+    inputs = [inputs.get(x.name) for x in model.inputs]
+    if None in inputs:
+        inputs = flows_in(args)
+    for x, flow in zip(model.inputs, inputs, strict=True):
         # Called again, a model gets as many channels as the first time.
         follow.same(follow.inputs.setdefault(id(x), flow), flow)
-    flows = {id(x): flow for x, flow in zip(model.inputs, given, strict=True)}
+    flows = {id(x): flow for x, flow in zip(model.inputs, inputs, strict=True)}
     # As Keras runs it; its configs hold the same graph less readably.
     for node in private.nodes_of(model):
         if node.is_input:

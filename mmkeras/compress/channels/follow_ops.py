@@ -29,7 +29,7 @@ FOLDED = "Mean Sum Max Min Amax Amin Any All Var Std"
 def by_element(
     follow: Follow, operation: Any, *args: Any, **kwargs: Any
 ) -> Flow:
-    """Every argument counts that is an array; numbers do not."""
+    """Combines all arguments that are arrays; numbers do not matter."""
     given = []
     for x in keras.tree.flatten((args, kwargs)):
         if isinstance(x, Flow):
@@ -46,7 +46,7 @@ def one_by_one(follow: Follow, operation: Any, x: Flow, *_, **__) -> Flow:
 def moved(
     follow: Follow, operation: Any, x: Flow, *args: Any, **kwargs: Any
 ) -> Flow | None:
-    """Carries the numbers by doing with them what is done to the tensor."""
+    """Moves the numbers of channels as the tensor is moved."""
     if x.axis is None or None in x.shape[1:]:
         return follow.leave("an axis without a fixed length", x)
     return carried(follow, x, lambda ids: operation.call(ids, *args, **kwargs))
@@ -110,7 +110,7 @@ def joined(
 ) -> Flow | None:
     flows = flows_in(list(xs))
     if len(flows) < len(xs):
-        return follow.leave("joined with a constant", *flows)
+        return follow.leave("concatenated with a constant", *flows)
     return follow.join(flows, operation.axis)
 
 

@@ -12,7 +12,7 @@ from mmkeras.compress.channels.follow import Follow
 def recurrent(
     follow: Follow, layer: Any, x: Flow, initial_state: Any = None, *_, **__
 ) -> Any:
-    """A unit goes with its gates and with its part of the state."""
+    """A unit is removed with its gates and its part of the state."""
     if layer.stateful:
         return follow.unknown(layer, x, initial_state)
     units = _one_way(follow, layer, x)
@@ -22,10 +22,10 @@ def recurrent(
 
 
 def both_ways(follow: Follow, layer: Any, x: Flow, *states: Any, **_) -> Any:
-    """Units of both directions go in pairs: one number sets both."""
+    """Units of both directions are removed in pairs: one number sets both."""
     ways = (layer.forward_layer, layer.backward_layer)
     if any(type(way) not in GATES for way in ways) or states:
-        return follow.leave("directions that no rule knows", x)
+        return follow.leave("directions without a rule", x)
     forward, backward = (_one_way(follow, way, x) for way in ways)
     follow.tie(forward, backward)
 

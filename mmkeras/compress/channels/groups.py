@@ -1,4 +1,4 @@
-"""Channels that can only go together, and what a model costs without them."""
+"""Groups of channels that are removed together, and the cost they save."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Terms = list[tuple[float, list]]
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Groups of channels that stand in the same widths.
+    """Groups of channels that are in the same widths.
 
     Args:
         width: The smallest of these widths.
@@ -29,7 +29,7 @@ class Block:
 
 
 class Groups:
-    """The channels of a model in groups that can only go together.
+    """The channels of a model in groups that are removed together.
 
     Args:
         model: A functional model.
@@ -63,7 +63,7 @@ class Groups:
         return np.ones(len(self.root), bool)
 
     def savings(self, terms: Terms, kept: np.ndarray) -> np.ndarray:
-        """Returns how much less it costs without each group, to first order."""
+        """Returns the cost that each group saves, to first order."""
         saved = np.zeros(len(self.root))
         for times, parts in terms:
             counts = [_count(part, kept) for part in parts]
@@ -113,7 +113,7 @@ def multiply_adds(model: keras.Model) -> int:
     Those of dense, convolutional, recurrent and attention layers, of nested
     models and of layers that follow channels themselves; biases,
     normalisations, activations and poolings are not counted, as is usual. A
-    layer that no rule knows counts each of its kernels once; an axis of
+    layer without a rule counts each of its kernels once; an axis of
     unknown length counts as 1.
 
     Example:

@@ -1,4 +1,4 @@
-"""How much a channel matters."""
+"""Importance of channels: norms, scales or gradients."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -32,7 +32,7 @@ def importances(
             (channels without one have an infinite importance). "taylor": how
             much the loss would change without the channel, to first order:
             (sum of weight x gradient)^2 over its slice of each kernel, summed
-            over kernels and batches. Small batches tell more.
+            over kernels and batches. Small batches estimate it better.
         data: Batches `(x, y)` or `(x, y, sample_weight)`, for "taylor".
         loss: As for `compile`, for "taylor". Defaults to the loss the model
             was compiled with.

@@ -91,8 +91,9 @@ class _Smaller:
                 value = np.compress(self.kept[ids], value, axis)
             if value.shape != tuple(after.shape):
                 raise ValueError(
-                    "`follow_channels` of a layer must tell what its "
-                    "arguments and inputs make of each weight. Received: "
+                    "`follow_channels` of a layer must declare how its "
+                    "arguments and inputs set the shape of each "
+                    "weight. Received: "
                     f"{old.name}, whose {before.name} would be {value.shape} "
                     f"but is built as {tuple(after.shape)}"
                 )

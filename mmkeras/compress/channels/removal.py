@@ -32,12 +32,13 @@ def prune_channels(
 ) -> keras.Model:
     """Returns a smaller model: less to compute, not only zeros.
 
-    Filters, units, recurrent units and attention heads go, and with them what
-    they were read by: through normalisations, depthwise convolutions,
-    additions, concatenations, reshapes, nested and shared models and fusions.
-    Inputs, outputs and names stay. What a layer normalisation, a softmax or a
-    layer without a rule reads is left whole (see `Follow` for layers of your
-    own). Where all removed channels were zero, the answers are the same.
+    Filters, units, recurrent units and attention heads are removed, and with
+    them the weights that read them: through normalisations, depthwise
+    convolutions, additions, concatenations, reshapes, nested and shared models
+    and fusions. Inputs, outputs and names stay. What a layer normalisation, a
+    softmax or a layer without a rule reads is left unpruned (see `Follow` for
+    layers of your own). Where all removed channels were zero, the outputs are
+    the same.
 
     Args:
         model: A functional model with nested or shared models in it. It is
@@ -62,7 +63,7 @@ def prune_channels(
         skip: Parts of the paths of layers whose widths stay, for example
             "image_tower".
         report: Called with a line for each width that was cut and each layer
-            that was left whole.
+            that was left unpruned.
 
     Raises:
         ValueError: If the target cannot be reached.
@@ -183,7 +184,7 @@ def _cost(model: keras.Model, of: str | Measure) -> float:
 
 def _out_of_reach(of: str, goal: float, least: float) -> ValueError:
     return ValueError(
-        "`target` must be within reach: what no rule understands, and "
+        "`target` must be within reach: layers without a rule, and "
         f"`min_channels` of each width, stay. Received: a target of {goal:.6g} "
         f"{of}, where {least:.6g} are left at least"
     )
@@ -210,4 +211,4 @@ def _report(start: Groups, model: keras.Model, report) -> None:
         if count < len(width.ids):
             report(f"{width.path}: {len(width.ids)} -> {count}")
     for path, why in start.follow.whole.items():
-        report(f"{path}: left whole ({why})")
+        report(f"{path}: left unpruned ({why})")

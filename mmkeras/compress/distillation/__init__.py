@@ -1,1 +1,1 @@
-"""A small model learns what a large one answers."""
+"""Knowledge distillation: a student is trained on a teacher's outputs."""

@@ -1,4 +1,4 @@
-"""Distillation: a small model learns what a big one answers."""
+"""The model that trains a student on labels and on its teachers' outputs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,18 +15,18 @@ __all__ = ["Distiller", "Relations", "SoftLabels", "distill"]
 
 
 class Distiller(keras.Model):
-    """Trains a student on its labels and on what its teachers answer.
+    """Trains a student on labels and on its teachers' outputs.
 
     The loss is `student_loss_weight * (loss of the labels) +
     (1 - student_loss_weight) * (sum of the distillation losses)`. Compile and
     fit it as the student itself: losses, metrics and sample weights by target.
     A sample weight of 0, a missing label, takes the sample out of the loss of
-    the labels alone: the teacher still has an answer. Data without labels
-    train by the teacher alone.
+    the labels alone: the teacher's outputs still count. Data without labels
+    train on the teacher alone.
 
     Batches hold the inputs of the teachers and of the student; each model
-    takes its own, so a teacher that sees, hears and reads can teach a student
-    that only hears. Several teachers are averaged by their probabilities.
+    takes its own, so a teacher of images, sound and text can train a student
+    of sound alone. Several teachers are averaged by their probabilities.
 
     The teachers are no part of this model: they run as in inference, and are
     neither trained nor saved. Its only entry in `layers` is the student, so
@@ -101,10 +101,10 @@ class Distiller(keras.Model):
         return self.student.output
 
     def call(self, inputs, training=False):
-        told = self._plan.student(inputs, training=bool(training))
+        found = self._plan.student(inputs, training=bool(training))
         # `compute_loss` follows in the same trace and needs more than y_pred.
-        self._plan.told = told
-        return told["outputs"]
+        self._plan.student_outputs = found
+        return found["outputs"]
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -117,7 +117,7 @@ class Distiller(keras.Model):
             label = super().compute_loss(x, y, y_pred, weight, training)
             label -= penalty
         share = self.student_loss_weight
-        # Without a say, the teachers need not run.
+        # With weight 0 the teachers need not run.
         soft = self._soft_loss(x, seen) if share < 1 else ops.zeros(())
         count = ops.shape(keras.tree.flatten(x)[0])[0]
         self._label_loss.update_state(label, sample_weight=count)
@@ -130,8 +130,8 @@ class Distiller(keras.Model):
         return super().compute_metrics(x, y, y_pred, weight)
 
     def _soft_loss(self, x, seen):
-        plan, told = self._plan, self._plan.told
-        answers = keras.tree.map_structure(
+        plan, student = self._plan, self._plan.student_outputs
+        teachers = keras.tree.map_structure(
             ops.stop_gradient, [t(x, training=False) for t in plan.teachers]
         )
         total = ops.zeros(())
@@ -142,13 +142,13 @@ class Distiller(keras.Model):
         ):
             if layer_names(loss) is None:
                 value = loss.compute_loss(
-                    plan.teacher_logits(answers),
-                    plan.student_logits(told),
+                    plan.teacher_logits(teachers),
+                    plan.student_logits(student),
                     activations=plan.activations,
                     weight=seen,
                 )
             else:
-                pair = plan.layer_pair(loss, answers, told, projection)
+                pair = plan.layer_pair(loss, teachers, student, projection)
                 if not isinstance(loss, Relations) and seen is not None:
                     pair = [times(each, seen) for each in pair]
                 value = loss.compute_loss(*pair, weight=seen)
@@ -158,7 +158,7 @@ class Distiller(keras.Model):
     def save(self, *args, **kwargs):
         raise ValueError(
             "What is saved must be the student, `distiller.student`. "
-            "Received: the distiller, which is of no use without its teacher"
+            "Received: the distiller, which cannot be used without its teacher"
         )
 
 

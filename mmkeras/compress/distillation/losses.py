@@ -1,4 +1,4 @@
-"""What a student is told to copy: soft labels, and relations in a batch."""
+"""Distillation losses: soft labels, and relations between samples."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ ACTIVATIONS = ("softmax", "sigmoid", "linear")
 
 
 class SoftLabels(keras.distillation.DistillationLoss):
-    """The teacher's answers, softened by a temperature (Hinton et al., 2015).
+    """The teacher's outputs, softened by a temperature (Hinton et al., 2015).
 
     A category is compared by the Kullback-Leibler divergence of
     `softmax(logits / temperature)`, categories by that of each class alone,
@@ -21,11 +21,11 @@ class SoftLabels(keras.distillation.DistillationLoss):
     unit of the layer before a last `Rescaling`, which for the head `Number`
     is the standard deviation.
 
-    `keras.distillation.LogitsDistillation` knows one kind of target, and
-    needs logits as the models' outputs.
+    `keras.distillation.LogitsDistillation` supports one kind of target, and
+    needs models that output logits.
 
     Args:
-        temperature: Above 1 shows how the wrong classes compare.
+        temperature: Above 1 gives the wrong classes more weight.
         weights: `{target: weight}`; 1.0 for a target that is not named.
         activations: `{target: "softmax" | "sigmoid" | "linear"}`, what
             the last layer applies, for targets where it does not show it.

@@ -1,4 +1,4 @@
-"""Which model takes what of a batch, and which tensors are compared."""
+"""The inputs of each model in a batch, and the tensors compared."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from mmkeras.compress.distillation.tensors import Probe, average, by_name
 
 
 class Plan:
-    """Which model takes what of a batch, and which tensors are compared."""
+    """The inputs of each model in a batch, and the tensors compared."""
 
     def __init__(self, teachers, student, losses, optional):
         names = [layer_names(loss) for loss in losses]
@@ -20,15 +20,15 @@ class Plan:
                 "`teacher` must be one model where layers are compared. "
                 f"Received: {len(teachers)} models and the layers {pairs}"
             )
-        taught = list(dict.fromkeys(pair[0] for pair in pairs))
-        learnt = list(dict.fromkeys(pair[1] for pair in pairs))
+        teacher_paths = list(dict.fromkeys(pair[0] for pair in pairs))
+        student_paths = list(dict.fromkeys(pair[1] for pair in pairs))
         self.teachers = [
-            Probe(each, taught, optional, "teacher") for each in teachers
+            Probe(each, teacher_paths, optional, "teacher") for each in teachers
         ]
-        self.student = Probe(student, learnt, optional, "student")
+        self.student = Probe(student, student_paths, optional, "student")
         self.losses = losses
         self.optional = list(optional)
-        self.told: dict = {}
+        self.student_outputs: dict = {}
         self._check_targets()
         self.activations = self._activations(None in names)
         self.scales = {
@@ -56,12 +56,12 @@ class Plan:
     def _check_targets(self):
         wanted = by_name(self.student.model.output["outputs"])
         for teacher in self.teachers:
-            given = by_name(teacher.model.output["outputs"])
+            known = by_name(teacher.model.output["outputs"])
             for name, tensor in wanted.items():
-                shape = given[name].shape if name in given else "no such target"
+                shape = known[name].shape if name in known else "no such target"
                 if shape != tensor.shape:
                     raise ValueError(
-                        f"`teacher` must answer the student's target "
+                        f"`teacher` must have the student's target "
                         f"`{name}` of shape {tensor.shape}. Received: {shape}"
                     )
 
@@ -73,24 +73,26 @@ class Plan:
         names = layer_names(loss)
         if names is None or isinstance(loss, Relations):
             return keras.layers.Identity()
-        taught = self.teachers[0].model.output["layers"][names[0]].shape
-        learnt = self.student.model.output["layers"][names[1]].shape
-        if taught[1:-1] != learnt[1:-1] or len(taught) != len(learnt):
+        teacher_shape = self.teachers[0].model.output["layers"][names[0]].shape
+        student_shape = self.student.model.output["layers"][names[1]].shape
+        if teacher_shape[1:-1] != student_shape[1:-1] or len(
+            teacher_shape
+        ) != len(student_shape):
             raise ValueError(
                 "Layers that are compared must have shapes that differ in the "
-                f"last axis alone. Received: {names[0]!r} of {taught}, "
-                f"{names[1]!r} of {learnt}. `Relations` takes any shapes"
+                f"last axis alone. Received: {names[0]!r} of {teacher_shape}, "
+                f"{names[1]!r} of {student_shape}. `Relations` takes any shapes"
             )
-        if taught[-1] == learnt[-1]:
+        if teacher_shape[-1] == student_shape[-1]:
             return keras.layers.Identity()
-        dense = keras.layers.Dense(taught[-1], dtype="float32")
-        dense.build(learnt)
+        dense = keras.layers.Dense(teacher_shape[-1], dtype="float32")
+        dense.build(student_shape)
         return dense
 
     def seen(self, x):
-        """Returns `(batch,)`, 0 where the student lacks what it cannot know.
+        """Returns `(batch,)`, 0 where a modality of the student is absent.
 
-        None where every sample counts.
+        None where every sample counts, or where the student has `present`.
         """
         if "present" in self.student.names or not self.optional:
             return None
@@ -101,10 +103,10 @@ class Plan:
             return None
         return ops.min(ops.take(x["present"], columns, axis=1), axis=1)
 
-    def teacher_logits(self, answers):
+    def teacher_logits(self, outputs):
         each = [
-            teacher.logits(answer, self.activations, self.scales)
-            for teacher, answer in zip(self.teachers, answers)
+            teacher.logits(output, self.activations, self.scales)
+            for teacher, output in zip(self.teachers, outputs)
         ]
         return {
             name: average(
@@ -113,18 +115,18 @@ class Plan:
             for name in self.student.activations
         }
 
-    def student_logits(self, told):
-        return self.student.logits(told, self.activations, self.scales)
+    def student_logits(self, outputs):
+        return self.student.logits(outputs, self.activations, self.scales)
 
-    def layer_pair(self, loss, answers, told, projection):
-        taught, learnt = layer_names(loss)
-        teacher = ops.cast(answers[0]["layers"][taught], "float32")
-        student = ops.cast(told["layers"][learnt], "float32")
-        return [teacher, projection(student)]
+    def layer_pair(self, loss, teachers, student, projection):
+        first, second = layer_names(loss)
+        target = ops.cast(teachers[0]["layers"][first], "float32")
+        output = ops.cast(student["layers"][second], "float32")
+        return [target, projection(output)]
 
 
 def layer_names(loss: Any) -> tuple[str, str] | None:
-    """Returns the paths a loss compares, teacher first; None for answers."""
+    """Returns the paths a loss compares, teacher first; None for outputs."""
     names = (
         getattr(loss, "teacher_layer_name", None),
         getattr(loss, "student_layer_name", None),

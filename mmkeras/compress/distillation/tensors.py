@@ -1,4 +1,4 @@
-"""What distillation reads off a model: its inputs, logits and layers."""
+"""The inputs, logits and layer outputs of a model in distillation."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from mmkeras import keras_private as private
 
 
 class Probe:
-    """A model that also tells its logits and the outputs of its layers.
+    """A model that also returns its logits and the outputs of its layers.
 
     Args:
         model: A functional model.
-        paths: Layers to tell: names from the model down, joined by `/`; where
+        paths: Layers to return: names from the model down, joined by `/`; where
             a layer gives a dict, its key comes last, as in
             `"image_tower/vector"` or `"image_tower/image_conv_1"`.
         optional: Names of the columns of the batch's `present`.
@@ -77,21 +77,21 @@ class Probe:
 
     def logits(
         self,
-        told: dict,
+        found: dict,
         activations: Mapping[str, str],
         scales: Mapping[str, float],
     ) -> dict[str, Any]:
         """Returns `{target: logits}`, or numbers over their scale."""
-        found = {}
-        for name, output in by_name(told["outputs"]).items():
+        logits = {}
+        for name, output in by_name(found["outputs"]).items():
             output = ops.cast(output, "float32")
             if activations[name] == "linear":
-                found[name] = output / scales[name]
-            elif name in told["logits"]:
-                found[name] = ops.cast(told["logits"][name], "float32")
+                logits[name] = output / scales[name]
+            elif name in found["logits"]:
+                logits[name] = ops.cast(found["logits"][name], "float32")
             else:
-                found[name] = from_probabilities(output, activations[name])
-        return found
+                logits[name] = from_probabilities(output, activations[name])
+        return logits
 
     def _columns(self, model: keras.Model, optional: list) -> list | None:
         if "present" not in self.names or not optional:

@@ -1,4 +1,4 @@
-"""Weight sharing: each kernel has a few distinct values, and keeps them so."""
+"""Weight clustering: each kernel has a few distinct values."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops
 
 from mmkeras.compress.kernels import copy_model, kernels
-from mmkeras.compress.pruning.constraints import Hold
+from mmkeras.compress.pruning.constraints import ConstrainKernels
 
-# A kernel with more distinct values than this shares none worth keeping.
+# A kernel with more distinct values than this was not clustered.
 MAX_CLUSTERS = 256
 
 
@@ -62,7 +62,7 @@ def share_values(
     kept = value != 0
     weights = np.sort(value[kept])
     centres = k_means(weights, clusters - (not kept.all()), rng)
-    # One that rounds to zero would make weights pruned.
+    # A centre that rounds to zero would prune its weights.
     centres = centres.astype(value.dtype)
     borders = (centres[1:] + centres[:-1]) / 2
     shared = centres[np.searchsorted(borders, value)]
@@ -119,8 +119,8 @@ def _first_centres(
     return np.array(centres)
 
 
-class KeepClusters(Hold):
-    """Keeps weights that are equal equal while a model is trained.
+class KeepClusters(ConstrainKernels):
+    """Keeps clusters of equal weights equal while a model is trained.
 
     For a model clustered before: after each step, the weights of a cluster
     become their mean, so that a cluster learns from the gradients of all its

@@ -1,4 +1,4 @@
-"""Kernels that keep a property while an optimizer changes them."""
+"""Constraints that keep zeros or clusters of kernels during training."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,14 @@ from mmkeras import keras_private as private
 from mmkeras.compress.kernels import kernels
 
 
-class Held:
-    """A constraint that holds a variable and the optimizer's average of it.
+class KernelConstraint:
+    """A constraint on a variable and on the optimizer's average of it.
 
     Args:
-        project: Function from a value to one that has the property.
+        project: Function from a value to one with the constraint.
         before: The variable's own constraint, or None.
         average: The optimizer's moving average of the variable, or None.
-        fit: What tells one call of `fit` from another.
+        fit: Identifies one call of `fit`.
     """
 
     def __init__(
@@ -31,18 +31,19 @@ class Held:
         self.fit = fit
 
     def __call__(self, value):
-        # The optimizer has just mixed the value into the average.
+        # Keras updates the average before it applies the constraint, so the
+        # average holds the value from before the projection.
         if self.average is not None:
             self.average.assign(self.project(self.average))
         return self.project(self.before(value) if self.before else value)
 
 
-class Hold(keras.callbacks.Callback):
-    """Base of the callbacks that hold kernels: inside the training step.
+class ConstrainKernels(keras.callbacks.Callback):
+    """Base of the callbacks that constrain kernels within the training step.
 
-    The optimizer itself holds them, as a constraint within the compiled step,
-    so that weights, averages, validation and checkpoints never see anything
-    else, and a step costs little more. A subclass implements `projections`.
+    The optimizer applies the constraint within the compiled step, so that it
+    holds for weights, averages, validation and checkpoints at any time, and a
+    step costs little more. A subclass implements `projections`.
 
     Args:
         skip: Parts of paths of the kernels left alone.
@@ -53,9 +54,9 @@ class Hold(keras.callbacks.Callback):
         self.skip = skip
 
     def projections(self):
-        """Returns a function from value to held value for each kernel.
+        """Returns a function from value to constrained value for each kernel.
 
-        None leaves a kernel alone. `self.kernels` are the model's.
+        None leaves a kernel unconstrained. The kernels are `self.kernels`.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must implement `projections()`."
@@ -68,7 +69,7 @@ class Hold(keras.callbacks.Callback):
                 'change weights. Received: "jax". Choices: tensorflow, torch'
             )
         found = kernels(self.model, self.skip)
-        # What is frozen (a tower, a teacher) is not trained, and stays.
+        # Frozen kernels (of a tower, a teacher) do not change anyway.
         self.kernels = [k for k in found if k.variable.trainable]
         optimizer = self.model.optimizer
         if not optimizer.built:
@@ -78,8 +79,8 @@ class Hold(keras.callbacks.Callback):
             self.kernels, self.projections(), strict=True
         ):
             if project is not None:
-                self._hold(kernel.variable, project)
-        # A step compiled before would not know.
+                self._constrain(kernel.variable, project)
+        # A step compiled before has no constraints.
         self.model.make_train_function(force=True)
 
     def on_train_end(self, logs=None):
@@ -91,20 +92,25 @@ class Hold(keras.callbacks.Callback):
         """Returns the optimizer's moving average of a variable, or None."""
         return self._averages.get(id(variable))
 
-    def _hold(self, variable, project):
+    def _constrain(self, variable, project):
         # All callbacks of a call of `fit` get one and the same dict; another
         # one is of a call that was interrupted.
         before = variable.constraint
-        if isinstance(before, Held) and before.fit is not self.params:
+        if (
+            isinstance(before, KernelConstraint)
+            and before.fit is not self.params
+        ):
             release(variable)
             before = variable.constraint
         average = self.average(variable)
-        variable.constraint = Held(project, before, average, self.params)
+        variable.constraint = KernelConstraint(
+            project, before, average, self.params
+        )
 
 
 def release(variable: keras.Variable) -> None:
-    """Takes off all that holds a variable but its own constraint."""
-    while isinstance(variable.constraint, Held):
+    """Removes our constraints from a variable; its own one stays."""
+    while isinstance(variable.constraint, KernelConstraint):
         variable.constraint = variable.constraint.before
 
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from mmkeras.arguments import check_fraction
 from mmkeras.compress.kernels import copy_model, kernels
-from mmkeras.compress.pruning.constraints import Hold
+from mmkeras.compress.pruning.constraints import ConstrainKernels
 from mmkeras.compress.pruning.masks import Pattern
 from mmkeras.compress.pruning.schedules import (
     Schedule,
@@ -70,7 +70,7 @@ def sparsity(model: keras.Model) -> dict[str, float]:
     return shares | {"all": float(zeros / max(size, 1))}
 
 
-class KeepSparsity(Hold):
+class KeepSparsity(ConstrainKernels):
     """Keeps every zero of the kernels zero while a model is trained.
 
     For a model pruned before: fine-tuning, distillation, a last stage. A
@@ -107,16 +107,16 @@ class _Mask:
         return value * ops.cast(self.variable, value.dtype)
 
 
-class Prune(Hold):
+class Prune(ConstrainKernels):
     """Prunes a model while `fit` trains it.
 
     At each turn of the schedule the smallest weights become zero; those that
     were zero before compete with what the optimizer made of them in the last
     step. In between, zeros stay zero: in validation and in checkpoints too.
 
-    The zeros are the only memory: the model stays a plain model. A model
-    saved with its optimizer goes on where the schedule was; without it (or
-    after a compilation) the schedule starts again, but zeros that a kernel
+    The zeros are the only state: the model stays a plain model. A model
+    saved with its optimizer resumes the schedule; without it (or
+    after a compilation) the schedule starts over, but zeros that a kernel
     already has are never given back.
 
     Args:
@@ -192,7 +192,7 @@ class Prune(Hold):
     def _first_step(self, values):
         """Returns the steps of the schedule that are over.
 
-        What this callback or the optimizer counted is believed if the zeros
+        The count of this callback or of the optimizer is used if the zeros
         agree with it: both may have trained something else before.
         """
         if self.step is None and self.start is not None:

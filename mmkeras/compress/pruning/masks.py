@@ -1,4 +1,4 @@
-"""Which weights to keep: masks by magnitude, as NumPy arrays."""
+"""Masks of the weights to keep, by magnitude, as NumPy arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ class Pattern:
     ) -> list[np.ndarray]:
         """Returns one mask a kernel, 1 where a weight is kept.
 
-        Where more weights are zero than `sparsity` asks for, all are kept:
+        Where more weights are zero than `sparsity` requires, all are kept:
         a kernel that starts at zero can learn.
 
         Args:
@@ -112,7 +112,7 @@ class Pattern:
         for axis, size in enumerate(self.block):
             short = -table.shape[axis] % size
             pad = [(0, short if a == axis else 0) for a in (0, 1)]
-            # The last block may be smaller: what is not there has no say.
+            # The last block may be smaller: its padding does not count.
             table = np.pad(table, pad, constant_values=np.nan)
             shape = list(table.shape)
             shape[axis : axis + 1] = [shape[axis] // size, size]
@@ -145,7 +145,7 @@ def _global_masks(
     kept = np.split(
         _largest(together, sparsity), np.cumsum([s.size for s in scores])[:-1]
     )
-    # A layer without a weight would pass nothing on.
+    # A layer that is all zeros would cut the network.
     return [
         mask.reshape(score.shape) | (score == score.max())
         for mask, score in zip(kept, scores, strict=True)

@@ -1,4 +1,4 @@
-"""When weights are pruned, and how many: step to (whether, share).
+"""Pruning schedules: from a step to (whether to prune, sparsity).
 
 A schedule is any callable from the step, 1 being the first, to
 `(should_prune, sparsity)`, so that the schedules of
@@ -17,7 +17,7 @@ TFMOT = "tensorflow_model_optimization."
 
 
 class Schedule(Protocol):
-    """What `Prune` asks before each step."""
+    """The function that `Prune` calls before each step."""
 
     def __call__(self, step: int) -> tuple[bool, float]: ...
 
@@ -108,7 +108,7 @@ class PolynomialDecay:
 def quick(schedule: Schedule) -> Schedule:
     """Returns the schedule of this package that equals one of tfmot's.
 
-    Those compute with TensorFlow, a millisecond an answer. A class derived
+    Those compute with TensorFlow, a millisecond a call. A class derived
     from them, like any other schedule, is returned as it is.
     """
     kind = type(schedule)

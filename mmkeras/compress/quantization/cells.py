@@ -84,7 +84,7 @@ def loop_of(layer, observe=None):
     """Returns a replacement for `layer.inner_loop` that sees every state.
 
     Ranges cannot be learned inside a loop on every backend: the states are
-    read from the answers.
+    read from the outputs.
 
     Args:
         layer: GRU, LSTM or SimpleRNN.
@@ -93,19 +93,19 @@ def loop_of(layer, observe=None):
     """
 
     def inner_loop(sequences, initial_state, mask, training=False):
-        asked = layer.return_sequences
-        layer.return_sequences = asked or observe is not None
+        returned = layer.return_sequences
+        layer.return_sequences = returned or observe is not None
         try:
             # Not `layer.inner_loop`: on a GPU it would pass over the cell.
             last, outputs, states = layers.RNN.inner_loop(
                 layer, sequences, initial_state, mask, training
             )
         finally:
-            layer.return_sequences = asked
+            layer.return_sequences = returned
         if observe is not None:
             first = ops.expand_dims(tree.flatten(initial_state)[0], 1)
             met = ops.concatenate([first, outputs[:, :-1]], axis=1)
             observe(sequences, met)
-        return last, outputs if asked else last, states
+        return last, outputs if returned else last, states
 
     return inner_loop

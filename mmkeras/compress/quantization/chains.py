@@ -1,4 +1,4 @@
-"""What the converter folds into a product, read from the functional graph.
+"""Operations that the converter folds into a product, found in the graph.
 
 Behind a dense layer or a convolution it folds batch normalisation, rescaling
 and ReLU; before it, a rescaling by one number. The file then rounds behind the
@@ -34,7 +34,7 @@ def is_relu(operation: Any) -> bool:
 def find_ends(
     model: keras.Model, sites: Sequence[Site]
 ) -> tuple[dict[int, tuple[Any, Site]], dict[int, tuple[Any, Site]]]:
-    """Finds where rounding is not at the layer that multiplies.
+    """Finds products whose rounding is at another layer.
 
     Returns:
         The operations that end a product, and the rescalings that begin one:
@@ -103,7 +103,7 @@ def _start(node: Any, users: dict[int, list]) -> Any:
         return None
     if isinstance(layer, DENSE):
         return before
-    # An offset cannot pass the zeros at the border.
+    # An offset cannot be folded through zero padding.
     whole = getattr(layer, "padding", "") == "valid" or not np.any(
         before.offset
     )

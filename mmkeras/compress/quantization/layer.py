@@ -23,7 +23,7 @@ class QuantizeAware(keras.layers.Layer):
         weight_bits, activation_bits, float_layers, momentum: see
             `quantize_aware`.
         bare: list of str, ranges of the products that the converted file
-            rounds before their bias; a guess while it is None.
+            rounds before their bias; while it is None, it is estimated.
 
     Call arguments and output shape: those of the model.
     """
@@ -58,10 +58,10 @@ class QuantizeAware(keras.layers.Layer):
             for site in self.sites
             for name in site.range_names
         }
-        # Which range is really another's: the same values, or the same grid.
+        # Ranges that are shared: the same values, or the same grid.
         self.aliases = {}
-        # Products whose bias the converter may hand on to the dense layer
-        # that reads them, and those of which a file told that it does.
+        # Products whose bias the converter may move into the dense layer that
+        # reads them, and those where a converted file shows that it does.
         self.handed_on = set()
         self.bare = None if bare is None else tuple(bare)
         self.dense = {
@@ -92,15 +92,15 @@ class QuantizeAware(keras.layers.Layer):
     def rounds_bare(self, name):
         """Whether a product is rounded before its bias is added.
 
-        Until a file tells, a dense layer behind a dense layer is thought to
-        take its bias over.
+        Until a converted file shows it, a dense layer is assumed to take over
+        the bias of a dense layer before it.
         """
         if self.bare is not None:
             return name in self.bare
         return name in self.handed_on and name in self.dense
 
     def rounded(self, site):
-        """Returns the weight of a site as its integers mean it."""
+        """Returns the weight of a site after rounding."""
         if site.kind == "table":
             return round_table(site.kernel.variable.value, site.bits)
         return round_weight(

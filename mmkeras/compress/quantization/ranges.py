@@ -1,7 +1,7 @@
-"""The learned ranges, for the tensors of a file.
+"""Learned ranges of a model, matched to the tensors of an exported file.
 
-With them the quantizer needs no samples: the file rounds where, and as, the
-model did in training.
+With them the quantizer needs no calibration samples: the file rounds where,
+and as, the model did in training.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ def file_ranges(
 
     Returns:
         `{tensor: {"min": ..., "max": ...}}`, as the AI Edge Quantizer takes
-        them, and the tensors around products that no range was learned for:
-        samples must tell theirs.
+        them, and the tensors around products that have no learned range: these
+        must be calibrated with samples.
 
     Example:
 
@@ -69,7 +69,7 @@ def file_ranges(
         end = "bare" if layer.rounds_bare(site.bare) else "out"
         inputs[entering] = _range(*found["in"])
         outputs[leaving] = _range(*found[end])
-    # The answer of one product may be what the next one takes.
+    # The output of one product may be the input of the next one.
     ranges = inputs | outputs | _tables(path)
     kept = (*ranges, *layer.float_layers)
     return ranges, [n for n in unknown if not any(part in n for part in kept)]
@@ -86,8 +86,8 @@ def _follow(model: keras.Model, layer: QuantizeAware, products: list) -> None:
         and (bias is None or not bias.any())
     }
     layer.bare = tuple(sorted(bare))
-    # Which ranges are one and the same is seen when the model runs, and what
-    # was compiled runs as it did.
+    # Shared ranges are found when the model is traced, and a compiled
+    # function is not traced again.
     layer.aliases.clear()
     one = {
         tensor.name: np.zeros((1, *tensor.shape[1:]), tensor.dtype)
@@ -98,7 +98,7 @@ def _follow(model: keras.Model, layer: QuantizeAware, products: list) -> None:
 
 
 def fingerprint(kernel: np.ndarray) -> np.ndarray:
-    """Returns what folding leaves as it is, of `(channels, weights)`."""
+    """Returns a fingerprint of `(channels, weights)`, invariant to folding."""
     kernel = np.abs(kernel.astype("float64"))
     largest = np.maximum(kernel.max(axis=1, keepdims=True), 1e-30)
     return np.sort((kernel / largest).sum(axis=1))

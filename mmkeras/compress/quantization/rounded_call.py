@@ -1,4 +1,4 @@
-"""One run through a model: which of its tensors are rounded, and how."""
+"""The state of one call of a model with rounding: ranges and tensors."""
 
 from keras import ops
 
@@ -6,7 +6,7 @@ from mmkeras.compress.quantization.rounding import extent, round_activation
 
 
 class Pass:
-    """What one call of `QuantizeAware` knows of its tensors.
+    """The tensors of one call of `QuantizeAware`, and the ranges they have.
 
     Args:
         owner: The layer, with its sites and ranges.
@@ -24,7 +24,7 @@ class Pass:
         self.seen = {}
 
     def enter(self, x, name, dense=False):
-        """Rounds what goes into a product, unless it is on a grid already."""
+        """Rounds the input of a product, unless it is rounded already."""
         known = self.on_grid.get(id(x)) or self.entered.get(id(x))
         if dense:
             known = known or self.bare.get(id(x))
@@ -64,7 +64,7 @@ class Pass:
                 self.owner.handed_on.add(name)
 
     def leave(self, x, layer, name):
-        """Rounds an answer, or what it is without its bias."""
+        """Rounds the output of a product, with or without its bias."""
         bare = name.removesuffix(":out") + ":bare"
         if bare in self.owner.handed_on and self.observing:
             self.observe(x - layer.bias, bare)
@@ -77,7 +77,7 @@ class Pass:
         return result
 
     def keep(self, result, name):
-        """Remembers that a tensor is on the grid of a range."""
+        """Notes that a tensor is rounded to a range."""
         self.on_grid[id(result)] = (result, result, name)
         return result
 

@@ -7,7 +7,7 @@ estimator).
 
 from keras import ops
 
-# Of a range that has seen no value yet.
+# The upper end of a range that is not calibrated yet.
 UNKNOWN = (0.0, -1.0)
 
 
@@ -33,7 +33,7 @@ def round_weight(weight, bits, output_axes):
 def round_table(weight, bits=8):
     """Rounds a table of embeddings to one grid from its least to its largest.
 
-    The rows that are looked up are the answer, so that the table has the grid
+    The rows that are looked up are the output, so that the table has the grid
     of an activation.
     """
     fixed = ops.stop_gradient(weight)

@@ -23,7 +23,7 @@ CELLS = (layers.GRUCell, layers.LSTMCell, layers.SimpleRNNCell)
 # Kernels of these have 4 bits at most where a file asks for them; the
 # runtime has no other integer products of 4 bits.
 NOT_IN_4_BITS = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
-# The identity when a model answers.
+# The identity in inference.
 NOISE = (
     layers.Dropout,
     layers.SpatialDropout1D,
@@ -66,22 +66,22 @@ class Site:
 
     @property
     def entrance(self) -> str:
-        """Name of the range of what is multiplied."""
+        """Name of the range of the input."""
         return f"{self.kernel.path}:in"
 
     @property
     def exit(self) -> str:
-        """Name of the range of the answer."""
+        """Name of the range of the output."""
         return f"{self.kernel.path}:out"
 
     @property
     def bare(self) -> str:
-        """Name of the range of the answer without its bias."""
+        """Name of the range of the output without its bias."""
         return f"{self.kernel.path}:bare"
 
     @property
     def range_names(self) -> tuple[str, ...]:
-        """The ranges that are learned for it."""
+        """The names of its learned ranges."""
         layer = self.kernel.layer
         if self.kind != "product":
             return ()

@@ -23,7 +23,7 @@ from mmkeras.compress.quantization.sites import (
 
 @contextlib.contextmanager
 def replaced(run):
-    """Lets the layers of `run.owner.model` round by a `Pass`."""
+    """Makes the layers of `run.owner.model` round, within this context."""
     changed = []
     try:
         for target, name, function in _swaps(run):
@@ -152,11 +152,11 @@ def _recurrent(run, layer):
             run.observe(x, sites[kernel].entrance)
             return enter(x, kernel)
 
-        def see_answer(x, kernel):
+        def see_output(x, kernel):
             run.observe(x, sites[kernel].exit)
             return x
 
-        products(layer.cell, inputs, states, see_input, see_answer)
+        products(layer.cell, inputs, states, see_input, see_output)
 
     yield layer.cell, "call", step_of(layer.cell, enter, leave)
     watch = observe if run.observing else None

@@ -31,7 +31,7 @@ def quantize_aware(
     float_layers: Sequence[str] = ("logmel",),
     momentum: float = 0.95,
 ) -> keras.Model:
-    """Returns a model that computes, and learns, as its int8 file would.
+    """Returns a model that computes, and is trained, as its int8 file would.
 
     It shares the weights of `model`: training one trains both. It trains,
     saves and reloads as any other model.
@@ -98,8 +98,8 @@ def quantization_ranges(model: keras.Model) -> Ranges:
 
     Returns:
         `{path of the kernel: {"in": (least, largest), "out": ...}}`, 0 within
-        each, `"bare"` being the output without its bias; those that saw no
-        batch yet are left out.
+        each, `"bare"` being the output without its bias; those not
+        calibrated yet are left out.
     """
     layer = layer_of(model)
     known = {name: np.asarray(v).tolist() for name, v in layer.ranges.items()}
@@ -120,7 +120,7 @@ def quantization_ranges(model: keras.Model) -> Ranges:
 def calibrate(
     model: keras.Model, samples: Mapping[str, np.ndarray], batch_size: int = 32
 ) -> None:
-    """Sets the ranges to the extremes over samples, without any training.
+    """Calibrates the ranges: the extremes over samples, without training.
 
     Good before training, so that the first steps are near the truth, and
     after it, since dropout and batch normalisation widen ranges in training.
