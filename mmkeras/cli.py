@@ -63,7 +63,7 @@ def demo(
     seed: Seed = 0,
 ) -> None:
     """Generates the demo set: real digits, synthetic sound and sentences."""
-    from mmkeras.data.demo import write_demo
+    from mmkeras.data import write_demo
 
     spec = write_demo(out, samples=samples, seed=seed)
     print(f"{spec}\nNext: mmkeras prepare {spec} --out DATA")

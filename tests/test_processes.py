@@ -142,7 +142,7 @@ def test_classes_of_a_notebook_are_refused(name):
     with processes.adoptions():
         processes.adopt(name)
         with pytest.raises(ValueError, match=f"`{name}`, the script or"):
-            processes.start("mmkeras.data.workers")
+            processes.start("mmkeras.data.ingest.workers")
 
 
 def test_a_module_hidden_by_another_is_refused(tmp_path):

@@ -49,7 +49,7 @@ def search(
     k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
 ) -> None:
     """Prints the samples of an index that are nearest to a query."""
-    from mmkeras.data.reasons import cell
+    from mmkeras.data import cell
     from mmkeras.studies.retrieval import query as run
 
     files = {}

@@ -1,41 +1,60 @@
 """From a manifest of files to `tf.data`.
 
-The files read in the order in which a sample travels: `manifest`, `split`,
-`learning`, `samples`, `records`, `shards`, `workers`, `ingest` (which is
-`prepare`), `load` and `augment`. How a kind is read stands in its folder of
-`mmkeras.kinds`. Importing this package does not import TensorFlow; only
-`load_data` does.
+Three rooms: `files` opens and reads files safely, `ingest` is `prepare`, from
+the manifest to shards, and `loading` is `load_data`, from shards to `tf.data`.
+How a kind is read stands in its folder of `mmkeras.kinds`. Importing this
+package does not import TensorFlow; only `load_data` does.
 """
 
 import importlib
 
 # No module is called `prepare`: importing it would hide the function.
 _HOME = {
-    "BadSample": "reasons",
-    "Data": "load",
-    "Reason": "reasons",
-    "SampleIO": "source",
-    "SampleReader": "samples",
-    "augmenter": "augment",
-    "check_suffix": "reasons",
+    "BadSample": "files.reasons",
+    "Data": "loading.load",
+    "Labels": "loading.labels",
+    "MAX_MANIFEST_BYTES": "ingest.manifest",
+    "Reason": "files.reasons",
+    "SampleIO": "files.source",
+    "SampleReader": "ingest.samples",
+    "augmenter": "loading.augment",
+    "cell": "files.reasons",
+    "check_suffix": "files.reasons",
+    "columns_of": "ingest.manifest",
     "decode_file": "decode",
     "decode_value": "decode",
+    "encode_each": "ingest.targets",
     "encode_texts": "tokens",
-    "guarded": "reasons",
-    "learned_file": "learning",
-    "load_learned": "learning",
+    "facts_of": "ingest.targets",
+    "guarded": "files.reasons",
+    "intact_records": "files.records",
     "known_moments": "statistics",
     "known_sums": "statistics",
-    "load_data": "load",
+    "learned_file": "ingest.learning",
+    "load_data": "loading.load",
+    "load_learned": "ingest.learning",
     "merge_sums": "statistics",
-    "needs": "extras",
-    "prepare": "ingest",
-    "read_npy_header": "arrays",
-    "settings_of": "augment",
-    "stronger": "views",
+    "needs": "files.extras",
+    "open_inside": "files.paths",
+    "open_learned": "ingest.learning",
+    "prepare": "ingest.preparation",
+    "read_dicom": "files.dicom",
+    "read_inside": "files.paths",
+    "read_labels": "loading.labels",
+    "read_manifest": "ingest.manifest",
+    "read_nifti": "files.nifti",
+    "read_npy_header": "files.arrays",
+    "read_targets": "ingest.targets",
+    "read_wfdb": "files.wfdb_files",
+    "record_files": "files.wfdb_files",
+    "resample": "files.resampling",
+    "settings_of": "loading.augment",
+    "stronger": "loading.views",
     "to_model": "stored",
     "whole_moments": "statistics",
     "whole_sums": "statistics",
+    "write_demo": "demo",
+    "write_records": "files.records",
 }
 __all__ = sorted(_HOME)
 

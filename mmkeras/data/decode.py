@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.data.reasons import BadSample, Reason
-from mmkeras.data.source import SampleIO
+from mmkeras.data.files.reasons import BadSample, Reason
+from mmkeras.data.files.source import SampleIO
 from mmkeras.data.stored import to_model
 from mmkeras.spec import MODALITIES, Learned, Modality
 

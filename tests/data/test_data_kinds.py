@@ -9,7 +9,8 @@ import pytest
 from data.data_toys import make_spec, write_set
 
 import mmkeras
-from mmkeras.data import decode_file, folder, load_data, prepare, rules, workers
+from mmkeras.data import decode_file, load_data, prepare
+from mmkeras.data.ingest import folder, rules, workers
 from mmkeras.spec import DataSpec
 
 # A kind in one file. Clouds of points, stored as bytes in centimetres.

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from data.data_toys import COLORS, make_spec, read_rows, write_rows, write_set
 
-from mmkeras.data import load, load_data, plan, prepare
-from mmkeras.data.labels import read_labels
+from mmkeras.data import load_data, prepare, read_labels
+from mmkeras.data.ingest import plan
+from mmkeras.data.loading import load
 
 SAMPLES = 60
 

@@ -6,14 +6,9 @@ import pytest
 import tensorflow as tf
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
-from mmkeras.data import (
-    decode_file,
-    encode_texts,
-    load,
-    load_data,
-    plan,
-    prepare,
-)
+from mmkeras.data import decode_file, encode_texts, load_data, prepare
+from mmkeras.data.ingest import plan
+from mmkeras.data.loading import load
 
 
 @pytest.fixture(scope="module")

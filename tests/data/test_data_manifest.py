@@ -6,9 +6,13 @@ import pandas as pd
 import pytest
 from data.data_toys import make_spec, write_rows, write_set
 
-from mmkeras.data.manifest import read_manifest
-from mmkeras.data.paths import open_inside, read_inside
-from mmkeras.data.reasons import BadSample, cell
+from mmkeras.data import (
+    BadSample,
+    cell,
+    open_inside,
+    read_inside,
+    read_manifest,
+)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
-from mmkeras.data import plan, prepare
+from mmkeras.data import prepare
+from mmkeras.data.ingest import plan
 
 
 @pytest.fixture
@@ -141,14 +142,14 @@ def test_a_plain_script_may_prepare_and_loads_no_tensorflow(root, tmp_path):
 
 def test_a_worker_loads_no_tensorflow():
     code = (
-        "import sys, mmkeras.data.workers\n"
+        "import sys, mmkeras.data.ingest.workers\n"
         "assert not {'tensorflow', 'keras', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_worker_that_dies_is_one_message(root, tmp_path, monkeypatch):
-    from mmkeras.data import workers
+    from mmkeras.data.ingest import workers
 
     monkeypatch.setattr(workers.sys, "executable", "/bin/false")
     with pytest.raises(ValueError, match=r"the shard `\w+-00000.tfrecord`"):

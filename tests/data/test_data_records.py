@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmkeras.data.records import example, intact_records, write_records
+from mmkeras.data import intact_records, write_records
+from mmkeras.data.files.records import example
 
 RANDOM = np.random.default_rng(0)
 PAYLOADS = [RANDOM.bytes(n) for n in (0, 1, 127, 128, 300, 70_000)]

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from data.data_toys import learn_tokenizer, make_spec, write_set
 
-from mmkeras.data import BadSample, SampleIO, SampleReader
-from mmkeras.data.targets import read_targets
+from mmkeras.data import BadSample, SampleIO, SampleReader, read_targets
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from data.data_toys import read_cell
 from data.signal_toys import RATE, signal, write_csv, write_wfdb
 
-from mmkeras.data import BadSample, decode_file
-from mmkeras.data.steps import on_grid, resample
+from mmkeras.data import BadSample, decode_file, resample
+from mmkeras.data.files.resampling import on_grid
 from mmkeras.kinds import Series
 
 pytest.importorskip("wfdb")

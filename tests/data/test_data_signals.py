@@ -104,7 +104,7 @@ def test_films_are_mirrored_by_half(prepared):
 
 
 def test_a_changed_file_of_a_record_or_folder_makes_its_shard_anew(tmp_path):
-    from mmkeras.data.shards import _stamp
+    from mmkeras.data.ingest.shards import _stamp
 
     write_signals(tmp_path / "raw", 4)
     modalities = signals_spec().modalities

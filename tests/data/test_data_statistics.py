@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from data.data_toys import make_spec
 
-from mmkeras.data import merge_sums
-from mmkeras.data.targets import facts_of
+from mmkeras.data import facts_of, merge_sums
 
 RANDOM = np.random.default_rng(0)
 SPEC = make_spec()

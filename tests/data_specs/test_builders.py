@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from mmkeras.data.manifest import columns_of, read_manifest
+from mmkeras.data import columns_of, read_manifest
 from mmkeras.spec import load_spec
 
 FOLDER = Path(builder.__file__).parent

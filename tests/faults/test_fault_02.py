@@ -44,8 +44,7 @@ epochs = 2
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    from mmkeras.data import prepare
-    from mmkeras.data.demo import write_demo
+    from mmkeras.data import prepare, write_demo
     from mmkeras.spec import load_spec
 
     folder = tmp_path_factory.mktemp("killed")

@@ -5,8 +5,8 @@ import shutil
 import pytest
 from data.data_toys import make_spec, write_set
 
-from mmkeras.data import load_data, plan, prepare
-from mmkeras.data.records import intact_records, write_records
+from mmkeras.data import intact_records, load_data, prepare, write_records
+from mmkeras.data.ingest import plan
 
 
 def prepared(folder, samples=30):

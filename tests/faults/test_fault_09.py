@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from data.data_toys import make_spec, write_set
 
-from mmkeras.data import load_data, plan, prepare
+from mmkeras.data import load_data, prepare
+from mmkeras.data.ingest import plan
 
 SHARD = "train-00001.tfrecord"
 

@@ -14,7 +14,7 @@ from data.data_toys import make_spec, write_set
 SCRIPT = """
 import json, os, signal, sys
 from pathlib import Path
-from mmkeras.data import folder, ingest, plan, shards
+from mmkeras.data.ingest import folder, plan, preparation, shards
 from mmkeras.spec import DataSpec
 
 root, out, moment, number = sys.argv[1:]
@@ -41,7 +41,7 @@ shards.write_records = dying("write", shards.write_records, half_a_file)
 folder.write_manifest = dying("manifest", folder.write_manifest, lambda *_: 0)
 replace = dying("move", os.replace, lambda *_: 0)
 folder.os = type("os", (), {"replace": replace})
-ingest.prepare(spec, out, root=root, workers=1)
+preparation.prepare(spec, out, root=root, workers=1)
 sys.stdout.write(json.dumps(calls))
 """
 
@@ -119,7 +119,9 @@ def test_a_file_changed_in_between_is_read_again(root, tmp_path):
 def test_no_worker_outlives_a_killed_prepare(root, tmp_path):
     write_set(tmp_path / "root", 400)
     code = (
-        "import sys, json; from mmkeras.data import ingest, plan, prepare\n"
+        "import sys, json\n"
+        "from mmkeras.data import prepare\n"
+        "from mmkeras.data.ingest import plan\n"
         "from mmkeras.spec import DataSpec\n"
         "plan.samples_per_shard = lambda spec: 4\n"
         "spec = DataSpec.from_dict(json.load(open(sys.argv[2])))\n"

@@ -8,7 +8,8 @@ import sys
 import pytest
 from data.data_toys import make_spec, write_set
 
-from mmkeras.data import folder, prepare
+from mmkeras.data import prepare
+from mmkeras.data.ingest import folder
 
 
 @pytest.fixture

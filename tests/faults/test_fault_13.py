@@ -4,7 +4,8 @@ import pytest
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
 from mmkeras.artefact import sha256_of
-from mmkeras.data import load_data, plan, prepare
+from mmkeras.data import load_data, prepare
+from mmkeras.data.ingest import plan
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ import time
 import pytest
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
-from mmkeras.data import paths, prepare
-from mmkeras.data.paths import open_inside, read_inside
-from mmkeras.data.reasons import BadSample
+from mmkeras.data import BadSample, open_inside, prepare, read_inside
+from mmkeras.data.files import paths
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from data.data_toys import read_cell
 from data.signal_toys import signal
 
 from mmkeras.data import BadSample
-from mmkeras.data.steps import MAX_VALUES
+from mmkeras.data.files.resampling import MAX_VALUES
 from mmkeras.kinds import Series
 
 pytest.importorskip("wfdb")

@@ -19,8 +19,7 @@ from data.signal_toys import (
     write_signals,
 )
 
-from mmkeras.data import SampleIO, prepare
-from mmkeras.data.reasons import BadSample
+from mmkeras.data import BadSample, SampleIO, prepare
 from mmkeras.kinds.volume.read import oriented, read_scan
 
 pytest.importorskip("nibabel")

@@ -6,8 +6,7 @@ import pytest
 from heads_toys import SPEC, toy_spec, write_table
 
 from mmkeras import build_from_recipe, load_data
-from mmkeras.data import prepare
-from mmkeras.data.targets import facts_of, read_targets
+from mmkeras.data import facts_of, prepare, read_targets
 from mmkeras.spec import DataSpec
 
 CELLS = {

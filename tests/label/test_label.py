@@ -11,8 +11,7 @@ from target_toys import target_of
 from typer.testing import CliRunner
 
 from mmkeras.commands import label as commands
-from mmkeras.data import load_data, prepare
-from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data import BadSample, Reason, load_data, prepare
 from mmkeras.heads import Categories, Category, Number
 from mmkeras.runs import describe_run
 from mmkeras.studies.label import apply_labels, judge, propose_labels

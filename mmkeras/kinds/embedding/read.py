@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data.targets import encode_each
+from mmkeras.data import encode_each
 
 
 def encode(

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data.reasons import BadSample, Reason
-from mmkeras.data.targets import encode_each
+from mmkeras.data import BadSample, Reason, encode_each
 from mmkeras.kinds.category.read import index
 
 # Class of a step that nobody has told.

@@ -15,9 +15,12 @@ from mmkeras.data import (
     known_moments,
     known_sums,
     read_npy_header,
+    read_wfdb,
+    record_files,
+    resample,
 )
-from mmkeras.data.steps import check_size, on_grid, resample
-from mmkeras.data.wfdb_files import MAX_HEADER_BYTES, read_wfdb, record_files
+from mmkeras.data.files.resampling import check_size, on_grid
+from mmkeras.data.files.wfdb_files import MAX_HEADER_BYTES
 from mmkeras.kinds.series import Series
 from mmkeras.spec import Sample
 

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.data import BadSample, Reason, SampleIO, needs
-from mmkeras.data.dicom import read_dicom
-from mmkeras.data.nifti import read_nifti
-from mmkeras.data.scan import MAX_BYTES, Scan
+from mmkeras.data import (
+    BadSample,
+    Reason,
+    SampleIO,
+    needs,
+    read_dicom,
+    read_nifti,
+)
+from mmkeras.data.files.scan import MAX_BYTES, Scan
 from mmkeras.kinds.volume import LEVELS, Volume
 from mmkeras.spec import Sample
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data.labels import read_labels
+from mmkeras.data import read_labels
 
 
 def reweighted(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from mmkeras.data.reasons import cell
+from mmkeras.data import cell
 
 Places = list[Mapping[str, int | None]]
 

@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data import learning, manifest, targets
-from mmkeras.data.reasons import BadSample, Reason
-from mmkeras.data.samples import SampleReader
-from mmkeras.data.stored import to_model
+from mmkeras.data import (
+    BadSample,
+    Reason,
+    SampleReader,
+    open_learned,
+    read_manifest,
+    read_targets,
+    to_model,
+)
 from mmkeras.spec import DataSpec, load_spec
 
 BATCH = 32
@@ -99,7 +104,7 @@ def _of_split(data: Any, split: str) -> Pool:
 def _cells(spec: DataSpec, ids: list[str]) -> list[dict[str, str]]:
     """Returns the manifest's rows, where it still lies where it was."""
     try:
-        table = manifest.read_manifest(spec, spec.root)
+        table = read_manifest(spec, spec.root)
     except (ValueError, OSError):
         return [{} for _ in ids]
     rows = dict(zip(table["sample/id"], table.to_dict("records"), strict=True))
@@ -107,8 +112,8 @@ def _cells(spec: DataSpec, ids: list[str]) -> list[dict[str, str]]:
 
 
 def _of_manifest(spec: DataSpec, data: Any) -> Pool:
-    table = manifest.read_manifest(spec, spec.root)
-    values, weights, bad = targets.read_targets(spec, table)
+    table = read_manifest(spec, spec.root)
+    values, weights, bad = read_targets(spec, table)
     if bad:
         row, name, reason, detail = bad[0]
         raise ValueError(
@@ -119,7 +124,7 @@ def _of_manifest(spec: DataSpec, data: Any) -> Pool:
     reader = SampleReader(
         spec,
         str(spec.root.resolve()),
-        learned=learning.opened(spec, data.learned),
+        learned=open_learned(spec, data.learned),
     )
     cells = table.to_dict("records")
     ids = table["sample/id"].tolist()

@@ -7,9 +7,7 @@ from typing import Any
 
 from mmkeras import artefact
 from mmkeras.arguments import nearest
-from mmkeras.data.manifest import MAX_MANIFEST_BYTES
-from mmkeras.data.paths import open_inside
-from mmkeras.data.reasons import cell
+from mmkeras.data import MAX_MANIFEST_BYTES, cell, open_inside
 from mmkeras.spec import DataSpec, load_spec
 from mmkeras.studies.label.name_matching import find, spellings
 

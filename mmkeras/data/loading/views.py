@@ -4,8 +4,8 @@ import copy
 import math
 from typing import Any
 
-from mmkeras.data import augment as augmentation
-from mmkeras.data import pipeline
+from mmkeras.data.loading import augment as augmentation
+from mmkeras.data.loading import pipeline
 
 
 def views(data: Any, labelled: int, unlabelled: int, strength: float):

@@ -17,7 +17,7 @@ from mmkeras.artefact import (
     write_json,
     write_manifest,
 )
-from mmkeras.data.learning import is_learned
+from mmkeras.data.ingest.learning import is_learned
 
 PARTIAL = ".partial"
 IDENTITY = "identity.json"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.data.extras import needs
-from mmkeras.data.reasons import BadSample, Reason, guarded
-from mmkeras.data.source import SampleIO
-from mmkeras.data.steps import check_size
+from mmkeras.data.files.extras import needs
+from mmkeras.data.files.reasons import BadSample, Reason, guarded
+from mmkeras.data.files.resampling import check_size
+from mmkeras.data.files.source import SampleIO
 
 MAX_HEADER_BYTES = 2**16
 # The library takes milliseconds to read the line of a signal.

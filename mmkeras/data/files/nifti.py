@@ -4,9 +4,9 @@ import zlib
 
 import numpy as np
 
-from mmkeras.data.extras import needs
-from mmkeras.data.reasons import BadSample, Reason, guarded
-from mmkeras.data.scan import Scan, check_voxels
+from mmkeras.data.files.extras import needs
+from mmkeras.data.files.reasons import BadSample, Reason, guarded
+from mmkeras.data.files.scan import Scan, check_voxels
 
 HEADER_BYTES = {348: "Nifti1Header", 540: "Nifti2Header"}
 MAX_OFFSET = 16 * 2**20

@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from mmkeras import processes
-from mmkeras.data import learning
-from mmkeras.data.rules import rules_of
-from mmkeras.data.samples import SampleReader
-from mmkeras.data.shards import Context, build_shard
+from mmkeras.data.ingest import learning
+from mmkeras.data.ingest.rules import rules_of
+from mmkeras.data.ingest.samples import SampleReader
+from mmkeras.data.ingest.shards import Context, build_shard
 from mmkeras.spec import DataSpec
 
 
@@ -29,7 +29,7 @@ def context_of(setup: dict) -> Context:
     folder = Path(setup["folder"])
     spec = DataSpec.from_dict(setup["spec"])
     learned = learning.load_learned(spec, setup["facts"], folder)
-    opened = learning.opened(spec, learned)
+    opened = learning.open_learned(spec, learned)
     reader = SampleReader(spec, setup["root"], setup["seed"], opened)
     return Context(reader, folder, rules_of(spec, learned))
 
@@ -98,7 +98,7 @@ class _Workers:
 
     def _start(self) -> subprocess.Popen:
         child = processes.start(
-            "mmkeras.data.workers",
+            "mmkeras.data.ingest.workers",
             # The processes are the parallelism; threads inside only compete.
             threads=1,
             stdin=subprocess.PIPE,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmkeras.arguments import check_choice
 from mmkeras.artefact import check_file, read_manifest, sha256_of
-from mmkeras.data.records import intact_records
+from mmkeras.data.files.records import intact_records
 from mmkeras.spec import DataSpec
 
 ON_ERROR = ("raise", "skip")

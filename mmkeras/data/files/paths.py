@@ -10,7 +10,7 @@ import os
 import stat
 from pathlib import Path
 
-from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data.files.reasons import BadSample, Reason
 
 MAX_FILE_BYTES = 256 * 2**20
 

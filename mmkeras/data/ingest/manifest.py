@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from mmkeras.arguments import nearest
-from mmkeras.data.paths import open_inside
+from mmkeras.data.files.paths import open_inside
 from mmkeras.spec import DataSpec
 
 MAX_MANIFEST_BYTES = 4 * 2**30

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras.artefact import write_text
-from mmkeras.data.source import SampleIO
+from mmkeras.data.files.source import SampleIO
 from mmkeras.spec import MODALITIES, DataSpec, Learned, Modality
 
 
@@ -87,7 +87,9 @@ def load_learned(
     return found
 
 
-def opened(spec: DataSpec, learned: Mapping[str, Learned]) -> dict[str, Any]:
+def open_learned(
+    spec: DataSpec, learned: Mapping[str, Learned]
+) -> dict[str, Any]:
     """Returns what readers find as `io.learned`, by modality."""
     return {
         name: spec.modalities[name].open_learned(one)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data.files.reasons import BadSample, Reason
 
 MAX_VALUES = 32_000_000
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mmkeras.data.reasons import Reason
-from mmkeras.data.shards import samples_per_shard
-from mmkeras.data.split import SPLITS, assign_splits
-from mmkeras.data.targets import read_targets
+from mmkeras.data.files.reasons import Reason
+from mmkeras.data.ingest.shards import samples_per_shard
+from mmkeras.data.ingest.split import SPLITS, assign_splits
+from mmkeras.data.ingest.targets import read_targets
 from mmkeras.spec import DataSpec
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmkeras.data.source import SampleIO
+from mmkeras.data.files.source import SampleIO
 from mmkeras.spec import DataSpec, Sample
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mmkeras.spec import DataSpec, Learned, Modality
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 # All that may decide what a sample becomes: whole rooms, so that no new file
 # is forgotten.
 ROOMS = ("data", "kinds", "spec")

@@ -7,13 +7,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mmkeras.data.paths import (
+from mmkeras.data.files.paths import (
     MAX_FILE_BYTES,
     list_inside,
     open_inside,
     read_inside,
 )
-from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data.files.reasons import BadSample, Reason
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from mmkeras.arguments import check_number
-from mmkeras.data.lookup import finder, hashes_of
-from mmkeras.data.targets import facts_of
+from mmkeras.data.ingest.targets import facts_of
+from mmkeras.data.loading.lookup import finder, hashes_of
 
 Arrays = dict[str, np.ndarray]
 

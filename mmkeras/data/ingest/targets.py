@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmkeras.data.reasons import Reason
+from mmkeras.data.files.reasons import Reason
 from mmkeras.spec import DataSpec, Target
 
 # What is wrong with a cell: sample, reason, detail.

@@ -10,10 +10,10 @@ import struct
 
 import numpy as np
 
-from mmkeras.data.extras import needs
-from mmkeras.data.nifti import inflate
-from mmkeras.data.reasons import BadSample, Reason, guarded
-from mmkeras.data.scan import check_voxels
+from mmkeras.data.files.extras import needs
+from mmkeras.data.files.nifti import inflate
+from mmkeras.data.files.reasons import BadSample, Reason, guarded
+from mmkeras.data.files.scan import check_voxels
 
 # All but the pixels; what lies there beside the tags below is skipped.
 MAX_HEADER_BYTES = 2**20

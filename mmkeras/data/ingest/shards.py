@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from mmkeras.artefact import atomic, free_bytes, sha256_of, write_json
-from mmkeras.data.paths import resolve_inside
-from mmkeras.data.reasons import BadSample, Reason
-from mmkeras.data.records import example, write_records
-from mmkeras.data.samples import SampleReader
+from mmkeras.data.files.paths import resolve_inside
+from mmkeras.data.files.reasons import BadSample, Reason
+from mmkeras.data.files.records import example, write_records
+from mmkeras.data.ingest.samples import SampleReader
 from mmkeras.data.statistics import merge_sums
 from mmkeras.data.stored import stored_dtype
 from mmkeras.spec import DataSpec, Sample

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmkeras.data.reasons import BadSample, Reason
+from mmkeras.data.files.reasons import BadSample, Reason
 
 MAX_VOXELS = 160_000_000
 MAX_BYTES = 512 * 2**20

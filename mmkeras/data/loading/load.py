@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras.arguments import check_choice, check_integer, check_positive
-from mmkeras.data import augment as augmentation
-from mmkeras.data import labels, learning, pipeline, views
-from mmkeras.data.check import check_folder, lost
-from mmkeras.data.shards import sample_bytes
+from mmkeras.data.ingest import learning
+from mmkeras.data.ingest.shards import sample_bytes
+from mmkeras.data.loading import augment as augmentation
+from mmkeras.data.loading import labels, pipeline, views
+from mmkeras.data.loading.check import check_folder, lost
 from mmkeras.spec import DataSpec, Learned
 
 TOKENIZER = "tokenizer"

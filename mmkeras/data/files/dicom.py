@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmkeras.data.dicom_files import read_frames
-from mmkeras.data.extras import needs
-from mmkeras.data.reasons import BadSample, Reason, guarded
-from mmkeras.data.scan import Scan, check_voxels
+from mmkeras.data.files.dicom_files import read_frames
+from mmkeras.data.files.extras import needs
+from mmkeras.data.files.reasons import BadSample, Reason, guarded
+from mmkeras.data.files.scan import Scan, check_voxels
 
 # Where the tags of a frame lie in a file of many frames.
 GROUPS = {

@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from mmkeras.arguments import check_integer
-from mmkeras.data import folder, learning
-from mmkeras.data.manifest import read_manifest
-from mmkeras.data.plan import (
+from mmkeras.data.files.reasons import write_quarantine
+from mmkeras.data.files.source import SampleIO
+from mmkeras.data.ingest import folder, learning
+from mmkeras.data.ingest.manifest import read_manifest
+from mmkeras.data.ingest.plan import (
     Plan,
     check_left,
     check_limit,
@@ -18,13 +20,11 @@ from mmkeras.data.plan import (
     make_plan,
     shard_jobs,
 )
-from mmkeras.data.reasons import write_quarantine
-from mmkeras.data.shards import sample_bytes
-from mmkeras.data.source import SampleIO
-from mmkeras.data.split import SPLITS
+from mmkeras.data.ingest.shards import sample_bytes
+from mmkeras.data.ingest.split import SPLITS
+from mmkeras.data.ingest.targets import facts_of
+from mmkeras.data.ingest.workers import build_shards
 from mmkeras.data.statistics import merge_sums
-from mmkeras.data.targets import facts_of
-from mmkeras.data.workers import build_shards
 from mmkeras.spec import DataSpec, Learned, load_spec
 
 QUARANTINE = "quarantine.csv"

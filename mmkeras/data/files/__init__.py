@@ -1,0 +1,1 @@
+"""Files of samples: opened safely, and read whatever their headers say."""

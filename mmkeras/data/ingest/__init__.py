@@ -1,0 +1,1 @@
+"""From a manifest to shards: `prepare`, and the processes it starts."""

@@ -1,0 +1,1 @@
+"""From shards to `tf.data`: `load_data`."""
