@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from mmkeras import processes
 from mmkeras.commands import compare, ensemble, label, recipe, retrieve, tune
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -35,8 +36,16 @@ def _options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error.")
     ] = False,
+    modules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import",
+            metavar="MODULE",
+            help="Module with kinds of your own; may be given several times.",
+        ),
+    ] = None,
 ) -> None:
-    pass
+    processes.import_modules(modules or ())
 
 
 @spec_app.command("check")

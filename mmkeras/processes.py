@@ -99,6 +99,30 @@ def import_places(places: Iterable[tuple[str, str]]) -> None:
             )
 
 
+def import_modules(names: Iterable[str]) -> None:
+    """Imports modules that define kinds, by name; children import them too.
+
+    One may lie in the current folder, which is searched last: it hides
+    nothing.
+
+    Raises:
+        ValueError: If there is no such module.
+    """
+    for name in names:
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            raise ValueError(
+                "`--import` must name a module that is installed or lies in "
+                f"the current folder. Received: {name!r}, and there is none"
+            ) from None
+        adopt(name)
+
+
 def start(
     module: str,
     *arguments: str,

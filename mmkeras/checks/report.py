@@ -43,6 +43,12 @@ def run_clauses(
     return found
 
 
+def same(what: str, found: object, expected: object) -> None:
+    """Raises ValueError unless both are equal."""
+    if found != expected:
+        raise ValueError(f"{what} {expected}. Received: {found}")
+
+
 def _short(error: Exception) -> str:
     """Returns what Keras' long messages end in, or the message itself."""
     text = str(error).split("Exception encountered: ")[-1]

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from mmkeras import processes
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
@@ -63,6 +65,14 @@ def parser() -> argparse.ArgumentParser:
     add("--data", type=Path, help="prepared data, if they have moved")
     add("--samples", type=int, default=2000, help="test samples at most")
     add("--force", action="store_true", help="replace any folder at --out")
+    add(
+        "--import",
+        dest="modules",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="module with kinds of your own; may be given several times",
+    )
     add("--debug", action="store_true", help="show tracebacks and converters")
     return options
 
@@ -123,6 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     before = signal.signal(signal.SIGTERM, _stop)
     try:
+        processes.import_modules(options.modules)
         run(options)
     except KeyboardInterrupt as error:
         stopped = error.args == (signal.SIGTERM,)

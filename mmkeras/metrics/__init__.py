@@ -27,7 +27,12 @@ from mmkeras.metrics.classes import (
     per_step,
     single_label,
 )
-from mmkeras.metrics.descriptions import Description, describe
+from mmkeras.metrics.descriptions import (
+    Description,
+    describe,
+    figures_kept,
+    register_figure,
+)
 from mmkeras.metrics.figures import (
     Figures,
     finite,
@@ -68,6 +73,7 @@ __all__ = [
     "draws",
     "drop_spans",
     "estimate",
+    "figures_kept",
     "finite",
     "has_label",
     "holm",
@@ -84,6 +90,7 @@ __all__ = [
     "per_step",
     "recall_between",
     "recall_within",
+    "register_figure",
     "regression",
     "resample",
     "seeds_for",

@@ -1,5 +1,7 @@
 """Labels, units and direction of figures, for reports."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -31,7 +33,33 @@ def describe(name: str) -> Description:
     >>> describe("panoptic_quality").label
     'Panoptic quality'
     """
-    return _KNOWN.get(name) or Description(name.replace("_", " ").capitalize())
+    known = _KNOWN.get(name) or _own.get(name)
+    return known or Description(name.replace("_", " ").capitalize())
+
+
+def register_figure(name: str, told: Description) -> None:
+    """Says how a figure of one's own is told, on every page.
+
+    Raises:
+        ValueError: If one of mmkeras has that name.
+    """
+    if name in _KNOWN:
+        raise ValueError(
+            "`name` must be that of a figure of your own. Received: "
+            f"{name!r}, which mmkeras calls {_KNOWN[name].label!r}"
+        )
+    _own[name] = told
+
+
+@contextlib.contextmanager
+def figures_kept() -> Iterator[None]:
+    """Forgets at the end how figures are told that are registered within."""
+    before = dict(_own)
+    try:
+        yield
+    finally:
+        _own.clear()
+        _own.update(before)
 
 
 def _share(label: str) -> Description:
@@ -42,6 +70,8 @@ def _error(label: str) -> Description:
     return Description(label, in_units=True, smaller_is_better=True)
 
 
+# Those of kinds of one's own, by the process that registered them.
+_own: dict[str, Description] = {}
 _KNOWN = {
     "accuracy": _share("Accuracy"),
     "balanced_accuracy": _share("Balanced accuracy"),

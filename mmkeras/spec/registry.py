@@ -10,6 +10,7 @@ from pydantic import PlainValidator, SerializeAsAny
 from pydantic_core import PydanticCustomError
 
 from mmkeras import processes
+from mmkeras.metrics import figures_kept, register_figure
 from mmkeras.spec.kind import Kind
 from mmkeras.spec.modality import Modality
 from mmkeras.spec.target import Target
@@ -118,11 +119,19 @@ def register_target(cls: type[Target]) -> type[Target]:
     Args:
         cls: Subclass of `mmkeras.Target`; see `docs/own_kind.md`.
     """
-    return TARGETS.register(cls)
+    TARGETS.register(cls)
+    for name, told in cls.own_figures.items():
+        register_figure(name, told)
+    return cls
 
 
 @contextlib.contextmanager
 def registrations() -> Iterator[None]:
     """Forgets at the end which kinds are registered within."""
-    with MODALITIES.kept(), TARGETS.kept(), processes.adoptions():
+    with (
+        MODALITIES.kept(),
+        TARGETS.kept(),
+        figures_kept(),
+        processes.adoptions(),
+    ):
         yield

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from mmkeras.metrics import Decisions, Description, Figures, describe
+from mmkeras.metrics import Decisions, Description, Figures
 from mmkeras.options import Options
 from mmkeras.spec.kind import Kind
 from mmkeras.spec.tables import Column
@@ -44,6 +44,8 @@ class Target(Kind):
     # of that, larger is better, and it has no unit.
     headline: ClassVar[str]
     guard: ClassVar[str]
+    # How figures are told that mmkeras does not have.
+    own_figures: ClassVar[Mapping[str, Description]] = {}
     # The head's own metric, whose values during training are drawn.
     training_metric: ClassVar[str]
     # What the last layer applies: "softmax", "sigmoid" or "linear". Outputs
@@ -111,10 +113,6 @@ class Target(Kind):
             weights: As in a batch; 0 where there is no label.
         """
         return self.ask("measure", "figures", labels, outputs, weights)
-
-    def describe(self, figure: str) -> Description:
-        """Returns how a figure of this target is told."""
-        return describe(figure)
 
     def decisions(
         self,

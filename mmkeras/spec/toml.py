@@ -94,8 +94,9 @@ def _explain_one(item: dict, values: object) -> str:
         kinds = KINDS[location[0]].known
         found = item["input"].get("kind")
         return (
-            f"`{key}.kind` must be one of {', '.join(kinds)}. "
-            f"Received: {reprlib.repr(found)}"
+            f"`{key}.kind` must be one of {', '.join(kinds)}, or what a "
+            "module of your own registers (`--import MODULE`). Received: "
+            f"{reprlib.repr(found)}"
         )
     if item["type"] == "missing":
         return f"`{key}` must be given."

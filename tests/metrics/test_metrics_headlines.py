@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from target_toys import target_of
 
-from mmkeras.metrics import has_label, measure, resample
+from mmkeras.metrics import describe, has_label, measure, resample
 
 DRAW = np.random.default_rng(0)
 SAMPLES = 40
@@ -54,7 +54,7 @@ def test_its_resamples_are_those_of_the_evaluation(kind):
 @pytest.mark.parametrize("kind", CASES)
 def test_an_export_is_guarded_by_a_figure_that_has_no_unit(kind):
     target = target_of(kind)
-    told = target.describe(target.guard)
+    told = describe(target.guard)
     assert not told.in_units and not told.smaller_is_better
     found = target.figures(*CASES[kind]).values()
     assert {target.guard, target.headline} <= set(found)

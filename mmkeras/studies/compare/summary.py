@@ -42,6 +42,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmkeras.metrics import describe
 from mmkeras.studies.compare import seed_intervals as rows
 from mmkeras.studies.compare.conclusion_text import conclude
 from mmkeras.studies.compare.table import Answers, Table, corrected, majority
@@ -86,7 +87,7 @@ def summarise(
 def _target(name, target, header, results, table, statistics):
     fused = [a["name"] for a in header["arms"] if a["modality"] is None]
     alone = [a["name"] for a in header["arms"] if a["modality"] is not None]
-    fractions, described = header["fractions"], target.describe(target.headline)
+    fractions, described = header["fractions"], describe(target.headline)
     return {
         "kind": target.kind,
         "unit": getattr(target, "unit", ""),
