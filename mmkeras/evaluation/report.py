@@ -26,7 +26,7 @@ def render_report(
     dataset: Any = None,
     modalities: Mapping[str, Any] | None = None,
     ids: Sequence[str] | None = None,
-    tokenizers: Mapping[str, str | Path] | None = None,
+    learned_files: Mapping[str, Path] | None = None,
 ) -> str:
     """Returns the page for what `evaluate` returned.
 
@@ -39,7 +39,8 @@ def render_report(
         modalities: Specs by name, with `kind` and, for sound,
             `sample_rate_hz`.
         ids: Names of the samples, in the order of `dataset`.
-        tokenizers: For each text modality, the JSON of its tokenizer.
+        learned_files: Of the modalities that have one, the file of what was
+            learned from the training split, such as a tokenizer.
 
     Example:
 
@@ -55,7 +56,9 @@ def render_report(
         "label": lambda name: describe(name).label,
         "in_units": lambda name: describe(name).in_units,
     }
-    shown = _worst_inputs(result, dataset, modalities or {}, tokenizers or {})
+    shown = _worst_inputs(
+        result, dataset, modalities or {}, learned_files or {}
+    )
     page = environment.get_template("report.html.j2")
     return page.render(
         title=title,
@@ -157,7 +160,7 @@ def _compared(entry: Mapping[str, Any], headline: str) -> list[dict]:
     ]
 
 
-def _worst_inputs(result, dataset, modalities, tokenizers):
+def _worst_inputs(result, dataset, modalities, learned_files):
     """Returns what is shown of each worst sample, by its place."""
     if dataset is None:
         return {}
@@ -167,6 +170,6 @@ def _worst_inputs(result, dataset, modalities, tokenizers):
         for sample in entry["worst"]
     }
     return {
-        index: show_sample(x, modalities, result["optional"], tokenizers)
+        index: show_sample(x, modalities, result["optional"], learned_files)
         for index, x in gather(dataset, indices).items()
     }

@@ -13,7 +13,7 @@ def show_sample(
     x: Mapping[str, np.ndarray],
     modalities: Mapping[str, Any],
     optional: Sequence[str],
-    tokenizers: Mapping[str, str | Path],
+    learned_files: Mapping[str, Path],
 ) -> list[dict[str, Any]]:
     """Returns what the report shows of each modality of one sample.
 
@@ -21,7 +21,8 @@ def show_sample(
         x: Inputs by name, without the batch axis.
         modalities: Specs by name.
         optional: Names of the optional modalities: the columns of `present`.
-        tokenizers: For each modality that has one, the JSON of its tokenizer.
+        learned_files: Of the modalities that have one, the file of what was
+            learned from the training split, such as a tokenizer.
 
     Returns:
         `{"name", "kind", ...}` each, with "picture" (a data URL), "drawing"
@@ -34,7 +35,7 @@ def show_sample(
             shown.append({"name": name, "kind": "absent"})
             continue
         modality = modalities[name]
-        entry = modality.show(x[name], tokenizers.get(name))
+        entry = modality.show(x[name], learned_files.get(name))
         # A kind without a view of its own is shown as numbers.
         entry = entry or {"text": numbers(np.ravel(x[name]))}
         shown.append({"name": name, "kind": modality.kind, **entry})

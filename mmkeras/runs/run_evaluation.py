@@ -8,7 +8,7 @@ import keras
 
 from mmkeras import artefact, evaluation
 from mmkeras.compress.quantization import layer  # noqa: F401, for load_model
-from mmkeras.data import Data, learned_file
+from mmkeras.data import Data
 from mmkeras.model import load_model
 from mmkeras.options import Dropped
 from mmkeras.runs.recipe import Recipe, read_recipe
@@ -53,11 +53,7 @@ def evaluate_run(
         dataset=data.test,
         modalities=spec.modalities,
         ids=data.ids("test"),
-        tokenizers={
-            name: data.folder / file
-            for name, modality in spec.modalities.items()
-            if (file := learned_file(name, modality))
-        },
+        learned_files=data.learned_files,
     )
     evaluation.write_evaluation(run / "evaluation", result, page)
     return result

@@ -108,6 +108,18 @@ class Data:
         return self.folder / learning.learned_file(name, modality)
 
     @property
+    def learned_files(self) -> dict[str, Path]:
+        """Where that is which reading took from the training split.
+
+        By modality; of those alone that have a file, such as a tokenizer.
+        """
+        files = {
+            name: learning.learned_file(name, modality)
+            for name, modality in self.spec.modalities.items()
+        }
+        return {n: self.folder / file for n, file in files.items() if file}
+
+    @property
     def vocabularies(self) -> dict[str, str]:
         """SHA-256, by modality, of what its tokens or categories mean."""
         texts = {

@@ -103,11 +103,7 @@ def _source(
         return None, open_data(manifest, Path(source), augment=False)
     data = load_data(source, augment=False)
     check_fits(data.spec, DataSpec.from_dict(manifest["spec"]))
-    learned = [
-        name
-        for name, modality in data.spec.modalities.items()
-        if modality.kind == "text" or getattr(modality, "categorical", ())
-    ]
+    learned = sorted(data.vocabularies)
     if learned:
         raise ValueError(
             f"`{source}` must have the vocabulary of the run's data, for "
@@ -202,9 +198,9 @@ def _shown(pool: Pool, place: int) -> dict[str, str]:
     """Returns the cells that name a sample's files, or are its text."""
     found = {}
     for name, modality in sorted(pool.spec.modalities.items()):
-        column = getattr(modality, "column", None)
-        if column in pool.cells[place]:
-            found[f"{name}_file" if modality.kind != "text" else name] = (
-                pool.cells[place][column][:500]
-            )
+        cells, column = pool.cells[place], getattr(modality, "column", None)
+        if column in cells:
+            is_file = cells[column] in modality.source_files(cells)
+            key = f"{name}_file" if is_file else name
+            found[key] = cells[column][:500]
     return found
