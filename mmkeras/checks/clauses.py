@@ -176,10 +176,10 @@ def order(make: Callable[[], keras.layers.Layer], features: dict) -> None:
     """Neither weights nor outputs depend on the order of a dict."""
     backwards = {name: features[name] for name in sorted(features)[::-1]}
     found = []
-    for given in (features, backwards):
+    for ordered in (features, backwards):
         keras.utils.set_random_seed(0)
         layer = make()
-        layer(given)
+        layer(ordered)
         found.append((layer, [weight.shape for weight in layer.weights]))
     (first, shapes), (second, others) = found
     if shapes != others:

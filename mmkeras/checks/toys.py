@@ -61,7 +61,7 @@ def toy_problem(
         count: Samples.
         seed: Seed of the samples; the prototypes do not depend on it.
         prototypes: `(3, ...)` by input, where random numbers are no proper
-            input; none has to be given.
+            input; optional.
     """
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, CLASSES, count)

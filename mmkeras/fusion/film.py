@@ -13,7 +13,7 @@ class FiLM(Fusion):
 
     `fused = relu(sum_m (S_m c_m + s_m) * (U_m v_m) + T_m c_m)`, where the
     context c_m is the vector of `by`, or else all the other modalities', and
-    s_m starts at 1, so that they begin as they are. Good where one modality
+    s_m starts at 1, so that nothing is scaled at first. Good where one modality
     conditions another, as a question does an image.
     Costs `M * (2 * M - 1) * d * units` parameters and multiply-adds for M
     modalities of width d, and `3 * (M - 1) * d * units` with `by`.

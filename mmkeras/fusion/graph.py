@@ -83,8 +83,9 @@ class Graph(Fusion):
 
     def edges(self, ends, mask):
         """Returns the normalised adjacency `(batch, nodes, nodes)`."""
-        hears, tells = ops.split(ends, 2, axis=-1)
-        gates = ops.sigmoid(hears + ops.transpose(tells, (0, 2, 1)))
+        to, of = ops.split(ends, 2, axis=-1)
+        gates = ops.sigmoid(to + ops.transpose(of, (0, 2, 1)))
+        # Self-loops also keep the sum above 0 where all else is padding.
         itself = ops.eye(ends.shape[1], dtype=ends.dtype)
         edges = gates * ops.expand_dims(mask, 1) + itself
         return edges / ops.sum(edges, axis=-1, keepdims=True)

@@ -42,6 +42,8 @@ class ModalityDropout(keras.layers.Layer):
         kept = present * ops.cast(draw >= self.rate, present.dtype)
         if not self.keep_one:
             return kept
+        # Restored where nothing is left; arithmetic, since a branch by sample
+        # does not exist in a graph.
         any_left = ops.max(kept, axis=-1, keepdims=True)
         return kept * any_left + present * (1 - any_left)
 

@@ -71,6 +71,7 @@ def build_model(
     unique = {id(layer): layer for layer in layers.values()}
     fused = {key: layer(features, **arguments) for key, layer in unique.items()}
     seen = _with_masks(features, columns)
+    # By name: outputs of a list would be output_0, output_1 in a TFLite file.
     outputs = {}
     for name, head in sorted(heads.items()):
         output = fused[id(layers[name])]

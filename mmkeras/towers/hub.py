@@ -171,12 +171,12 @@ def _arguments(model, x, real):
     """Returns the structure of arguments that the model is called with."""
     if isinstance(model, keras.Sequential):
         return x
-    given = {}
+    arguments = {}
     if real is not None:
-        given["padding_mask"] = ops.cast(real, "int32")
-        given["segment_ids"] = ops.zeros_like(x)
+        arguments["padding_mask"] = ops.cast(real, "int32")
+        arguments["segment_ids"] = ops.zeros_like(x)
     return keras.tree.map_structure(
-        lambda tensor: given.get(tensor.name, x), model.input
+        lambda tensor: arguments.get(tensor.name, x), model.input
     )
 
 

@@ -125,9 +125,11 @@ class SelfAttention(layers.Layer):
         hide = ops.cast((1.0 - mask) * MASKED_SCORE, x.dtype)
         hide = ops.expand_dims(ops.expand_dims(hide, 1), 1)
         scores = ops.matmul(query * size**-0.5, key) + hide
-        joined = ops.matmul(self.drop(ops.softmax(scores)), value)
-        joined = ops.transpose(joined, (0, 2, 1, 3))
-        return self.join(ops.reshape(joined, (-1, self.positions, self.inner)))
+        attended = ops.matmul(self.drop(ops.softmax(scores)), value)
+        attended = ops.transpose(attended, (0, 2, 1, 3))
+        return self.join(
+            ops.reshape(attended, (-1, self.positions, self.inner))
+        )
 
     def follow_channels(self, follow, x, mask):
         size = self.head_size

@@ -105,7 +105,7 @@ def fold(follow: Follow, x: Flow, axis: Any, keepdims: bool) -> Flow:
     return Flow(shape, None if x.axis is None else kept.index(x.axis), x.ids)
 
 
-def joined(
+def concatenated(
     follow: Follow, operation: Any, xs: Sequence, *_, **__
 ) -> Flow | None:
     flows = flows_in(list(xs))
@@ -140,7 +140,7 @@ OPERATIONS = {
     **dict.fromkeys(BINARY.split(), by_element),
     **dict.fromkeys(MOVED.split(), moved),
     **dict.fromkeys(FOLDED.split(), folded),
-    "Concatenate": joined,
+    "Concatenate": concatenated,
     "GetItem": taken,
     "Matmul": multiplied,
     "Reshape": reshape,

@@ -246,8 +246,8 @@ def _times(row: Entry, first: Entry) -> str:
     for what in ("samples", "seconds", "multiply_adds"):
         ratio = row[what] / first[what] if row[what] and first[what] else 1.0
         if abs(ratio - 1) >= 0.05:
-            words = what.replace("_", "-")
-            text.append(f"{ratio:.2g} times the {words}")
+            unit = what.replace("_", "-")
+            text.append(f"{ratio:.2g} times the {unit}")
     if not text:
         return f"`{row['arm']}` cost about as much as `{first['arm']}`."
     return f"`{row['arm']}` took {and_(text)} of `{first['arm']}`."

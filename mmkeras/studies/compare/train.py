@@ -83,7 +83,7 @@ def train_arm(
         "labels": data.counts["train"],
         "spent": {
             **_spent(history.history, cost, wall),
-            # Where the budget was over before they could begin.
+            # The budget may be over before a stage starts.
             "left_out": [
                 name
                 for name, epochs in ready.strategy.plan(ready.model)

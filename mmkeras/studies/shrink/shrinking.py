@@ -81,9 +81,9 @@ def shrink_run(
         ValueError: If no candidate fits, or the best one loses too much.
     """
     bundle.check_target(Path(out), options.get("force", False))
-    asked = options.get("quantize", "int8")
+    wanted = options.get("quantize", "int8")
     # Four bits a weight cost nothing to try.
-    quantize = ("int8", "int4") if asked == "int8" else (asked,)
+    quantize = ("int8", "int4") if wanted == "int8" else (wanted,)
     if "onnx" in options.get("formats", ()):
         quantize = quantize[:1]
     manifest = artefact.read_manifest(run, "run")
@@ -213,7 +213,7 @@ class _Search:
     def measure(
         self, name: str, method: str, path: Path, quantize: str
     ) -> budgets.Candidate:
-        # The quantizer draws progress bars that nobody asked for.
+        # Hides the quantizer's progress bars.
         with contextlib.redirect_stderr(io.StringIO()):
             file = self._file(path, quantize)
         run = open_file(file.path)

@@ -107,19 +107,19 @@ def against(result: Mapping[str, Any], name: str) -> Any:
         for trial in good
     ]
     numbers = all(_is_number(value) for value in tried)
-    words = list(dict.fromkeys(figures.short(short(v)) for v in tried))
+    texts = list(dict.fromkeys(figures.short(short(v)) for v in tried))
 
     def draw(axes):
         places = (
-            tried if numbers else [words.index(figures.short(short(v)))
+            tried if numbers else [texts.index(figures.short(short(v)))
                                    for v in tried]
         )  # fmt: skip
         axes.set_title(name)
         axes.scatter(places, values, c=colors, s=26, zorder=2)
         axes.set_ylabel(result["settings"]["objective"])
         if not numbers:
-            axes.set_xticks(range(len(words)), words)
-            axes.set_xlim(-0.5, len(words) - 0.5)
+            axes.set_xticks(range(len(texts)), texts)
+            axes.set_xlim(-0.5, len(texts) - 0.5)
         elif min(tried) > 0 and max(tried) / min(tried) > 30:
             axes.set_xscale("log")
             # Its own are formulas, which are not drawn.

@@ -79,6 +79,7 @@ def cache_embeddings(
     names = [f"train-{number}.bin" for number in range(passes)]
     with artefact.writing(folder, "the embeddings"):
         folder.mkdir(parents=True, exist_ok=True)
+        # First, so that a cache written in part is not taken for complete.
         (folder / artefact.MANIFEST).unlink(missing_ok=True)
     entries = [
         write_split(folder / name, towers, data.train, passes - number)

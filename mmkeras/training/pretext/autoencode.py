@@ -1,9 +1,9 @@
-"""Autoencoding: say the whole input again, from the vector alone.
+"""Autoencoding: reconstruct the whole input from the vector alone.
 
 Good for sensor rows, short series and small pictures, and wherever the vector
 itself is what the fusion reads: it has to hold the whole input. Learns less of
 what little energy a class hangs on; `hidden` above 0 makes it denoising, which
-helps there. A text is said as a bag: which tokens it has, whatever their
+helps there. A text is reconstructed as a bag: which tokens it has, not their
 order.
 
 Targets are the kind's field, shrunk to at most 64 steps, 32 x 32 pixels or
@@ -49,16 +49,16 @@ def autoencode(
     mask_id: int = UNKNOWN,
     vocabulary_size: int | None = None,
 ) -> dict[str, Any]:
-    """Returns the outputs of a `Reconstruct` that says the whole input.
+    """Returns the outputs of a `Reconstruct` of the whole input.
 
     Args:
         tower: The tower.
         x: Its input, symbolic.
-        facts: What its kind is like.
-        fill: What hides, as in `HidePatches`.
-        hidden: Share of the input that the tower does not see; 0 for none.
+        facts: The `Unsupervised` of its kind.
+        fill: What replaces hidden parts, as in `HidePatches`.
+        hidden: Share of the input that is hidden from the tower; 0 for none.
         width: Units of the decoder.
-        mask_id: Token id that hides; by default the unknown token's.
+        mask_id: Token id of hidden tokens; by default the unknown token's.
         vocabulary_size: Token ids; by default those of the tower's table.
     """
     if facts.field is None:
@@ -91,7 +91,7 @@ def autoencode(
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class RealPlaces(Exact):
-    """Tells all positions of a text, `(batch, tokens)`, and the real ones."""
+    """Returns all positions of a text, `(batch, tokens)`, and the real ones."""
 
     def call(self, ids):
         places = ops.zeros_like(ids) + ops.arange(ids.shape[1], dtype=ids.dtype)

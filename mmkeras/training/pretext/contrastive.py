@@ -1,9 +1,9 @@
 """Contrastive learning: two views of a sample are alike, all others are not.
 
 Good where it is known what a label does not depend on: the place of a digit,
-the loudness of a word, a gap in a sensor. The views that are drawn say so, and
-what they change the vector forgets. Wants batches of 64 and more: the others
-of a batch are what a view is told from.
+the loudness of a word, a gap in a sensor. The views encode that: the
+vector becomes invariant to what they change. Wants batches of 64 and more:
+the other samples of a batch are the negatives.
 
 Cost: two passes of the tower, and a projector of `d * width + width * units`
 multiply-adds a view, which is thrown away; `4 * batch * units` for comparing.
@@ -103,10 +103,10 @@ def contrastive(
     Args:
         tower: The tower.
         x: Its input, symbolic.
-        facts: What its kind is like.
+        facts: The `Unsupervised` of its kind.
         fill: "nan" where a missing cell may be NaN.
-        temperature: What cosines are divided by; less of it minds the most
-            alike of the others more.
+        temperature: What cosines are divided by; less of it puts more
+            weight on the most similar negatives.
         width: Hidden units of the projector.
         units: Its outputs, which are compared.
         views: Arguments of the kind's layer of views, such as

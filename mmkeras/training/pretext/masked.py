@@ -1,12 +1,12 @@
-"""Masked reconstruction: hide parts of the input, and guess them from the rest.
+"""Masked reconstruction: predict hidden parts of the input from the rest.
 
-Good where what is near tells much about what is missing: speech, text, sensor
+Good where neighbours predict much of what is missing: speech, text, sensor
 series, pictures with a transformer. The tower reads the input with random
-blocks hidden; the token that answers for a hidden part has to say what it was.
+blocks hidden; the token of a hidden part has to predict it.
 Only hidden places count; padding and missing cells do not.
 
 Targets are the kind's field, for texts the token ids (cross entropy). A tower
-of one token, and that of a row of columns, says everything by its vector.
+of one token, and that of a row of columns, predicts from its vector.
 
 Cost: one pass of the tower, as in supervised training, and a decoder of
 `t * (d * width + width * patch)` multiply-adds a sample; for a text
@@ -41,7 +41,7 @@ from mmkeras.training.pretext.token_prediction import (
     vocabulary_of,
 )
 
-# Blocks along an axis: smaller ones are guessed from their borders alone.
+# Blocks along an axis: smaller ones could be interpolated from their borders.
 BLOCKS = {1: 8, 2: 7, 3: 4}
 
 
@@ -57,20 +57,20 @@ def masked(
     mask_id: int = UNKNOWN,
     vocabulary_size: int | None = None,
 ) -> dict[str, Any]:
-    """Returns the outputs of a `Reconstruct` that guesses what is hidden.
+    """Returns the outputs of a `Reconstruct` of what is hidden.
 
     Args:
         tower: The tower.
         x: Its input, symbolic.
-        facts: What its kind is like.
-        fill: What hides, as in `HidePatches`.
+        facts: The `Unsupervised` of its kind.
+        fill: What replaces hidden parts, as in `HidePatches`.
         fraction: Share that is hidden; by default what suits the kind.
         blocks: Blocks along each axis, at most one a token. Defaults to 8
             along one axis, 7 along two, 4 along three.
         width: Units of the decoder.
-        places: Hidden tokens of a text that are guessed, at most: each costs
+        places: Hidden tokens of a text that are predicted, at most: each costs
             a softmax over the vocabulary.
-        mask_id: Token id that hides; by default the unknown token's.
+        mask_id: Token id of hidden tokens; by default the unknown token's.
         vocabulary_size: Token ids; by default those of the tower's table.
     """
     fraction = facts.fraction if fraction is None else fraction

@@ -1,4 +1,4 @@
-"""Layers that hide parts of an input, and say which."""
+"""Layers that hide parts of an input, and return which."""
 
 import keras
 from keras import ops
@@ -20,7 +20,7 @@ class HidePatches(Drawing):
     What is hidden becomes noise with the mean and the deviation of the
     sample's own channel: the statistics of a batch normalisation behind it
     stay about those of whole samples. Cells of a series or a row become NaN,
-    which is the tower's own way to say that nothing is known.
+    which is how a tower gets missing cells.
 
     Args:
         grid: sequence of integers, tokens along each axis.
@@ -71,7 +71,7 @@ class HideTokens(Drawing):
     Args:
         vocabulary_size: integer, token ids.
         fraction: float, share of a text's tokens; at least one token.
-        places: integer, how many of the hidden ones are to be guessed at
+        places: integer, how many of the hidden ones are to be predicted at
             most.
         mask_id: integer; by default that of an unknown token.
 

@@ -1,4 +1,4 @@
-"""What the objectives of pretraining ask of a kind of modality."""
+"""The support of a kind of modality for self-supervised pretraining."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ def _nothing(tower: keras.Model, fill: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Unsupervised:
-    """How towers of a kind of modality can learn without labels.
+    """How towers of a kind of modality are pretrained without labels.
 
     A kind has such an object as `PRETEXT` in its file `pretext.py`, or
     returns it from `pretext`.
 
     Args:
         views: Layer that draws two random views of a batch.
-        fraction: Share that "masked" hides, unless it is told.
+        fraction: Share that "masked" hides by default.
         field: From a tower and its symbolic input to what is reconstructed,
             as numbers of about 1, and which of it is known: two tensors
             `(batch, *sizes, numbers)`, the second 1 where known. None where
@@ -33,9 +33,9 @@ class Unsupervised:
         even_patches: Whether each patch of the field is brought to mean 0 and
             deviation 1.
         gaps: Whether what is missing is NaN in a batch, if the tower takes it.
-        hides: What hides otherwise: "noise" with the statistics of a sample's
-            channel, or "zero".
-        ordered: Whether it comes as a stream, so that "next_step" suits.
+        hides: What replaces hidden parts otherwise: "noise" with the statistics
+            of a sample's channel, or "zero".
+        ordered: Whether it is a stream, so that "next_step" suits.
         view_arguments: Arguments of `views` that are not the user's, from the
             tower and what hides.
         recognises: From the shape of a tower's input without the batch, its

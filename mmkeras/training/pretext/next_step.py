@@ -1,10 +1,10 @@
-"""Next step: guess what comes next from what has been.
+"""Next-step prediction, for causal towers.
 
 Good for sensors, sound and texts whose tower reads a stream: the tower learns
-the dynamics that it will later read. Each token, which has seen all up to its
-own part of the input, guesses the part of the token `ahead` of it; targets are
-the kind's field, for texts the token ids. Only for towers that look back
-only: any other would see the answer, and is refused.
+the dynamics that it will later read. Each token, which depends on the input
+up to its own part, predicts the part of the token `ahead` of it; targets are
+the kind's field, for texts the token ids. Only for causal
+towers: any other would see its target, and is refused.
 
 Cost: one pass of the tower, and the decoder of masked reconstruction.
 
@@ -44,16 +44,16 @@ def next_step(
     places: int = 16,
     vocabulary_size: int | None = None,
 ) -> dict[str, Any]:
-    """Returns the outputs of a `Reconstruct` that guesses what comes next.
+    """Returns the outputs of a `Reconstruct` of what comes next.
 
     Args:
-        tower: The tower; it looks back only.
+        tower: The tower, a causal one.
         x: Its input, symbolic.
-        facts: What its kind is like.
-        ahead: Tokens from the one that guesses to the one that is guessed; of
-            sound and sensors, the very next is often nearly the same.
+        facts: The `Unsupervised` of its kind.
+        ahead: Tokens from the one that predicts to the one that is predicted;
+            of sound and sensors, the very next is often nearly the same.
         width: Units of the decoder.
-        places: Tokens of a text that are guessed, at most: each costs a
+        places: Tokens of a text that are predicted, at most: each costs a
             softmax over the vocabulary.
         vocabulary_size: Token ids; by default those of the tower's table.
 
@@ -67,9 +67,9 @@ def next_step(
             f"`ahead` must be from 1 to {tokens - 1}, since the tower has "
             f"{tokens} tokens. Received: ahead={ahead!r}"
         )
-    if not looks_back_only(tower):
+    if not is_causal(tower):
         raise ValueError(
-            "`objective` 'next_step' needs a tower that looks back only, such "
+            "`objective` 'next_step' needs a causal tower, such "
             "as a GRU or an LSTM with bidirectional=False, a 'tcn' or a "
             f"'wavenet'. Received: `{tower.name}`, whose tokens depend on what "
             "comes after them. Choices for it: contrastive, masked, autoencode"
@@ -89,7 +89,7 @@ def next_step(
     return SquaredError(name="error")(patches, guess, known)
 
 
-def looks_back_only(tower: keras.Model) -> bool:
+def is_causal(tower: keras.Model) -> bool:
     """Tells whether no token of the tower depends on what comes after it.
 
     Measured: what comes after a token is replaced, and the token compared.

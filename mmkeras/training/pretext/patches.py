@@ -1,4 +1,4 @@
-"""Patches: which token answers for which part of a field of numbers.
+"""Patches: the part of a field of numbers that each token owns.
 
 A field is `(batch, *sizes, numbers)`: rows and columns of an image, frames of
 a spectrogram or a video, steps of a series. Tokens lie on a grid over the same
@@ -37,7 +37,7 @@ def grid_of(sizes: Sequence[int], tokens: int) -> tuple[tuple[int, ...], int]:
 
     Towers shorten all axes alike, so the grid is the one whose patches are
     most alike in all directions. An image transformer may have one token
-    more, in front, that stands for no part of the image.
+    more, in front, that owns no part of the image.
 
     Example:
 
@@ -115,7 +115,7 @@ class Cut(Exact):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Spread(Exact):
-    """Repeats what is said of tokens for each step that they own.
+    """Repeats a value of each token for each step that it owns.
 
     Args:
         sizes: sequence of integers, steps along each axis.

@@ -1,4 +1,4 @@
-"""What all layers of pretraining share that draw random numbers."""
+"""Base layers of pretraining that draw random numbers."""
 
 import keras
 from keras import layers, ops
@@ -50,7 +50,7 @@ class Drawing(Exact):
 def known_statistics(x, axes):
     """Returns known cells, mean and deviation over `axes`, NaN left out.
 
-    What is missing is 0 among the known cells; the second answer tells it.
+    What is missing is 0 among the known cells; the second output marks it.
     """
     there = ops.cast(ops.logical_not(ops.isnan(x)), "float32")
     filled = ops.where(ops.isnan(x), ops.zeros_like(x), x)

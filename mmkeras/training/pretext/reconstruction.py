@@ -1,4 +1,4 @@
-"""What the objectives share that reconstruct: the model, and its losses."""
+"""The model of the reconstructing objectives, and its losses."""
 
 import keras
 from keras import layers, ops
@@ -32,7 +32,7 @@ class SquaredError(Exact):
     """Sums squared errors of each sample, at some places.
 
     Call arguments:
-        values: `(batch, ...)`, what is to be found.
+        values: `(batch, ...)`, the targets.
         guess: the same shape.
         places: the same shape, 1 where it counts.
 
@@ -73,11 +73,11 @@ class TokenError(Exact):
 
 
 def decode(x, numbers: int, width: int):
-    """Adds the decoder, which is thrown away: two dense layers.
+    """Adds the decoder, which is discarded later: two dense layers.
 
     Args:
         x: `(batch, d)` or `(batch, rows, d)`.
-        numbers: Numbers of an answer.
+        numbers: Width of the output.
         width: Units between.
     """
     x = layers.Dense(width, activation="relu", name="decoder")(x)

@@ -1,4 +1,4 @@
-"""Fields: what of an input is reconstructed, as numbers of about 1.
+"""Fields: reconstruction targets made of an input, standardised numbers.
 
 Which field a kind of modality has is in its file `pretext.py`; here is what
 they are made of.
@@ -20,14 +20,14 @@ BANDS = 32
 def standardised(values: Any) -> tuple[Any, Any]:
     """Returns a field whose samples have mean 0 and deviation 1, all known.
 
-    No sample then has a say in the target of another.
+    So the target of a sample does not depend on the others in its batch.
     """
     values = Standardise()(values)
     return values, ops.ones_like(values)
 
 
 def patches_of(values: Any, grid: Sequence[int], even: bool = False) -> Any:
-    """Cuts a field into the patches that tokens have to tell.
+    """Cuts a field into the patches that tokens have to predict.
 
     Args:
         values: `(batch, *sizes, numbers)`.
@@ -82,7 +82,7 @@ class SymLog(Exact):
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Known(Exact):
-    """Tells the cells that are known: no NaN, no category 0 or 1.
+    """Marks the cells that are known: no NaN, no category 0 or 1.
 
     Args:
         numbers: integer, columns before the categories; None where all are

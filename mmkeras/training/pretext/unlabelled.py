@@ -1,4 +1,4 @@
-"""Data for learning without labels: one modality, and where it is there."""
+"""Data for learning without labels: one modality, weighted by its presence."""
 
 from typing import Any
 

@@ -21,8 +21,8 @@ class SoundViews(Drawing):
         gain: float, largest change of loudness, in decibels.
         shift: float, farthest shift in time, as a share; what leaves at one
             end comes back at the other.
-        speed: float, largest change of speed, and so of pitch, as a share: a
-            voice alone then tells no two views together.
+        speed: float, largest change of speed, and so of pitch, as a share: so
+            that pitch alone does not identify a pair of views.
         noise: float, largest amplitude of white noise, as a share of the
             sound's own.
         silence: float, longest stretch that becomes silent, as a share.

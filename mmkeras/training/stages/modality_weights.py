@@ -120,8 +120,8 @@ def modality_weighted_layers(model: keras.Model) -> dict[str, Any]:
 def _inputs_of(output: Any) -> list[Any]:
     """Returns the layers whose outputs the last layer reads."""
     # Not `layer.input`: a layer may be in several models.
-    asked = private.node_of(output).input_tensors
-    return [private.history_of(tensor).operation for tensor in asked]
+    tensors = private.node_of(output).input_tensors
+    return [private.history_of(tensor).operation for tensor in tensors]
 
 
 class UnimodalOutputs(keras.layers.Layer):

@@ -23,7 +23,7 @@ def schedule(
     """
     if share is None or share.seconds is None:
         return None
-    # As many epochs as were asked for would have been warmed up for.
+    # The same share of the time as the warm-up has of the epochs.
     warmup = min(settings.warmup_epochs / max(stage.epochs, 1), 0.25)
     peak = stage.learning_rate
 

@@ -118,7 +118,7 @@ def _check_steps(fit: Fit, stage: Stage, steps: int, share: Share) -> None:
 
 
 def _epochs(stage: Stage, share: Share, steps: int) -> int:
-    """Returns how many epochs a stage begins at most."""
+    """Returns how many epochs a stage has at most."""
     if share.seconds is not None:
         # It ends when its time is over.
         return FOREVER

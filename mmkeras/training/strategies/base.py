@@ -66,7 +66,7 @@ class Strategy(TuningSettings):
             `Balanced`.
         budget_steps: Optimizer steps of all stages together, shared out in
             proportion to their epochs, which then say nothing else; None
-            trains as many epochs as are asked for. A step sees a batch.
+            trains as many epochs as are set. A step is one batch.
         budget_sec: The same in seconds, with validation and checkpoints not
             counted. Not both.
 

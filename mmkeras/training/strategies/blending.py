@@ -51,7 +51,7 @@ def blending_stages(
     modality that learns fastest stops the others. Here each tower, with heads
     of its own, and the whole model are trained for a few epochs; how their
     losses change measures how much each of them generalises and
-    overfits. They begin with the same weights, which are put back. Then all
+    overfits. They start from the same weights, which are restored. Then all
     is trained at once, from that beginning: the tower's heads and the whole
     model's, each loss weighed by `blend_weights`. The towers' heads are
     discarded. `blend_{modality}` and `blend_fused` join the last stage's

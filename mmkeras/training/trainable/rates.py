@@ -111,11 +111,11 @@ class GroupedAdamW(keras.optimizers.AdamW):
         if self.built:
             return
         super().build(variables)
-        for given in (self.rates, self.decays):
-            if given is not None and len(given) != len(variables):
+        for values in (self.rates, self.decays):
+            if values is not None and len(values) != len(variables):
                 # As Keras says where it cannot restore an optimizer.
                 warnings.warn(
-                    f"`GroupedAdamW` has rates or decays for {len(given)} "
+                    f"`GroupedAdamW` has rates or decays for {len(values)} "
                     f"weights, and is built with {len(variables)}; all of "
                     "them learn at one rate. Compile the model anew",
                     stacklevel=2,
@@ -168,7 +168,7 @@ class GroupedAdamW(keras.optimizers.AdamW):
         return self.weight_decay if used else 0.0
 
     def update_averages(self, variables):
-        """Moves the averages of the weights, also of those at rest."""
+        """Moves the averages of the weights, also of frozen ones."""
         if not self.late:
             self.update_averages_as_keras(variables)
             return

@@ -19,7 +19,7 @@ from mmkeras.training.pretext import (
 )
 
 REBUILT = ("contrastive", "masked", "autoencode")
-# One of each kind, those that look back only first; and odd ones.
+# One of each kind, causal ones first; and odd ones.
 ALL_FOUR = ("audio-lstm-one-way", "series-gru-one-way", "text-gru-one-way")
 THREE = ("image-cnn", "vector-categories", "video-cnn3d", "volume-cnn")
 ODD = ("audio-wavenet-samples", "image-vit", "text-transformer-phrases")
@@ -117,7 +117,7 @@ def test_a_tower_that_looks_ahead_predicts_no_next_step(variant):
     if variant == "tcn":
         assert pretext_model(over(tower, "series"), "series", "next_step")
         return
-    with pytest.raises(ValueError, match="looks back only, such as a GRU"):
+    with pytest.raises(ValueError, match="a causal tower, such as a GRU"):
         pretext_model(over(tower, "series"), "series", "next_step")
 
 

@@ -35,15 +35,15 @@ def class_thresholds(
     """
     classes = probabilities.shape[-1]
     probabilities = probabilities.reshape(-1, classes)
-    given = np.broadcast_to(np.asarray(confidence, float), (classes,))
+    limits = np.broadcast_to(np.asarray(confidence, float), (classes,))
     if not adaptive or not len(probabilities):
-        return given.copy()
+        return limits.copy()
     found = probabilities.argmax(axis=-1)
-    sure = probabilities.max(axis=-1) >= given[found]
+    sure = probabilities.max(axis=-1) >= limits[found]
     learned = np.bincount(found[sure], minlength=classes)
     unused = len(found) - learned.sum()
     share = learned / max(1, learned.max(), unused)
-    return np.maximum(given * share / (2 - share), given / 2)
+    return np.maximum(limits * share / (2 - share), limits / 2)
 
 
 def confident_classes(
@@ -116,17 +116,17 @@ def confidences(
         for name, head in sorted(heads.items())
         if getattr(head, "activation", "") == "softmax"
     }
-    given = confidence
+    table = confidence
     if not isinstance(confidence, Mapping):
-        given = dict.fromkeys(known, confidence)
-    if not given or set(given) - set(known):
+        table = dict.fromkeys(known, confidence)
+    if not table or set(table) - set(known):
         raise ValueError(
             "`confidence` must be of targets that have one class of several: "
             f"{', '.join(known) or 'this model has none'}. "
-            f"Received: {', '.join(sorted(given)) or 'none'}"
+            f"Received: {', '.join(sorted(table)) or 'none'}"
         )
     found = {}
-    for name, value in sorted(given.items()):
+    for name, value in sorted(table.items()):
         values = np.asarray(value, float)
         fits = values.shape in ((), (known[name],))
         if not fits or not np.all((values > 0) & (values <= 1)):
