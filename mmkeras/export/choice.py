@@ -13,7 +13,7 @@ from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.converted_model import ConvertedModel, quantize_apart
 from mmkeras.export.export_job import CHOICE
 from mmkeras.export.formats import Format
-from mmkeras.export.verification.failures import failures
+from mmkeras.export.verification.failures import lost_too_much
 from mmkeras.export.verification.file_measurement import Measured
 
 
@@ -86,7 +86,7 @@ def measure_candidates(
     made = [file for file in files.values() if file is not None]
     found = {}
     if made:
-        measured = converted.measure((converted.float_of(form), *made), CHOICE)
+        measured = converted.measure(tuple(made), CHOICE)
         limit = converted.job.settings.max_drop
         found = {file.recipe: rate(measured, file, limit) for file in made}
     refused = {
@@ -101,7 +101,7 @@ def rate(measured: Measured, file: ProducedFile, max_drop: float) -> Candidate:
     """Returns what a file is worth.
 
     Args:
-        measured: What was measured of it, and of the float file.
+        measured: What was measured of it.
         file: The file.
         max_drop: Largest drop of a metric, as a fraction.
     """
@@ -110,7 +110,7 @@ def rate(measured: Measured, file: ProducedFile, max_drop: float) -> Candidate:
         figures.bytes,
         figures.latency_ms,
         measured.largest_drop(file.name),
-        not failures(measured, [file.name], max_drop),
+        not lost_too_much(measured, file.name, max_drop),
     )
 
 

@@ -7,10 +7,10 @@ from mmkeras.export.verification.comparison import FLOAT_TOLERANCE
 from mmkeras.export.verification.file_measurement import Comparison, Measured
 
 
-def failures(
-    measured: Measured, names: Collection[str], max_drop: float
-) -> list[str]:
-    """Returns a sentence for each file and target that lost too much.
+def lost_too_much(
+    measured: Measured, name: str, max_drop: float
+) -> list[tuple[str, str]]:
+    """Returns scenario and target wherever a file lost too much.
 
     With every modality there, the drop itself counts. With one absent, which
     fewer samples tell apart, the drop has to be sure: its interval as a whole
@@ -18,26 +18,48 @@ def failures(
 
     Args:
         measured: What was measured.
-        names: The files that have to hold the metrics.
+        name: The file.
         max_drop: Largest drop of a metric, as a fraction.
     """
     found = []
-    for number, (scenario, targets) in enumerate(measured.scenarios.items()):
+    for scenario, targets in measured.scenarios.items():
         for target, compared in targets.items():
-            for name in names:
-                drop = compared.drop_of(name)
-                if drop is None:
-                    continue
-                low = (compared.files[name].drop_interval or [drop])[0]
-                if (low if number else drop) > max_drop:
-                    what = f"`{target}`{f' {scenario}' if number else ''}"
-                    other = measured.float_of(name)
-                    found.append(
-                        f"{compared.guard} of {what} must not drop by more "
-                        f"than {max_drop:g}. Received: "
-                        f"{_received(compared, name, other)}"
-                    )
+            drop = compared.drop_of(name)
+            ends = compared.files[name].drop_interval
+            if drop is not None and ends and targets is not measured.complete:
+                drop = ends[0]
+            if drop is not None and drop > max_drop:
+                found.append((scenario, target))
     return found
+
+
+def failures(
+    measured: Measured, names: Collection[str], max_drop: float
+) -> list[str]:
+    """Returns a sentence for each file and target that lost too much.
+
+    Args:
+        measured: What was measured of the files, and of the float ones.
+        names: The files that have to hold the metrics.
+        max_drop: Largest drop of a metric, as a fraction.
+    """
+    return [
+        _failure(measured, name, scenario, target, max_drop)
+        for name in names
+        for scenario, target in lost_too_much(measured, name, max_drop)
+    ]
+
+
+def _failure(
+    measured: Measured, name: str, scenario: str, target: str, max_drop: float
+) -> str:
+    compared = measured.scenarios[scenario][target]
+    absent = compared is not measured.complete[target]
+    return (
+        f"{compared.guard} of `{target}`{f' {scenario}' if absent else ''} "
+        f"must not drop by more than {max_drop:g}. Received: "
+        f"{_received(compared, name, measured.float_of(name))}"
+    )
 
 
 def _received(compared: Comparison, name: str, float_name: str) -> str:

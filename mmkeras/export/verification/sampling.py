@@ -1,11 +1,12 @@
 """The samples that an export is calibrated and verified with."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mmkeras.spec import DataSpec
+if TYPE_CHECKING:  # a worker that needs no spec should not wait for it
+    from mmkeras.spec import DataSpec
 
 Arrays = dict[str, np.ndarray]
 Batch = tuple[Mapping, Mapping, Mapping]
@@ -31,7 +32,7 @@ class Samples(NamedTuple):
 
 
 def take(
-    dataset: Iterable[Batch], spec: DataSpec, count: int, every: int = 1
+    dataset: Iterable[Batch], spec: "DataSpec", count: int, every: int = 1
 ) -> Samples:
     """Stacks samples of a dataset of `(x, y, sample_weight)` batches.
 
@@ -66,7 +67,7 @@ def take(
 
 
 def calibration(
-    dataset: Iterable[Batch], spec: DataSpec, count: int = 256
+    dataset: Iterable[Batch], spec: "DataSpec", count: int = 256
 ) -> Arrays:
     """Returns inputs that drive every activation through its range.
 

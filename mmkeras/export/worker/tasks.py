@@ -12,6 +12,7 @@ from mmkeras.export.verification.sampling import scenarios
 from mmkeras.export.worker.labelled import read_labelled
 from mmkeras.export.worker.messages import (
     Answers,
+    Arrays,
     Convert,
     Converted,
     Departure,
@@ -41,7 +42,7 @@ def convert(request: Convert) -> Converted:
     model = load_model(request.model)
     check_finite(model, request.model)
     announce("running the model")
-    answers = dict(answer(request, model))
+    answers = answer(request, model)
     context = gather(request, model)
     files = tuple(
         file
@@ -123,23 +124,48 @@ def check_finite(model, path) -> None:
             )
 
 
-def answer(request: Convert, model) -> Iterator[tuple[str, Answers]]:
-    """Yields what Keras answers for each set of samples."""
+def answer(request: Convert, model) -> dict[str, Answers]:
+    """Returns what Keras answers for each set of samples."""
     from mmkeras.export.recipes.learned_ranges import plain
 
-    models = {"keras": plain(model)[0], "original": None}
+    sets = {name: load(path) for name, path in request.answer.items()}
+    models = {"keras": plain(model)[0]}
     if request.reference is not None:
         models["original"] = load_model(request.reference)
-    for number, (name, path) in enumerate(request.answer.items()):
-        x = load(path)
-        found = {whose: {} for whose in models}
-        for at, (scenario, inputs) in enumerate(scenarios(x, request.optional)):
-            for whose, each in models.items():
-                if each is not None:
-                    outputs = each.predict(inputs, batch_size=32, verbose=0)
-                    file = request.folder / f"{whose}_{number}_{at}.npz"
-                    found[whose][scenario] = save(file, outputs)
-        yield name, Answers(**found)
+    found = {name: {whose: {} for whose in models} for name in sets}
+    for whose, each in models.items():
+        for number, (scenario, outputs) in enumerate(
+            _predict(each, sets, request.optional)
+        ):
+            for name, values in outputs.items():
+                file = request.folder / f"{whose}_{name}_{number}.npz"
+                found[name][whose][scenario] = save(file, values)
+    return {name: Answers(**each) for name, each in found.items()}
+
+
+def _predict(
+    model, sets: dict[str, Arrays], optional: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, Arrays]]]:
+    """Yields scenario, and the outputs by name of the set of samples.
+
+    All sets at once: a call takes longer to begin than to answer.
+    """
+    x = {
+        key: np.concatenate([inputs[key] for inputs in sets.values()])
+        for key in next(iter(sets.values()))
+    }
+    sizes = [len(next(iter(inputs.values()))) for inputs in sets.values()]
+    ends = np.cumsum(sizes)[:-1]
+    for scenario, inputs in scenarios(x, optional):
+        outputs = model.predict(inputs, batch_size=32, verbose=0)
+        parts = {key: np.split(each, ends) for key, each in outputs.items()}
+        yield (
+            scenario,
+            {
+                name: {key: each[i] for key, each in parts.items()}
+                for i, name in enumerate(sets)
+            },
+        )
 
 
 def gather(request: Request, model=None) -> ConversionContext:
