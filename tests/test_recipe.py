@@ -17,6 +17,7 @@ from mmkeras.runs import (
     check_recipe,
     read_recipe,
     recipe_of,
+    reference,
     show_recipe,
 )
 from mmkeras.spec import MODALITIES, TARGETS, DataSpec, load_spec, read_toml
@@ -223,6 +224,12 @@ def test_an_error_names_the_file(tmp_path, text, said, spec):
     found = CliRunner().invoke(app, ["recipe", "check", str(file), *spec])
     assert found.exit_code
     assert str(found.exception).startswith(f"{file}: {said}")
+
+
+def test_the_readme_lists_every_key():
+    """`mmkeras recipe reference > data_specs/recipes/README.md` writes it."""
+    page = (SPECS / "recipes" / "README.md").read_text(encoding="utf-8")
+    assert page == reference()
 
 
 def test_a_recipe_is_read_as_it_is_written():

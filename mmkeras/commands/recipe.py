@@ -44,3 +44,11 @@ def show(
     from mmkeras.runs import show_recipe
 
     print(show_recipe(file, spec), end="")
+
+
+@app.command()
+def reference() -> None:
+    """Prints every key that a recipe may have, as Markdown."""
+    from mmkeras.runs import reference as page
+
+    print(page(), end="")

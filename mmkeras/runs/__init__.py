@@ -7,6 +7,7 @@ study use. Names are imported when first used.
 import importlib
 
 _HOME = {
+    "ArmOptions": "recipe",
     "InitOptions": "recipe",
     "Recipe": "recipe",
     "RecipeOptions": "recipe",
@@ -27,6 +28,7 @@ _HOME = {
     "read_recipe": "recipe",
     "read_training": "training_tables",
     "recipe_of": "run_evaluation",
+    "reference": "recipe_reference",
     "save_trained": "run_training",
     "say_dropped": "run_evaluation",
     "set_up": "setup",

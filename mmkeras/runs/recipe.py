@@ -11,8 +11,8 @@ from mmkeras.model import SavedTower
 from mmkeras.options import Dropped, Options, option
 from mmkeras.runs.training_tables import Training, read_training
 from mmkeras.spec import DataSpec, Modality
-from mmkeras.training import Strategy
-from mmkeras.values import PATH, TEXT, is_real, or_none
+from mmkeras.training import STRATEGIES, Strategy
+from mmkeras.values import PATH, TEXT, is_real, one_of, or_none
 
 # Rate of `modality_dropout` where modalities are optional and nothing is said.
 MODALITY_DROPOUT = 0.1
@@ -54,6 +54,22 @@ class InitOptions(Options):
 
     run: Any = option(None, ("given: the folder of a run", PATH[1]))
     name: str | None = option(None, or_none(TEXT))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmOptions(Options):
+    """An arm of `mmkeras compare`.
+
+    Args:
+        strategy: Strategy of the arm; may be left out where the arm is called
+            like one.
+        init: Runs that towers begin with, in place of those of `[init]`.
+    """
+
+    strategy: str | None = option(None, or_none(one_of(*STRATEGIES)))
+    init: Mapping[str, Any] | None = option(
+        None, or_none(("a table", lambda v: isinstance(v, Mapping)))
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ def test_arms_can_be_chosen_and_fractions_rise():
             {"budget_steps": None, "budget_minutes": float("nan")},
             "`budget_minutes` must be above 0 and below inf. .*=nan",
         ),
-        ({"seeds": 1}, "one run says nothing"),
+        ({"seeds": 1}, "one run does not show"),
         ({"seeds": 17}, "at most 16"),
         ({"fractions": [0.0, 1.0]}, "`label_fraction` must be above 0"),
         ({"fractions": [1.5]}, "at most 1. Received: label_fraction=1.5"),
@@ -124,8 +124,14 @@ def test_what_is_wrong_is_refused(settings, words):
         ({"x": 3}, "one table an arm"),
         ({"x": {}}, "`compare.x.strategy` must be a strategy"),
         ({"x": {"strategy": "ful"}}, "Did you mean `full`"),
-        ({"x": {"strategy": "full", "epoch": 3}}, "The arm `x`.*`epochs`"),
-        ({"x": {"strategy": "full", "epochs": -1}}, "The arm `x`.*`epochs`"),
+        (
+            {"x": {"strategy": "full", "epoch": 3}},
+            "`compare.x.epoch`.*`epochs`",
+        ),
+        (
+            {"x": {"strategy": "full", "epochs": -1}},
+            "`compare.x.epochs` must be",
+        ),
         ({"left_alone": {"strategy": "full"}}, "like a modality alone"),
     ],
 )

@@ -9,7 +9,13 @@ from typing import Any
 from mmkeras.arguments import check_number, check_positive, check_table, nearest
 from mmkeras.metrics import MAX_SEEDS
 from mmkeras.options import Dropped
-from mmkeras.runs import TrainingOptions, read_init, read_training, say_dropped
+from mmkeras.runs import (
+    ArmOptions,
+    TrainingOptions,
+    read_init,
+    read_training,
+    say_dropped,
+)
 from mmkeras.spec import DataSpec
 from mmkeras.training import STRATEGIES, Strategy, make_strategy
 
@@ -164,10 +170,11 @@ def check_arms(tables: Mapping[str, Any]) -> dict[str, str]:
     """
     known = _strategies_of(tables)
     for name, table in tables.items():
-        where, own = f"compare.{name}", dict(table)
-        read_init(own.pop("init", {}), f"{where}.init")
-        own.pop("strategy", None)
-        STRATEGIES[known[name]].read(own, where)
+        where, own = f"compare.{name}", ArmOptions.names()
+        arm = ArmOptions.read({k: table[k] for k in own if k in table}, where)
+        read_init(arm.init or {}, f"{where}.init")
+        settings = {k: v for k, v in table.items() if k not in own}
+        STRATEGIES[known[name]].read(settings, where)
     return known
 
 
