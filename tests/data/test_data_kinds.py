@@ -139,6 +139,7 @@ def test_other_code_is_another_rule(root, tmp_path):
     path.write_text(CODE.replace("self.count]", "self.count][::-1]"))
     importlib.reload(sys.modules["own_points"])
     assert rules.rules_of(clouds(root), {}) != first
+    assert all((rules.PACKAGE / room).is_dir() for room in rules.ROOMS)
 
 
 @pytest.mark.parametrize("same", [True, False])
