@@ -6,20 +6,29 @@ needs, when it runs.
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mmkeras import processes
-from mmkeras.commands import compare, ensemble, label, recipe, retrieve, tune
+import mmkeras
+from mmkeras.commands import (
+    compare,
+    ensemble,
+    export,
+    label,
+    recipe,
+    retrieve,
+    tune,
+)
+from mmkeras.commands.options import Imports
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 app = typer.Typer(
     help="From samples in several modalities to a verified int8 file.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 spec_app = typer.Typer(help="Data specs.", no_args_is_help=True)
@@ -28,7 +37,12 @@ app.add_typer(recipe.app, name="recipe")
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
-Debug = Annotated[bool, typer.Option(help="Show the traceback of an error.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"mmkeras {mmkeras.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -36,20 +50,25 @@ def _options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error.")
     ] = False,
-    modules: Annotated[
-        list[str] | None,
+    version: Annotated[
+        bool,
         typer.Option(
-            "--import",
-            metavar="MODULE",
-            help="Module with kinds of your own; may be given several times.",
+            "--version",
+            is_eager=True,
+            callback=_version,
+            help="Print the version and stop.",
         ),
-    ] = None,
+    ] = False,
+    imports: Imports = None,
 ) -> None:
-    processes.import_modules(modules or ())
+    pass
 
 
 @spec_app.command("check")
-def check(file: Annotated[Path, typer.Argument(help="TOML spec.")]) -> None:
+def check(
+    file: Annotated[Path, typer.Argument(help="TOML spec.")],
+    imports: Imports = None,
+) -> None:
     """Checks a data spec and says what it declares."""
     from mmkeras.spec import load_spec
 
@@ -90,6 +109,7 @@ def prepare(
         int | None, typer.Option(min=1, help="Decoding processes.")
     ] = None,
     seed: Seed = 0,
+    imports: Imports = None,
 ) -> None:
     """Decodes, checks and splits the samples; writes shards."""
     from mmkeras.data import prepare as run
@@ -127,6 +147,7 @@ def train(
         bool,
         typer.Option("--restart", help="Begin anew, whatever OUT holds."),
     ] = False,
+    imports: Imports = None,
 ) -> None:
     """Builds the recipe's model and trains it; goes on where it stopped."""
     from mmkeras.runs import open_recipe, train_run
@@ -145,6 +166,7 @@ def evaluate(
     baselines: Annotated[
         bool, typer.Option(help="Train each modality alone, to compare.")
     ] = True,
+    imports: Imports = None,
 ) -> None:
     """Measures a run on the test split and writes an HTML report."""
     from mmkeras.runs import evaluate_run
@@ -153,12 +175,13 @@ def evaluate(
     for target, entry in result["targets"].items():
         print(f"{target}: {headline(entry)}")
     print(f"{run}/evaluation/report.html")
-    print(f"Next: python -m mmkeras.export {run} --quantize int8 --out BUNDLE")
+    print(f"Next: mmkeras export {run} --quantize int8 --out BUNDLE")
 
 
 @app.command()
 def card(
     bundle: Annotated[Path, typer.Argument(help="Folder of the export.")],
+    imports: Imports = None,
 ) -> None:
     """Prints what was measured of an exported bundle."""
     from mmkeras import artefact
@@ -170,6 +193,7 @@ def card(
 
 app.add_typer(ensemble.app, name="ensemble")
 for _command in (
+    export.export,
     compare.compare,
     tune.tune,
     label.label,
@@ -190,17 +214,28 @@ def headline(entry: dict) -> str:
     return f"{name} {metric['value']:.3f} ({low:.3f} to {high:.3f})"
 
 
-def main() -> None:
-    """Runs the command line: a user's error is one message and exit code 2."""
-    debug = "--debug" in sys.argv
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line; a user's error is one message and exit code 2.
+
+    Args:
+        arguments: What stands behind `mmkeras`; None for `sys.argv`.
+
+    Returns:
+        The exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app()
+        app(given, prog_name="mmkeras")
+    # Typer has no other way to say that it is done.
+    except SystemExit as done:
+        return done.code or 0
     except (ValueError, OSError) as error:
-        if debug:
+        if "--debug" in given:
             raise
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -106,20 +106,22 @@ def import_modules(names: Iterable[str]) -> None:
     nothing.
 
     Raises:
-        ValueError: If there is no such module.
+        ValueError: If there is no such module, or it fails.
     """
     for name in names:
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
         try:
             importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
+        # Whatever happens in a module that a user has written.
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            if isinstance(error, ModuleNotFoundError) and error.name == name:
+                what = "and there is none"
             raise ValueError(
                 "`--import` must name a module that is installed or lies in "
-                f"the current folder. Received: {name!r}, and there is none"
-            ) from None
+                f"the current folder. Received: {name!r}, {what}"
+            ) from error
         adopt(name)
 
 

@@ -49,12 +49,9 @@ def run(*arguments):
     """Runs a command in this process; returns its exit code."""
     before, sys.argv = sys.argv, ["mmkeras", *map(str, arguments)]
     try:
-        cli.main()
-    except SystemExit as stop:
-        return stop.code or 0
+        return cli.main()
     finally:
         sys.argv = before
-    return 0
 
 
 @pytest.fixture(scope="module")

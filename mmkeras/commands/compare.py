@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmkeras.commands.options import Imports
+
 
 def compare(
     data: Annotated[Path, typer.Argument(help="Folder of `prepare`.")],
@@ -37,6 +39,7 @@ def compare(
     verbose: Annotated[
         int, typer.Option(min=0, max=2, help="As in model.fit.")
     ] = 0,
+    imports: Imports = None,
 ) -> None:
     """Trains every strategy under one budget and says which is better."""
     from mmkeras.runs import open_recipe

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmkeras.commands.options import Imports
+
 app = typer.Typer(help="Several models as one.", no_args_is_help=True)
 
 Data = Annotated[Path, typer.Argument(help="Folder of `prepare`.")]
@@ -35,6 +37,7 @@ def bagging(
     seed: Seed = 0,
     verbose: Verbose = 0,
     restart: Restart = False,
+    imports: Imports = None,
 ) -> None:
     """Trains members on bootstrap samples and averages their answers."""
     from mmkeras.studies.ensemble import bag
@@ -56,6 +59,7 @@ def boosting(
     seed: Seed = 0,
     verbose: Verbose = 0,
     restart: Restart = False,
+    imports: Imports = None,
 ) -> None:
     """Trains members, each on the samples that the last got wrong."""
     from mmkeras.studies.ensemble import boost
@@ -65,7 +69,9 @@ def boosting(
 
 
 @app.command()
-def average(runs: Runs, out: Out, data: Moved = None) -> None:
+def average(
+    runs: Runs, out: Out, data: Moved = None, imports: Imports = None
+) -> None:
     """Averages the answers of runs."""
     from mmkeras.studies import ensemble
 
@@ -73,7 +79,9 @@ def average(runs: Runs, out: Out, data: Moved = None) -> None:
 
 
 @app.command()
-def stacking(runs: Runs, out: Out, data: Moved = None) -> None:
+def stacking(
+    runs: Runs, out: Out, data: Moved = None, imports: Imports = None
+) -> None:
     """Weighs the answers of runs by the validation split."""
     from mmkeras.studies.ensemble import stack
 
@@ -95,6 +103,7 @@ def soup(
     direction: Annotated[
         str | None, typer.Option(help="min or max; by the name if left out.")
     ] = None,
+    imports: Imports = None,
 ) -> None:
     """Averages the weights of runs or checkpoints, as long as it helps."""
     from mmkeras.studies import ensemble

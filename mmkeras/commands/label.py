@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmkeras.commands.options import Imports
+
 
 def label(
     run: Annotated[Path, typer.Argument(help="Folder of `train`.")],
@@ -32,6 +34,7 @@ def label(
     everything: Annotated[
         bool, typer.Option("--all", help="List samples with a label, too.")
     ] = False,
+    imports: Imports = None,
 ) -> None:
     """Proposes labels for samples that have none, most informative first."""
     from mmkeras.studies.label import propose_labels
@@ -53,6 +56,7 @@ def apply_labels(
     replace: Annotated[
         bool, typer.Option("--replace", help="Change labels that are there.")
     ] = False,
+    imports: Imports = None,
 ) -> None:
     """Puts the labels of a sheet that was filled in into a new manifest."""
     from mmkeras.studies.label import apply_labels as run

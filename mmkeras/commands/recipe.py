@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmkeras.commands.options import Imports
+
 app = typer.Typer(help="Recipes: models and trainings.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="TOML recipe.")]
@@ -17,6 +19,7 @@ def check(
         Path | None,
         typer.Option(help="TOML spec, or folder of `prepare`."),
     ] = None,
+    imports: Imports = None,
 ) -> None:
     """Checks a recipe; with a spec, also the keys of each tower and head."""
     from mmkeras.runs import check_recipe, in_file
@@ -35,6 +38,7 @@ def show(
         Path | None,
         typer.Option(help="TOML spec, or folder of `prepare`."),
     ] = None,
+    imports: Imports = None,
 ) -> None:
     """Prints every key of a recipe with its value; defaults are marked.
 

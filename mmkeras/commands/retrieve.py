@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmkeras.commands.options import Imports
+
 
 def index(
     source: Annotated[
@@ -22,6 +24,7 @@ def index(
         str, typer.Option("--format", help="Encoders: keras or tflite.")
     ] = "keras",
     dtype: Annotated[str, typer.Option(help="float32 or int8.")] = "float32",
+    imports: Imports = None,
 ) -> None:
     """Embeds samples and writes an index to search them by likeness."""
     from mmkeras.studies.retrieval import build_index
@@ -47,6 +50,7 @@ def search(
         typer.Argument(help='Such as image=x.png, or text="a text".'),
     ],
     k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
+    imports: Imports = None,
 ) -> None:
     """Prints the samples of an index that are nearest to a query."""
     from mmkeras.data import cell

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmkeras.commands.options import Imports
+
 
 def tune(
     data: Annotated[Path, typer.Argument(help="Folder of `prepare`.")],
@@ -43,6 +45,7 @@ def tune(
     verbose: Annotated[
         int, typer.Option(min=0, max=2, help="Of the best recipe's training.")
     ] = 0,
+    imports: Imports = None,
 ) -> None:
     """Searches a recipe's ranges, then trains and tests the best one.
 
@@ -73,4 +76,4 @@ def tune(
         if metrics:
             name = headline(result, target)
             print(f"test, {target}: {name} {short(metrics[name]['value'])}")
-    print(f"{out}/report.html\nNext: python -m mmkeras.export {out}/best")
+    print(f"{out}/report.html\nNext: mmkeras export {out}/best")

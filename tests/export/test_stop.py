@@ -11,18 +11,20 @@ import pytest
 STUCK = """
 import sys
 from pathlib import Path
-from mmkeras.export import __main__ as command, bundle, run_child
+from mmkeras.commands import export as command
+from mmkeras.export import bundle, run_child
+from mmkeras.export.__main__ import main
 from mmkeras.export.worker import messages
 
-def run(options):
-    with bundle.staging(options.out) as folder:
+def convert(run, data, out, settings):
+    with bundle.staging(out) as folder:
         request = messages.Convert(
             model=Path("m"), folder=folder, samples=Path("x"), formats=(),
             quantize="none", answer={})
         run_child(request, lambda line: print(line, flush=True))
 
-command.run, sys.executable = run, sys.argv[1]
-sys.exit(command.main(["run", "--out", sys.argv[2]]))
+command.convert, sys.executable = convert, sys.argv[1]
+sys.exit(main(["run", "--out", sys.argv[2]]))
 """
 
 
