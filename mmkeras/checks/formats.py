@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mmkeras.checks.clauses import output_of
 from mmkeras.checks.toys import CLASSIFY, Task, toy_problem, train
 from mmkeras.export import (
     FORMATS,
@@ -75,7 +76,7 @@ def exports(
         # Batch normalisation adapts; without, deep random weights fade away.
         for _ in range(25):
             model(x, training=True)
-    wanted = model.predict(x, verbose=0)["label"]
+    wanted = output_of(model, x)
     classes = y["label"]
     decisions = task.decide(wanted, classes)
     right = (decisions == task.truth(classes)).mean()

@@ -154,6 +154,8 @@ def train(
 ) -> None:
     """Trains a model on the toy problem."""
     model.compile(keras.optimizers.Adam(3e-3), loss={"label": task.loss()})
+    # The first step would do so otherwise, and TensorFlow trace it twice.
+    model.optimizer.build(model.trainable_variables)
     x, y = toy_problem(model, 96, prototypes=prototypes)
     y = {"label": task.labels(y["label"])}
     model.fit(x, y, epochs=epochs, batch_size=16, verbose=0)

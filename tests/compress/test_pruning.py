@@ -57,6 +57,8 @@ def compile_model(model, optimizer=None, **options):
     optimizer = optimizer or keras.optimizers.SGD(0.05, momentum=0.9)
     loss = {"label": "sparse_categorical_crossentropy"}
     model.compile(optimizer, loss, jit_compile=False, **options)
+    # The first step would do so otherwise, and be traced twice.
+    model.optimizer.build(model.trainable_variables)
 
 
 def fit(model, *callbacks, epochs=EPOCHS, first=0, **options):

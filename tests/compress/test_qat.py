@@ -118,6 +118,8 @@ def learned():
         keras.optimizers.Adam(3e-3),
         loss={"label": "sparse_categorical_crossentropy", "size": "mse"},
     )
+    # The first step would do so otherwise, and be traced twice.
+    aware.optimizer.build(aware.trainable_variables)
     before = [np.asarray(v) for v in aware.trainable_variables]
     x = inputs_of(aware)
     labels = np.random.default_rng(1).integers(0, 3, 64)
