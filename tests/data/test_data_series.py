@@ -58,6 +58,11 @@ def test_channels_are_chosen_by_name_in_the_order_of_the_spec(tmp_path, name):
     np.testing.assert_array_equal(alone, both[:, 1:])
 
 
+def test_a_cell_without_a_path_is_no_series(tmp_path):
+    with pytest.raises(BadSample, match="missing"):
+        read_cell(spec(), tmp_path, " ")
+
+
 def test_integers_and_one_dimension_are_read(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(100, dtype="i2"))
     found = read_cell(spec(channels=["a"]), tmp_path, "x.npy")

@@ -61,6 +61,8 @@ def read(modality: Series, cells: Mapping[str, str], io: SampleIO) -> Sample:
     is NaN: what the file leaves out, and what is missing at the end.
     """
     name = cells[modality.column]
+    if not name.strip():
+        raise BadSample(Reason.MISSING)
     values, rate = _read(modality, io, name)
     if not (0 < rate <= MAX_RATE_HZ) or not (
         rate / MAX_LOWERED <= modality.sample_rate_hz <= rate * MAX_RAISED
