@@ -277,7 +277,7 @@ def test_a_damaged_run_is_trained_again_and_restart_forgets_all(place):
         (["--budget-steps", 5, "--label-fraction", "0,1"], "above 0"),
         (["--budget-steps", 5, "--label-fraction", "all"], "with commas"),
         (["--budget-steps", 5, "--budget-minutes", 1], "both"),
-        (["--budget-steps", 5, "--seeds", 1], "one run says nothing"),
+        (["--budget-steps", 5, "--seeds", 1], "one run does not show"),
         (["--budget-steps", 5, "--arms", "full,fool"], "Did you mean"),
     ],
 )

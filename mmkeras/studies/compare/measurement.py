@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.evaluation import class_rows, predict, without
-from mmkeras.evaluation import modality_subsets as subsets
+from mmkeras.evaluation import class_rows, predict, subsets, without
 from mmkeras.metrics import finite
 from mmkeras.studies.compare.noise import noisy
 
