@@ -231,7 +231,7 @@ def toys(tmp_path_factory):
 
 def test_other_data_and_other_folders_are_left_alone(toys, tmp_path):
     prepared(tmp_path, modalities__image__height=9)
-    with pytest.raises(ValueError, match="`data` must be such.*height"):
+    with pytest.raises(ValueError, match="`data` must fit those.*height"):
         build_index(toys / "run", tmp_path / "data", "image", tmp_path / "x")
     assert not (tmp_path / "x").exists()
     before = (toys / "run" / "manifest.json").read_bytes()
