@@ -69,6 +69,7 @@ def evaluate(
     _check_names(model, targets)
     names = sorted(model.input) if isinstance(model.input, Mapping) else []
     modalities = [name for name in names if name != "present"]
+    # Predicted once: every metric, interval and table reads these outputs.
     everything = predict(model, dataset)
     chosen = subsets(optional, modalities) if optional else []
     taken = [
@@ -85,6 +86,7 @@ def evaluate(
         "targets": {},
     }
     for name, target in sorted(targets.items()):
+        # One seed for all: every model is resampled with the same draws.
         score = functools.partial(_score, name, target, resamples, seed)
         known = (statistics or {}).get(name, {})
         constant = _constant(name, target, everything, known, train_samples)

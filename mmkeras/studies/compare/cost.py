@@ -116,6 +116,7 @@ def sample_cost(
         elif ids & set(weights):
             total += cost
     own = set().union(*(ids for _, ids in parts.values()))
+    # Heads and decoders that a stage discards: no graph to count them in.
     extra = [w for i, w in weights.items() if i not in own and i in learns]
     total += PASSES * sum(_kernel(weight) for weight in extra)
     return total * (VIEWS if isinstance(model, Contrast) else 1)

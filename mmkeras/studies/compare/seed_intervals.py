@@ -69,12 +69,13 @@ def _together(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Returns steps or seconds, and the figure of each seed there.
 
     Under a budget of seconds the epochs of every seed end at other times:
-    between two of its epochs, the figure is on the line between them.
+    between two epochs, the figure is interpolated linearly.
     """
     start = max(line[0, 0] for line in lines)
     end = min(line[-1, 0] for line in lines)
     steps = np.unique(np.concatenate([line[:, 0] for line in lines]))
     steps = steps[(steps >= min(start, end)) & (steps <= end)]
+    # Only where every seed has figures, so that no mean is over fewer seeds.
     values = [np.interp(steps, line[:, 0], line[:, 1]) for line in lines]
     return steps, np.array(values)
 
@@ -89,7 +90,7 @@ def harder(
         clean = over_seeds([run["clean"][name] for run in runs], metric)
         whole = {"arm": arm, "name": "all modalities", "absent": []}
         absent.append({**whole, **clean})
-        # Before the first level of a modality stands the clean split.
+        # The clean split is the first row of each modality, as level None.
         started: set[str] = set()
         for place, (done, _) in enumerate(runs[0]["harder"]):
             values = [run["harder"][place][1][name] for run in runs]

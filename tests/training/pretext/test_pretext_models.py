@@ -136,19 +136,27 @@ def test_words_seen_with_their_neighbours_look_ahead():
         (
             "masked",
             {"ratio": 0.5},
-            "`masked.ratio` is not .*Choices: blocks, fraction",
+            "`ratio` is not .*Choices: blocks, fraction",
         ),
         (
             "contrastive",
             {"views": {"flip": True}},
             "`views.flip` is not.*noise, scale",
         ),
-        ("masked", {"fraction": 0}, "`fraction` must be above 0 and at most"),
-        ("masked", {"width": 8.0}, "`width` must be a positive whole number"),
-        ("contrastive", {"temperature": 0}, "`temperature` must be above 0"),
+        (
+            "masked",
+            {"fraction": 0},
+            "`fraction` must be a number above 0, at most 1",
+        ),
+        ("masked", {"width": 8.0}, "`width` must be a positive integer"),
+        (
+            "contrastive",
+            {"temperature": 0},
+            "`temperature` must be a positive number",
+        ),
         ("autoencode", {"hidden": 1}, "from 0 up to, but not, 1"),
         ("next_step", {"ahead": 12}, "from 1 to 11"),
-        ("next_step", {"ahead": True}, "from 1 to 11"),
+        ("next_step", {"ahead": True}, "`ahead` must be a positive integer"),
     ],
 )
 def test_what_does_not_fit_is_refused(objective, options, message):
