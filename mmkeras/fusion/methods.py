@@ -9,6 +9,7 @@ from mmkeras.fusion import (
     bottleneck,
     channel_attention,
     concat,
+    elementwise,
     film,
     gated,
     graph,
@@ -24,17 +25,16 @@ from mmkeras.fusion import (
     perceiver,
     self_attention,
 )
-from mmkeras.fusion import elementwise as simple
 from mmkeras.fusion.base import Fusion
 from mmkeras.introspection import options_of
 from mmkeras.options import Options, Part, Variants
 
 METHODS = {
-    "mean": simple.Mean,
-    "weighted_mean": simple.WeightedMean,
-    "max": simple.Max,
+    "mean": elementwise.Mean,
+    "weighted_mean": elementwise.WeightedMean,
+    "max": elementwise.Max,
     "concat": concat.Concat,
-    "projection": simple.Projection,
+    "projection": elementwise.Projection,
     "mlp": mlp.MLP,
     "gated": gated.Gated,
     "film": film.FiLM,

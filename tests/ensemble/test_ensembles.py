@@ -13,8 +13,14 @@ from mmkeras.evaluation import predict
 from mmkeras.export import open_file, run_all, to_tflite
 from mmkeras.runs import evaluate_run, train_run
 from mmkeras.studies import ensemble
-from mmkeras.studies.ensemble import Trainer, bag, boost, bootstrap, reweighted
-from mmkeras.studies.ensemble import bagging_boosting as trained
+from mmkeras.studies.ensemble import (
+    Trainer,
+    bag,
+    bagging_boosting,
+    boost,
+    bootstrap,
+    reweighted,
+)
 from mmkeras.studies.ensemble.bagging_boosting import errors
 from mmkeras.studies.ensemble.results import table
 
@@ -272,7 +278,7 @@ def test_boosting_weighs_what_the_last_member_got_wrong(
 
     monkeypatch.setattr(Trainer, "_fit", watch)
     monkeypatch.setattr(
-        trained, "errors", lambda *arguments: (wrong, np.ones(120))
+        bagging_boosting, "errors", lambda *arguments: (wrong, np.ones(120))
     )
     trainer = Trainer(road / "data", recipe_of(0), tmp_path, verbose=0)
     result = boost(trainer, members=2)
@@ -303,7 +309,9 @@ def test_chance_ends_the_boosting(road, tmp_path, monkeypatch):
     good = np.arange(120) % 10 < 3
     found = [good, bad, good]
     monkeypatch.setattr(
-        trained, "errors", lambda *arguments: (found.pop(0), np.ones(120))
+        bagging_boosting,
+        "errors",
+        lambda *arguments: (found.pop(0), np.ones(120)),
     )
     trainer = Trainer(road / "data", recipe_of(0), tmp_path, verbose=0)
     assert len(boost(trainer, members=3)["members"]) == 1

@@ -15,8 +15,13 @@ from evaluation_toys import (
 from target_toys import target_of
 
 from mmkeras import artefact
-from mmkeras.evaluation import evaluate, predict, without, write_evaluation
-from mmkeras.evaluation import modality_subsets as subsets
+from mmkeras.evaluation import (
+    evaluate,
+    predict,
+    subsets,
+    without,
+    write_evaluation,
+)
 from mmkeras.metrics import measure
 
 STATISTICS = {

@@ -43,7 +43,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmkeras.metrics import describe
-from mmkeras.studies.compare import seed_intervals as rows
+from mmkeras.studies.compare import seed_intervals
 from mmkeras.studies.compare.conclusion_text import conclude
 from mmkeras.studies.compare.table import Answers, Table, corrected, majority
 
@@ -71,7 +71,7 @@ def summarise(
     names = ("fraction", "arm", "seed", "folder", "spent")
     report = {
         **header,
-        "costs": rows.costs(header, results),
+        "costs": seed_intervals.costs(header, results),
         "runs": [{name: run[name] for name in names} for run in results],
         "targets": {},
     }
@@ -108,7 +108,7 @@ def _target(name, target, header, results, table, statistics):
             ]
         ),
         "alone": [table.pair(fractions[-1], fused[0], a) for a in alone],
-        "curves": rows.curves(name, target, header, results),
-        **rows.harder(name, target, header, results),
-        "classes": rows.classes(name, header, results),
+        "curves": seed_intervals.curves(name, target, header, results),
+        **seed_intervals.harder(name, target, header, results),
+        "classes": seed_intervals.classes(name, header, results),
     }
