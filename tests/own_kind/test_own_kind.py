@@ -13,7 +13,6 @@ from test_cli import run
 import mmkeras
 from mmkeras import artefact
 from mmkeras.data import load_data
-from mmkeras.export.__main__ import main as export
 from mmkeras.model import load_model
 
 MOST_LINES = 150
@@ -93,7 +92,7 @@ def test_it_is_trained_and_evaluated(here):
 
 
 def test_the_device_answers_as_the_model(here, road, device_python):
-    assert export(page(4)[2:]) == 0
+    assert run(*page(4)) == 0
     card = json.loads((here / "bundle/card.json").read_text())
     assert card["recipe"].startswith("int8") and not card["failures"]
     words = own_kind_files.commands()[5][1:]
