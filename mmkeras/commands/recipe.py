@@ -51,7 +51,7 @@ def show(
 
 
 @app.command()
-def reference() -> None:
+def reference(imports: Imports = None) -> None:
     """Prints every key that a recipe may have, as Markdown."""
     from mmkeras.runs import reference as page
 
