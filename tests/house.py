@@ -58,7 +58,7 @@ STAGES = {
     "device": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
-FREE = {"__init__", "cli", "commands"}
+FREE = {"__init__", "cli"}
 # Starts a command, as `cli` does.
 COMMAND = "export/__main__.py"
 

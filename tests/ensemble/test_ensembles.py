@@ -341,7 +341,7 @@ def test_the_table_shows_members_and_ensemble(ensembles, data):
 def test_the_command_shows_the_table(road, tmp_path):
     from typer.testing import CliRunner
 
-    from mmkeras.commands.ensemble import app
+    from mmkeras.cli.ensemble import app
 
     out = str(tmp_path / "soup")
     runs = [str(road / "a"), str(road / "b")]

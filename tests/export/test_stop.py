@@ -11,7 +11,7 @@ import pytest
 STUCK = """
 import sys
 from pathlib import Path
-from mmkeras.commands import export as command
+from mmkeras.cli import export as command
 from mmkeras.export import bundle, run_child
 from mmkeras.export.__main__ import main
 from mmkeras.export.worker import messages

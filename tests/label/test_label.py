@@ -10,7 +10,7 @@ from data.data_toys import COLORS, read_rows, write_rows, write_set
 from target_toys import target_of
 from typer.testing import CliRunner
 
-from mmkeras.commands import label as commands
+from mmkeras.cli import label as commands
 from mmkeras.data import BadSample, Reason, load_data, prepare
 from mmkeras.heads import Categories, Category, Number
 from mmkeras.runs import describe_run

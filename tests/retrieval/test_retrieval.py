@@ -10,7 +10,7 @@ from data.data_toys import make_spec, write_set
 from typer.testing import CliRunner
 
 from mmkeras import artefact
-from mmkeras.commands import retrieve as commands
+from mmkeras.cli import retrieve as commands
 from mmkeras.data import load_data, prepare
 from mmkeras.heads import Category, Embedding
 from mmkeras.metrics import recall_between

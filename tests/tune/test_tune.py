@@ -207,7 +207,7 @@ def test_the_command_tells_what_was_found(searched, data, tmp_path):
     import typer
     from typer.testing import CliRunner
 
-    from mmkeras.commands.tune import tune as command
+    from mmkeras.cli.tune import tune as command
 
     job, result, _ = searched
     app = typer.Typer()

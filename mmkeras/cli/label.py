@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mmkeras.commands.options import Imports
+from mmkeras.cli.options import Imports
 
 
 def label(

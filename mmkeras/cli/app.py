@@ -13,16 +13,8 @@ from typing import Annotated
 import typer
 
 import mmkeras
-from mmkeras.commands import (
-    compare,
-    ensemble,
-    export,
-    label,
-    recipe,
-    retrieve,
-    tune,
-)
-from mmkeras.commands.options import Imports
+from mmkeras.cli import compare, ensemble, export, label, recipe, retrieve, tune
+from mmkeras.cli.options import Imports
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -235,7 +227,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mmkeras.commands.options import Imports
+from mmkeras.cli.options import Imports
 
 
 def export(
