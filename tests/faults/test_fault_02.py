@@ -22,6 +22,11 @@ filters = 4
 depth = 2
 units = 8
 dropout = 0.2
+[towers.audio]
+units = 8
+mel_bands = 16
+width = 8
+depth = 2
 [towers.text]
 units = 8
 [fusion]
@@ -44,8 +49,7 @@ def prepared(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("killed")
     spec = write_demo(folder / "raw", samples=120, seed=0)
-    spec = load_spec(spec).only("image", "text")
-    prepare(spec, folder / "data", workers=1)
+    prepare(load_spec(spec), folder / "data", workers=1)
     (folder / "recipe.toml").write_text(RECIPE)
     return folder
 
@@ -65,7 +69,7 @@ def history(folder):
 
 def kill_while_training(folder, out, draw):
     """Starts the command, and kills it in a stage that is drawn."""
-    place, epoch = folder / out / "checkpoints", draw.randint(1, 6)
+    place, epoch = folder / out / "checkpoints", draw.randint(1, 7)
     print(f"killed after epoch {epoch}")
     process = subprocess.Popen(
         command(folder, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
