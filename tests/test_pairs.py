@@ -2,8 +2,9 @@
 
 import keras
 import pytest
-from zoo import EXCEPTIONS, FUSIONS, PAIRS, TOWERS, UNTRAINED
+from zoo import EXCEPTIONS, FUSIONS, OPTIONS, PAIRS, TOWERS, UNTRAINED
 
+from mmkeras.checks import fusions
 from mmkeras.checks.formats import DEVICE, EVERY, FileKind, exports
 from mmkeras.checks.toys import paired_classifier
 
@@ -15,7 +16,9 @@ USUAL = (*DEVICE, FileKind("onnx", "float32"))
 def check(pair, kinds):
     keras.utils.set_random_seed(0)
     tower, fused = pair
-    model = paired_classifier(TOWERS[tower](), FUSIONS[fused]())
+    # Some options name a modality.
+    name = {"name": fusions.ALWAYS} if fused in OPTIONS else {}
+    model = paired_classifier(TOWERS[tower](**name), FUSIONS[fused]())
     cannot = {*EXCEPTIONS.get(tower, ()), *EXCEPTIONS.get(fused, ())}
     kinds = tuple(kind for kind in kinds if str(kind) not in cannot)
     exports(model, kinds, trained=tower not in UNTRAINED)

@@ -49,7 +49,7 @@ def volume(**arguments):
 
 
 TOWERS = {
-    "image-cnn": lambda: image(filters=4, depth=2),
+    "image-cnn": lambda **name: image(filters=4, depth=2, **name),
     "image-mobilenet": lambda: image(variant="mobilenet", filters=8, depth=2),
     "image-resnet18": lambda: image(variant="resnet18"),
     "image-efficientnet": lambda: image(32, variant="efficientnet"),
