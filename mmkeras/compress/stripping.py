@@ -6,7 +6,7 @@ from mmkeras import keras_private as private
 from mmkeras.compress.kernels import kernels
 from mmkeras.compress.pruning.constraints import release
 
-QAT = "mmkeras.compress.quantization.wrapping"
+QAT = "mmkeras.compress.quantization."
 
 
 def strip(model: keras.Model) -> keras.Model:

@@ -294,10 +294,10 @@ def test_the_command_refuses_before_it_trains(place, capsys, arguments, words):
     "changes, message",
     [
         ({"pretrain": {"middle": "masked"}}, "arm `odd`.*left, right"),
-        ({"align": {"objective": "infonce", "unit": 3}}, "arm `odd`.*unit"),
+        ({"align": {"objective": "infonce", "unit": 3}}, "`compare.odd`.*unit"),
         (
             {"pretrain": {"left": {"objective": "masked", "fraction": "x"}}},
-            "arm `odd`.*fraction.*'x'",
+            "`compare.odd`.*fraction.*'x'",
         ),
         ({"strategy": ["full"]}, "`compare.odd.strategy` must be"),
         ({"init": 5}, "`compare.odd.init` must be a table"),
