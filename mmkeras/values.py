@@ -29,6 +29,10 @@ PART: Check = (
     "a number above 0, at most 1",
     lambda v: is_real(v) and 0 < v <= 1,
 )
+BELOW_ONE: Check = (
+    "a number from 0, below 1",
+    lambda v: is_real(v) and 0 <= v < 1,
+)
 FLAG: Check = ("true or false", lambda v: isinstance(v, bool))
 TEXT: Check = ("a text", lambda v: isinstance(v, str) and v != "")
 PATH: Check = (

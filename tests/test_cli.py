@@ -188,13 +188,19 @@ def test_spec_check_describes_a_spec(road, capsys):
         ('[fusion]\nmethod = "gatd"', "'gatd'. Did you mean `gated`?"),
         ("[towers.image]\nfilterz = 3", "`towers.image.filterz`"),
         ("[towers.imagee]\nunits = 3", "`towers.imagee`"),
-        ("[towers.image]\nunits = 0", "`towers.image`: Argument `units`"),
+        (
+            "[towers.image]\nunits = 0",
+            "`towers.image.units` must be a positive integer",
+        ),
         ("[heads.digit]\nlabel_smooth = 1", "`heads.digit.label_smooth`"),
         ("[training]\nbatch_size = 0", "`training.batch_size` must be"),
-        ("[training]\nepochs = -1", "`epochs` must be"),
+        ("[training]\nepochs = -1", "`training.epochs` must be"),
         ("[trainings]", "Did you mean `training`?"),
         ("[augment.image]\nrotate = 3", "rotate"),
-        ("modality_dropout = 1.5", "`rate` must be"),
+        (
+            "modality_dropout = 1.5",
+            "`modality_dropout` must be a number from 0, below 1",
+        ),
         ("a = ", "must be valid TOML"),
     ],
 )

@@ -12,7 +12,7 @@ from mmkeras.options import Dropped, Options, option
 from mmkeras.runs.training_tables import Training, read_training
 from mmkeras.spec import DataSpec, Modality
 from mmkeras.training import STRATEGIES, Strategy
-from mmkeras.values import PATH, TEXT, is_real, one_of, or_none
+from mmkeras.values import BELOW_ONE, PATH, TEXT, one_of, or_none
 
 # Rate of `modality_dropout` where modalities are optional and nothing is said.
 MODALITY_DROPOUT = 0.1
@@ -31,7 +31,7 @@ class RecipeOptions(Options):
 
     modality_dropout: float | None = option(
         None,
-        or_none(("from 0 to, but not, 1", lambda v: is_real(v) and 0 <= v < 1)),
+        or_none(BELOW_ONE),
     )
     augment: Any = option(
         True,

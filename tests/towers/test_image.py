@@ -190,7 +190,10 @@ def test_a_vit_preset_sees_the_size_it_was_trained_on(tmp_path):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({"variant": "vgg"}, r"`variant`.*'cnn', 'mobilenet', 'resnet18'.*vgg"),
+        (
+            {"variant": "vgg"},
+            r"`variant`.*of cnn, mobilenet, resnet18, .*'vgg'",
+        ),
         ({"units": 0}, "`units` must be a positive integer.*units=0"),
         ({"height": -3}, "`height` must be a positive integer.*height=-3"),
         ({"depth": 2.5}, "`depth` must be a positive integer.*depth=2.5"),

@@ -165,7 +165,7 @@ def test_half_precision_takes_raw_units(variant):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({"variant": "rnn"}, "`variant` must be one of .*'tcn'"),
+        ({"variant": "rnn"}, "`variant` must be one of .*, tcn, .*'rnn'"),
         ({"depth": 0}, "`depth` must be a positive integer.*depth=0"),
         ({"stride": 27}, "`stride` must not exceed `steps`.*stride=27"),
         ({"mean": [1.0]}, "`mean` must have one number for each of the 2"),

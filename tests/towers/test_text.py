@@ -176,7 +176,7 @@ def test_saved_tower_reloads_equal(tmp_path, arguments):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({"variant": "rnn"}, "`variant`.*'gru', 'lstm'.*'rnn'"),
+        ({"variant": "rnn"}, "`variant`.*, gru, lstm, .*'rnn'"),
         ({"variant": "cnn", "widths": []}, "`widths` must.*widths=.., units=4"),
         ({"variant": "cnn", "widths": [0]}, "`widths` must be a positive"),
         (

@@ -96,7 +96,7 @@ def test_half_precision_takes_raw_units():
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({"variant": "cnn3d"}, "`variant` must be one of .*'resnet'"),
+        ({"variant": "cnn3d"}, "`variant` must be one of cnn, resnet.*'cnn3d'"),
         ({"stages": 0}, "`stages` must be a positive integer.*stages=0"),
         ({"filters": 1.5}, "`filters` must be a positive integer"),
         (

@@ -18,14 +18,14 @@ from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.next_step import next_step
 from mmkeras.training.pretext.reconstruction import Reconstruct
 from mmkeras.training.trainable.single_towers import input_names, tower_of
-from mmkeras.values import COUNT, PART, POSITIVE, is_real, or_none
+from mmkeras.values import BELOW_ONE, COUNT, PART, POSITIVE, or_none
 
 # What options must be, by name; of several objectives alike.
 CHECKS = {
     "ahead": COUNT,
     "blocks": or_none(COUNT),
     "fraction": or_none(PART),
-    "hidden": ("from 0 up to, but not, 1", lambda v: is_real(v) and 0 <= v < 1),
+    "hidden": BELOW_ONE,
     "places": COUNT,
     "temperature": POSITIVE,
     "units": COUNT,

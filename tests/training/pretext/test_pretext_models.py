@@ -154,7 +154,7 @@ def test_words_seen_with_their_neighbours_look_ahead():
             {"temperature": 0},
             "`temperature` must be a positive number",
         ),
-        ("autoencode", {"hidden": 1}, "from 0 up to, but not, 1"),
+        ("autoencode", {"hidden": 1}, "a number from 0, below 1"),
         ("next_step", {"ahead": 12}, "from 1 to 11"),
         ("next_step", {"ahead": True}, "`ahead` must be a positive integer"),
     ],
