@@ -118,7 +118,7 @@ def test_an_empty_recipe_has_every_default():
             "`pretrain.image.temperature` needs an? objective",
         ),
         ({"training": {"learning_rate": 0}}, "`training.learning_rate` must"),
-        ({"modality_dropout": 1}, "`modality_dropout` must be a number from 0, b"),
+        ({"modality_dropout": 1}, "`modality_dropout` must be a number from 0"),
         ({"augment": "much"}, "`augment` must be true, false or a table"),
     ],
 )  # fmt: skip

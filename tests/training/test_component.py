@@ -80,8 +80,8 @@ def test_the_plan_names_the_stages(settings, names):
         ({"align": {"objective": "clip"}}, "with one as `objective`"),
         ({"align": "clip"}, "`align` must be one of none, infonce, siglip"),
         ({"align_epochs": -1}, "`align_epochs` must be a whole number"),
-        ({"cache": 2}, "`cache` must be true, false or None"),
-        ({"cache_passes": 0}, "`cache_passes` must be a positive whole"),
+        ({"cache": 2}, "`cache` must be true or false or None"),
+        ({"cache_passes": 0}, "`cache_passes` must be a positive integer"),
     ],
     ids=str,
 )
@@ -97,7 +97,8 @@ def test_wrong_settings_are_refused(settings, message):
         ({"pretrain": {"view": "next_step"}}, "Choices: contrastive, masked"),
         (
             {"pretrain": {"view": {"objective": "masked", "share": 1}}},
-            "`masked.share` is not a known key. Choices: blocks, fraction",
+            "`pretrain.view.share` is not a known key. "
+            "Choices: blocks, fraction",
         ),
         (
             {"pretrain": {"view": {"objective": "supervised", "share": 1}}},

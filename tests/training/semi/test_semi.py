@@ -305,7 +305,7 @@ def test_samples_without_a_label_help(name, whole, alone):
         ),
         ("pseudo_label", {"rounds": -1}, "`rounds` must be a whole number"),
         ("co_train", {"adaptive": 1}, "`adaptive` must be true or false"),
-        ("fixmatch", {"ratio": 0}, "`ratio` must be a whole number from 1"),
+        ("fixmatch", {"ratio": 0}, "`ratio` must be a positive integer"),
         ("fixmatch", {"strength": 0.5}, "`strength` must be a number from 1"),
         ("fixmatch", {"rounds": 1}, "not a setting of the strategy"),
     ],
