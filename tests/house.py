@@ -9,7 +9,7 @@ from mmkeras.spec import MODALITIES, TARGETS
 PACKAGE = Path(__file__).parents[1] / "mmkeras"
 GROUND = {
     *("arguments", "artefact", "introspection", "keras_private", "options"),
-    *("processes", "values"),
+    *("front_doors", "processes", "values"),
 }
 # Which rooms a room may import, from the ground up. A front door, the
 # `__init__` of the package, and `cli` may import anything.
@@ -17,6 +17,7 @@ ROOMS = {
     "arguments": set(),
     "options": {"arguments", "values"},
     "values": set(),
+    "front_doors": set(),
     "introspection": {"options", "values"},
     "keras_private": set(),
     "processes": set(),

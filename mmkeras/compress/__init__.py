@@ -5,7 +5,7 @@ channels for good, `quantize_aware` trains with the rounding of int8,
 `distill` trains a smaller model.
 """
 
-import importlib
+from mmkeras.front_doors import front_door
 
 _HOME = {
     "ConstantSparsity": "pruning.schedules",
@@ -31,10 +31,4 @@ _HOME = {
     "SoftLabels": "distillation.distiller",
 }
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOME[name]}")
-    return getattr(module, name)
+__getattr__, __dir__ = front_door(__name__, _HOME)

@@ -6,7 +6,7 @@ How a kind is read stands in its folder of `mmkeras.kinds`. Importing this
 package does not import TensorFlow; only `load_data` does.
 """
 
-import importlib
+from mmkeras.front_doors import front_door
 
 # No module is called `prepare`: importing it would hide the function.
 _HOME = {
@@ -57,10 +57,4 @@ _HOME = {
     "write_records": "files.records",
 }
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOME[name]}")
-    return getattr(module, name)
+__getattr__, __dir__ = front_door(__name__, _HOME)

@@ -8,7 +8,7 @@ Names are imported when first used: a converter brings TensorFlow along, and
 the process that waits for it needs none.
 """
 
-import importlib
+from mmkeras.front_doors import front_door
 
 _HOME = {
     "Settings": "export_settings",
@@ -96,10 +96,4 @@ _HOME = {
     "run_child": "worker.process",
 }
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOME[name]}")
-    return getattr(module, name)
+__getattr__, __dir__ = front_door(__name__, _HOME)

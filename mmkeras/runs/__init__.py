@@ -4,7 +4,7 @@ Set up, train, evaluate: one function each, which the command line and every
 study use. Names are imported when first used.
 """
 
-import importlib
+from mmkeras.front_doors import front_door
 
 _HOME = {
     "ArmOptions": "recipe",
@@ -41,14 +41,4 @@ _HOME = {
     "train_run": "run_training",
 }
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module 'mmkeras.runs' has no attribute '{name}'")
-    module = importlib.import_module(f"mmkeras.runs.{_HOME[name]}")
-    return getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = front_door(__name__, _HOME)

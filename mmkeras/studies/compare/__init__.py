@@ -5,7 +5,7 @@ report; `summary` and `report` work on what was measured alone,
 without TensorFlow.
 """
 
-import importlib
+from mmkeras.front_doors import front_door
 
 _HOME = {
     "Arm": "arms",
@@ -17,10 +17,4 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module '{__name__}' has no '{name}'")
-    home = importlib.import_module(f"{__name__}.{_HOME[name]}")
-    return getattr(home, name)
+__getattr__, __dir__ = front_door(__name__, _HOME)

@@ -1,6 +1,6 @@
 """The search for a model whose file keeps within a size, a time, a device."""
 
-import importlib
+from mmkeras.front_doors import front_door
 
 _HOME = {
     "Budget": "size_budget",
@@ -14,10 +14,4 @@ _HOME = {
     "write_search": "size_budget",
 }
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOME[name]}")
-    return getattr(module, name)
+__getattr__, __dir__ = front_door(__name__, _HOME)
