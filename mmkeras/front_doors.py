@@ -12,7 +12,10 @@ def front_door(
 
     Args:
         package: Its `__name__`.
-        homes: By public name, the module in the package that has it.
+        homes: By public name, the module in the package that has it, or
+            `module:name` where it has another name there. A module hides the
+            public name that it shares, once it is imported; and a name that
+            says enough in its module may say too little at the door.
     """
 
     def find(name: str) -> Any:
@@ -20,8 +23,9 @@ def front_door(
             raise AttributeError(
                 f"module {package!r} has no attribute {name!r}"
             )
+        module, _, inner = homes[name].partition(":")
         return getattr(
-            importlib.import_module(f"{package}.{homes[name]}"), name
+            importlib.import_module(f"{package}.{module}"), inner or name
         )
 
     return find, lambda: sorted(homes)

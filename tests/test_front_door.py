@@ -1,6 +1,8 @@
 """`import mmkeras`: what it shows, and how little it imports."""
 
 import configparser
+import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +61,21 @@ def test_what_is_shown_is_there():
         assert getattr(mmkeras, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'fusions'"):
         mmkeras.fusions
+
+
+def test_every_door_opens_on_what_it_names():
+    doors = 0
+    for path in sorted(PACKAGE.rglob("__init__.py")):
+        place = path.parent.relative_to(PACKAGE.parent)
+        door = importlib.import_module(".".join(place.parts))
+        for name in getattr(door, "__all__", ()):
+            # A module hides the name that it shares, once it is imported.
+            room = door is mmkeras and (PACKAGE / name).is_dir()
+            assert inspect.ismodule(getattr(door, name)) == room, (door, name)
+            if "front_door(" in path.read_text(encoding="utf-8"):
+                assert not (path.parent / f"{name}.py").exists(), (door, name)
+                doors += 1
+    assert doors > 200
 
 
 def test_type_checkers_are_told_of_the_types():

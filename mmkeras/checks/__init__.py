@@ -8,10 +8,28 @@
 Every part of this package passes them in its tests.
 """
 
-from mmkeras.checks.fusions import check_fusion
-from mmkeras.checks.heads import check_head
-from mmkeras.checks.kinds import check_kind
-from mmkeras.checks.towers import check_tower
-from mmkeras.checks.toys import Task
+from mmkeras.front_doors import front_door
 
-__all__ = ["Task", "check_fusion", "check_head", "check_kind", "check_tower"]
+_HOME = {
+    "BACKENDS": "backends",
+    "CLASSES": "toys",
+    "DEVICE_FILES": "formats:DEVICE",
+    "EVERY_FILE": "formats:EVERY",
+    "FUSION_NAME": "fusions:ALWAYS",
+    "FileKind": "formats",
+    "Task": "toys",
+    "check_backend": "backends:same_on",
+    "check_exports": "formats:exports",
+    "check_fusion": "fusions",
+    "check_head": "heads",
+    "check_kind": "kinds",
+    "check_tower": "towers",
+    "classifier": "toys",
+    "fused_classifier": "toys",
+    "headed_model": "toys",
+    "paired_classifier": "toys",
+    "random_input": "toys",
+    "toy_problem": "toys",
+}
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = front_door(__name__, _HOME)

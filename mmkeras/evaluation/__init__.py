@@ -7,13 +7,23 @@ from mmkeras.evaluation.evaluate import (
 )
 from mmkeras.evaluation.modality_subsets import subsets, without
 from mmkeras.evaluation.predict import predict
-from mmkeras.evaluation.report import render_report
+from mmkeras.evaluation.report import (
+    learning_curves,
+    number_of,
+    render_report,
+    score_of,
+)
+from mmkeras.evaluation.sample_view import show_sample
 
 __all__ = [
     "class_rows",
     "evaluate",
+    "learning_curves",
+    "number_of",
     "predict",
     "render_report",
+    "score_of",
+    "show_sample",
     "subsets",
     "without",
     "write_evaluation",

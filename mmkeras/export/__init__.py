@@ -21,6 +21,8 @@ _HOME = {
     "choose": "choice",
     "convert_model": "converted_model",
     "quantize_apart": "converted_model",
+    "advise": "verdict",
+    "errors_by_layer": "verdict:by_layer",
     "verify": "verdict",
     # From Keras to files, and what can be read off a file.
     "FORMATS": "formats",

@@ -13,7 +13,11 @@ from mmkeras.fusion.elementwise import Max, Mean, Projection, WeightedMean
 from mmkeras.fusion.film import FiLM
 from mmkeras.fusion.gated import Gated
 from mmkeras.fusion.graph import Graph
-from mmkeras.fusion.invariant import ModalityInvariant
+from mmkeras.fusion.invariant import (
+    ModalityCritic,
+    ModalityInvariant,
+    reverse_gradient,
+)
 from mmkeras.fusion.late import Average, Late, WeightedAverage
 from mmkeras.fusion.late_logits import ProductOfExperts, Stacking
 from mmkeras.fusion.methods import FUSIONS, build_fusion
@@ -45,6 +49,7 @@ __all__ = [
     "Max",
     "Mean",
     "MixtureOfExperts",
+    "ModalityCritic",
     "ModalityDropout",
     "ModalityInvariant",
     "MulT",
@@ -60,4 +65,5 @@ __all__ = [
     "WeightedAverage",
     "WeightedMean",
     "build_fusion",
+    "reverse_gradient",
 ]

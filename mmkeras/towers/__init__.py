@@ -5,10 +5,13 @@ Each variant has an options class; tables such as `IMAGE_TOWERS` list them.
 
 from mmkeras.towers.audio import AUDIO_TOWERS, audio_tower
 from mmkeras.towers.audio_blocks import AudioCnn, AudioRecurrent, AudioResNet
+from mmkeras.towers.audio_features import MFCC, WhisperLogMel
 from mmkeras.towers.audio_hub import AudioMoonshine, AudioWhisper
-from mmkeras.towers.hub import TOWER_OUTPUTS, as_tower
+from mmkeras.towers.hub import TOWER_OUTPUTS, as_tower, load_backbone
 from mmkeras.towers.image import IMAGE_TOWERS, ImageCnn, image_tower
 from mmkeras.towers.image_hub import ImageBackbone
+from mmkeras.towers.logmel import LogMel, SpecAugment, mel_filterbank
+from mmkeras.towers.masked_layers import MaskedMean, SelfAttention
 from mmkeras.towers.mobilenet import ImageMobileNet
 from mmkeras.towers.series import (
     SERIES_TOWERS,
@@ -17,6 +20,19 @@ from mmkeras.towers.series import (
     SeriesTcn,
     SeriesTransformer,
     series_tower,
+)
+from mmkeras.towers.tabular import LIMIT as STANDARDISED_LIMIT
+from mmkeras.towers.tabular import (
+    CategoryIds,
+    FeatureTokens,
+    FillMissing,
+    MissingCells,
+)
+from mmkeras.towers.temporal import (
+    KnownSteps,
+    MarkGaps,
+    Regroup,
+    spread_convolution,
 )
 from mmkeras.towers.text import TEXT_TOWERS, text_tower
 from mmkeras.towers.text_encoders import (
@@ -48,6 +64,7 @@ from mmkeras.towers.volume import (
     volume_tower,
 )
 from mmkeras.towers.wavenet import AudioWaveNet
+from mmkeras.towers.word_vectors import read_word_vectors, word_matrix
 
 __all__ = [
     "AUDIO_TOWERS",
@@ -57,19 +74,32 @@ __all__ = [
     "AudioResNet",
     "AudioWaveNet",
     "AudioWhisper",
+    "CategoryIds",
+    "FeatureTokens",
+    "FillMissing",
     "IMAGE_TOWERS",
     "ImageBackbone",
     "ImageCnn",
     "ImageMobileNet",
     "ImageViT",
+    "KnownSteps",
+    "LogMel",
+    "MFCC",
+    "MarkGaps",
+    "MaskedMean",
+    "MissingCells",
+    "Regroup",
     "SERIES_TOWERS",
+    "STANDARDISED_LIMIT",
+    "SelfAttention",
     "SeriesRecurrent",
     "SeriesResNet",
     "SeriesTcn",
     "SeriesTransformer",
+    "SpecAugment",
     "TEXT_TOWERS",
-    "TextBackbone",
     "TOWER_OUTPUTS",
+    "TextBackbone",
     "TextBag",
     "TextCnn",
     "TextRecurrent",
@@ -85,12 +115,18 @@ __all__ = [
     "VideoGru",
     "VolumeCnn",
     "VolumeResNet",
+    "WhisperLogMel",
     "as_tower",
     "audio_tower",
     "image_tower",
+    "load_backbone",
+    "mel_filterbank",
+    "read_word_vectors",
     "series_tower",
+    "spread_convolution",
     "text_tower",
     "vector_tower",
     "video_tower",
     "volume_tower",
+    "word_matrix",
 ]

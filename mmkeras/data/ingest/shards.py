@@ -191,11 +191,12 @@ def _key(context: Context, rows: list[dict]) -> str:
         for path in modality.source_files(row["cells"])
         if path.strip()
     ):
-        digest.update(_stamp(reader.root, path))
+        digest.update(stamp_of(reader.root, path))
     return digest.hexdigest()
 
 
-def _stamp(root: str | Path, path: str) -> bytes:
+def stamp_of(root: str | Path, path: str) -> bytes:
+    """Returns sizes and times of a file, or of a folder and what is in it."""
     try:
         real = Path(resolve_inside(root, path)[1])
         found = [real, *sorted(real.iterdir())] if real.is_dir() else [real]

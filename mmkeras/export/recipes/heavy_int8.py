@@ -123,7 +123,7 @@ def find_ranges(
     found = calibrator.Calibrator(
         str(source),
         num_threads=1,
-        qsv_update_func=_widest,
+        qsv_update_func=widest_range,
         mode=calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
     )
     count = len(next(iter(samples.values())))
@@ -180,7 +180,7 @@ def _exactly(name: str) -> str:
     return f"(^|;){re.escape(name)};"
 
 
-def _widest(old: dict, new: dict) -> dict:
+def widest_range(old: dict, new: dict) -> dict:
     """Joins the range of one more sample to the range so far."""
     if not old:
         return new

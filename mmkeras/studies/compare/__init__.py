@@ -9,11 +9,25 @@ from mmkeras.front_doors import front_door
 
 _HOME = {
     "Arm": "arms",
+    "Cost": "cost",
     "Plan": "arms",
+    "Table": "table",
+    "as_text": "report",
+    "classes_of": "measurement",
+    "compact_number": "report:compact",
     "compare": "run",
+    "conclude": "conclusion_text",
+    "few_labels": "train",
+    "figures_of": "measurement",
+    "headlines_of": "measurement",
     "make_plan": "arms",
+    "noisy": "noise",
+    "parts_of": "cost",
     "render_report": "report",
+    "sample_cost": "cost",
     "summarise": "summary",
+    "undecided": "conclusion_text",
+    "write_comparison": "report_folder",
 }
 
 __all__ = sorted(_HOME)

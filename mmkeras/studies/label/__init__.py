@@ -3,15 +3,18 @@
 `propose_labels` writes a sheet, `apply_labels` brings it back.
 """
 
-from mmkeras.studies.label.acquisition import STRATEGIES, judge
-from mmkeras.studies.label.pool import pool_of
-from mmkeras.studies.label.propose import propose_labels
-from mmkeras.studies.label.sheet import apply_labels
+from mmkeras.front_doors import front_door
 
-__all__ = [
-    "STRATEGIES",
-    "apply_labels",
-    "judge",
-    "pool_of",
-    "propose_labels",
-]
+_HOME = {
+    "STRATEGIES": "acquisition",
+    "apply_labels": "sheet",
+    "disagreement": "acquisition",
+    "find_name": "name_matching:find",
+    "judge": "acquisition",
+    "pool_of": "pool",
+    "propose_labels": "propose",
+    "spellings": "name_matching",
+    "write_sheet": "sheet",
+}
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = front_door(__name__, _HOME)

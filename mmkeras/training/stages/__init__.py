@@ -1,1 +1,23 @@
 """One stage of a strategy after the other, and what survives a kill."""
+
+from mmkeras.front_doors import front_door
+
+_HOME = {
+    "OneModality": "datasets",
+    "Patience": "callbacks",
+    "Spent": "budget",
+    "Stage": "definition",
+    "arrays_of": "resume",
+    "count_batches": "datasets",
+    "fingerprint_differences": "resume:differences",
+    "make_optimizer": "optimizer",
+    "modality_weighted_layers": "modality_weights",
+    "modality_weights_of": "modality_weights",
+    "one_modality": "datasets",
+    "present_columns": "datasets",
+    "save_checkpoint": "checkpoints",
+    "share_steps": "budget",
+    "variables_of": "resume",
+}
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = front_door(__name__, _HOME)
