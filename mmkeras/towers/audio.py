@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
+from mmkeras.arguments import check_positive
 from mmkeras.options import Part, Variants
 from mmkeras.towers import audio_blocks as blocks
-from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.audio_hub import (
     AudioMoonshine,
     AudioWhisper,
@@ -79,7 +79,7 @@ def audio_tower(
     TensorShape([2, 6, 64])
     """
     chosen = AUDIO_TOWERS.read({"variant": variant, **options})
-    check_sizes(samples=samples, sample_rate_hz=sample_rate_hz)
+    check_positive(samples=samples, sample_rate_hz=sample_rate_hz)
     sound = keras.Input((samples,), dtype="float32", name=name)
     x = AUDIO_TOWERS.build(chosen)(sound, sample_rate_hz, chosen, name)
     return finish_tower(sound, x, chosen.units, chosen.dropout, name)

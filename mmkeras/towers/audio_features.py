@@ -46,7 +46,7 @@ class MFCC(layers.Layer):
         bands = input_shape[-1]
         if not 0 < self.coefficients <= bands:
             raise ValueError(
-                "Argument `coefficients` must be from 1 to the number of "
+                "`coefficients` must be from 1 to the number of "
                 f"bands. Received: coefficients={self.coefficients} with "
                 f"{bands} bands"
             )

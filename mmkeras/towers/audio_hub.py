@@ -94,7 +94,7 @@ def whisper(sound, rate, options, name):
     place = hub.get_layer("encoder_position_embedding").position_embeddings
     if (frames + 1) // 2 > place.shape[0]:
         raise ValueError(
-            "Argument `samples` must be no more than the preset of Whisper "
+            "`samples` must be no more than the preset of Whisper "
             f"reads, {place.shape[0] / 50:g} s. Received: "
             f"samples={sound.shape[1]} at {rate} Hz"
         )
@@ -130,7 +130,7 @@ def moonshine(sound, rate, options, name):
     _check(rate, options, MOONSHINE_TURNS)
     if sound.shape[1] < MOONSHINE_SAMPLES:
         raise ValueError(
-            f"Argument `samples` must be at least {MOONSHINE_SAMPLES} for "
+            f"`samples` must be at least {MOONSHINE_SAMPLES} for "
             f"Moonshine. Received: samples={sound.shape[1]}"
         )
     config = dict(
@@ -168,14 +168,14 @@ def _check(rate, options, least):
     pretrained = options.pretrained
     if pretrained and rate != SPEECH_HZ:
         raise ValueError(
-            f"Argument `sample_rate_hz` must be {SPEECH_HZ} for a preset. "
+            f"`sample_rate_hz` must be {SPEECH_HZ} for a preset. "
             f"Received: sample_rate_hz={rate} with pretrained={pretrained!r}"
         )
     if pretrained:
         return
     if width < 4 or width % 2 or width % heads or width < least * heads:
         raise ValueError(
-            "Argument `width` must be even, a multiple of `heads`, and at "
+            "`width` must be even, a multiple of `heads`, and at "
             f"least {max(4, least * heads)} for so many. Received: "
             f"width={width}, heads={heads}"
         )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mmkeras.towers.argument_checks import check_sizes
+from mmkeras.arguments import check_positive
 from mmkeras.towers.masked_layers import MaskedMean
 
 # What a tower returns, by name.
@@ -51,7 +51,7 @@ def load_backbone(
     make = getattr(models, kind, None)
     if not inspect.isclass(make) or not issubclass(make, models.Backbone):
         raise ValueError(
-            "Argument `kind` must be a backbone of keras_hub.models, such as "
+            "`kind` must be a backbone of keras_hub.models, such as "
             f"'ResNetBackbone'. Received: kind={kind!r}"
         )
     overrides = {**overrides, "name": "backbone"}
@@ -63,7 +63,7 @@ def load_backbone(
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise ValueError(
-            f"Argument `pretrained` must be a preset of {make.__name__} that "
+            f"`pretrained` must be a preset of {make.__name__} that "
             "can be fetched, or a local folder that `save_to_preset` wrote. "
             f"Received: pretrained={pretrained!r} "
             f"({type(error).__name__}: {reason[:300]})"
@@ -118,12 +118,12 @@ def as_tower(
     >>> tower.output["tokens"].shape
     (None, 4, 64)
     """
-    check_sizes(units=units)
+    check_positive(units=units)
     own = _input(model)
     shape = own.shape[1:] if shape is None else tuple(shape)
     if None in shape:
         raise ValueError(
-            "Argument `shape` is needed where the model leaves the shape of a "
+            "`shape` is needed where the model leaves the shape of a "
             f"sample open. Received: a model for samples of shape {shape}"
         )
     x = keras.Input(shape, dtype=dtype or own.dtype, name=name)
@@ -145,7 +145,7 @@ def _input(model):
         return next(t for t in inputs if t.name == "token_ids")
     if len(inputs) != 1:
         raise ValueError(
-            "Argument `model` must be a Functional or Sequential model with "
+            "`model` must be a Functional or Sequential model with "
             "one input, or a text backbone of keras_hub. Received: "
             f"{type(model).__name__} with the inputs {sorted(names)}"
         )
@@ -188,7 +188,7 @@ def _rows(found, real, units, name):
     rank = len(getattr(found, "shape", ()))
     if rank not in (2, 3, 4):
         raise ValueError(
-            "Argument `model` must return one tensor (batch, d), "
+            "`model` must return one tensor (batch, d), "
             "(batch, t, d) or (batch, h, w, d), or a dict with "
             "`sequence_output`, or with `vector`, `tokens` and `mask`. "
             f"Received: {keras.tree.map_structure(lambda t: t.shape, found)}"

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from mmkeras.arguments import check_positive
 from mmkeras.options import Part, Variants, option
-from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.image_hub import (
     RESNETS,
     ImageBackbone,
@@ -92,7 +92,7 @@ def image_tower(
     TensorShape([2, 49, 64])
     """
     chosen = IMAGE_TOWERS.read({"variant": variant, **options})
-    check_sizes(height=height, width=width, channels=channels)
+    check_positive(height=height, width=width, channels=channels)
     if getattr(chosen, "pretrained", None) and mean is None and std is None:
         mean, std = statistics_of(variant, channels)
     pixels = keras.Input((height, width, channels), dtype="uint8", name=name)
@@ -115,13 +115,11 @@ def normalise_pixels(pixels, mean, std, name):
     for key, values in {"mean": mean, "std": std}.items():
         if len(values) != channels:
             raise ValueError(
-                f"Argument `{key}` must have one number for each of the "
+                f"`{key}` must have one number for each of the "
                 f"{channels} channels. Received: {key}={list(values)}"
             )
     if min(std) <= 0:
-        raise ValueError(
-            f"Argument `std` must be positive. Received: std={list(std)}"
-        )
+        raise ValueError(f"`std` must be positive. Received: std={list(std)}")
     scale = [1 / (255 * s) for s in std]
     offset = [-m / s for m, s in zip(mean, std)]
     return layers.Rescaling(scale, offset, name=f"{name}_normalise")(pixels)

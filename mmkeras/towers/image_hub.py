@@ -71,7 +71,7 @@ def check_channels(variant: str, channels: int) -> None:
     """Raises ValueError unless a backbone can see so many channels."""
     if channels not in IMAGENET:
         raise ValueError(
-            "Argument `channels` must be 1 or 3 for a backbone of keras_hub. "
+            "`channels` must be 1 or 3 for a backbone of keras_hub. "
             f"Received: channels={channels} with variant={variant!r}"
         )
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mmkeras.towers.argument_checks import check_choice
+from mmkeras.arguments import check_choice
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
@@ -150,7 +150,7 @@ def mel_filterbank(
     bank = np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
     if not bank.any(axis=0).all():
         raise ValueError(
-            "Argument `mel_bands` must be so small that every band holds a "
+            "`mel_bands` must be so small that every band holds a "
             f"frequency of the transform. Received: mel_bands={mel_bands} with "
             f"{fft_length} samples at {sample_rate_hz} Hz; take fewer bands or "
             "longer frames"
@@ -190,7 +190,7 @@ class SpecAugment(layers.Layer):
         for key, value in fractions.items():
             if not 0 <= value <= 1:
                 raise ValueError(
-                    f"Argument `{key}_fraction` must be from 0 to 1. "
+                    f"`{key}_fraction` must be from 0 to 1. "
                     f"Received: {key}_fraction={value!r}"
                 )
         super().__init__(**kwargs)

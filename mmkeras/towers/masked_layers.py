@@ -104,7 +104,7 @@ class SelfAttention(layers.Layer):
         _, self.positions, self.units = input_shape
         if self.size is None and self.units % self.heads:
             raise ValueError(
-                "Argument `heads` must divide the width of the input. "
+                "`heads` must divide the width of the input. "
                 f"Received: heads={self.heads} with width {self.units}"
             )
         self.head_size = self.size or self.units // self.heads

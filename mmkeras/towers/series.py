@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from mmkeras.arguments import check_positive
 from mmkeras.options import Part, Variants, option
-from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.masked_layers import (
     LearnedPosition,
     MaskedMean,
@@ -146,11 +146,11 @@ def series_tower(
     TensorShape([2, 32, 64])
     """
     chosen = SERIES_TOWERS.read({"variant": variant, **options})
-    check_sizes(steps=steps, channels=channels)
+    check_positive(steps=steps, channels=channels)
     stride = chosen.stride
     if stride > steps:
         raise ValueError(
-            "Argument `stride` must not exceed `steps`. Received: "
+            "`stride` must not exceed `steps`. Received: "
             f"stride={stride}, steps={steps}"
         )
     series = keras.Input((steps, channels), dtype="float32", name=name)
@@ -184,12 +184,12 @@ def _standardise(series, mean, std, name):
     for key, values in {"mean": mean, "std": std}.items():
         if len(values) != channels:
             raise ValueError(
-                f"Argument `{key}` must have one number for each of the "
+                f"`{key}` must have one number for each of the "
                 f"{channels} channels. Received: {len(values)} numbers"
             )
     if min(std) < 0:
         raise ValueError(
-            f"Argument `std` must not be negative. Received: std={list(std)}"
+            f"`std` must not be negative. Received: std={list(std)}"
         )
     # In float32 whatever the policy: raw units may exceed float16.
     x = layers.Rescaling(

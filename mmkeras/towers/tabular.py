@@ -189,7 +189,7 @@ def check_columns(size: int, categories: Sequence[int]) -> None:
         size or categories
     ):
         raise ValueError(
-            "Argument `size` must be a positive integer, or 0 where there are "
+            "`size` must be a positive integer, or 0 where there are "
             "`categories`, numbers of known categories. Received: "
             f"size={size!r}, categories={list(categories)}"
         )
@@ -199,11 +199,11 @@ def check_projection(numbers: Any, rows: np.ndarray | None) -> None:
     """Raises ValueError unless a projection can be fitted, and used."""
     if numbers is None:
         raise ValueError(
-            "Argument `projection` needs columns with numbers. Received: size=0"
+            "`projection` needs columns with numbers. Received: size=0"
         )
     if rows is None:
         raise ValueError(
-            "Argument `rows` must hold the training rows that `projection` is "
+            "`rows` must hold the training rows that `projection` is "
             "fitted on. Received: none"
         )
 
@@ -230,7 +230,7 @@ def fit_projection(
 
     if components > min(rows.shape):
         raise ValueError(
-            "Argument `components` must be at most the number of columns and "
+            "`components` must be at most the number of columns and "
             f"of training rows. Received: components={components} with "
             f"{rows.shape[1]} columns and {rows.shape[0]} rows"
         )
@@ -241,7 +241,7 @@ def fit_projection(
     if kind == "ica" and components > rank:
         # Whitening would divide by rounding errors.
         raise ValueError(
-            "Argument `components` must be at most the number of independent "
+            "`components` must be at most the number of independent "
             f"columns for projection='ica'. Received: components={components} "
             f"with {rank} of {rows.shape[1]} columns that are neither constant "
             "nor sums of others"

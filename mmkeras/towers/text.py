@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
+from mmkeras.arguments import check_positive
 from mmkeras.options import Part, Variants
 from mmkeras.towers import text_encoders as readers
-from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.hub import as_tower
 from mmkeras.towers.text_embedding import embed
 from mmkeras.towers.text_hub import HUB, TextBackbone, token_backbone
@@ -66,7 +66,7 @@ def text_tower(
     TensorShape([1, 64])
     """
     chosen = TEXT_TOWERS.read({"variant": variant, **options})
-    check_sizes(max_tokens=max_tokens, vocabulary_size=vocabulary_size)
+    check_positive(max_tokens=max_tokens, vocabulary_size=vocabulary_size)
     build = TEXT_TOWERS.build(chosen)
     return build(max_tokens, vocabulary_size, tokenizer, chosen, name)
 
@@ -77,7 +77,7 @@ def _embedded(read: Callable) -> Callable:
     def build(max_tokens, vocabulary_size, tokenizer, options, name):
         if max_tokens % options.stride:
             raise ValueError(
-                "Argument `stride` must divide `max_tokens`. Received: "
+                "`stride` must divide `max_tokens`. Received: "
                 f"stride={options.stride}, max_tokens={max_tokens}"
             )
         token_ids = keras.Input((max_tokens,), dtype="int32", name=name)

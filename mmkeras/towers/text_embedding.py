@@ -80,7 +80,7 @@ def _look_up(token_ids, vocabulary_size, tokenizer, options, name):
 def _words(name, path, tokenizer, vocabulary_size):
     if tokenizer is None:
         raise ValueError(
-            "Argument `word_vectors` needs `tokenizer`, the JSON with "
+            "`word_vectors` needs `tokenizer`, the JSON with "
             "the words. Received: tokenizer=None"
         )
     matrix, found = word_matrix(path, tokenizer, vocabulary_size)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from keras import layers, ops
 
+from mmkeras.arguments import check_positive
 from mmkeras.options import option
-from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.masked_layers import (
     HidePadding,
     LearnedPosition,
@@ -70,12 +70,12 @@ def convolutions(x, mask, options, name):
     units, widths = x.shape[-1], options.widths
     if not widths or units < len(widths):
         raise ValueError(
-            "Argument `widths` must have one width or more, and no more than "
+            "`widths` must have one width or more, and no more than "
             f"`units`. Received: widths={list(widths)}, units={units}"
         )
     parts = []
     for i, width in enumerate(widths):
-        check_sizes(widths=width)
+        check_positive(widths=width)
         share = units // len(widths) + (i < units % len(widths))
         convolution = layers.Conv1D(
             share, width, padding="same", activation="relu",

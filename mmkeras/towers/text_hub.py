@@ -66,7 +66,7 @@ def token_backbone(
     # The embedding of tokens is the first weight of all of them.
     if hub.weights[0].shape[0] < vocabulary_size:
         raise ValueError(
-            "Argument `pretrained` must have every token of the tokenizer, "
+            "`pretrained` must have every token of the tokenizer, "
             f"{vocabulary_size} of them. Received: "
             f"pretrained={options.pretrained!r} with {hub.weights[0].shape[0]}"
         )

@@ -256,12 +256,12 @@ def _normalise(row, mean, variance, name):
     for key, values in {"mean": mean, "variance": variance}.items():
         if len(values) != size:
             raise ValueError(
-                f"Argument `{key}` must have one number for each of the {size} "
+                f"`{key}` must have one number for each of the {size} "
                 f"columns. Received: {len(values)} numbers"
             )
     if min(variance) < 0:
         raise ValueError(
-            "Argument `variance` must not be negative. Received: "
+            "`variance` must not be negative. Received: "
             f"variance={list(variance)}"
         )
     # Subtract first: x * scale - mean * scale loses all digits of a column

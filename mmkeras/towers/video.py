@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from mmkeras.arguments import check_positive
 from mmkeras.options import Options, Part, Variants, option
-from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.hub import as_tower
 from mmkeras.towers.image import IMAGE_TOWERS, image_tower, normalise_pixels
 from mmkeras.towers.masked_layers import LearnedPosition, transformer_block
@@ -158,7 +158,7 @@ def video_tower(
     TensorShape([2, 8, 64])
     """
     chosen = VIDEO_TOWERS.read({"variant": variant, **options})
-    check_sizes(frames=frames, height=height, width=width, channels=channels)
+    check_positive(frames=frames, height=height, width=width, channels=channels)
     clip = keras.Input(
         (frames, height, width, channels), dtype="uint8", name=name
     )

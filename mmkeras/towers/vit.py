@@ -70,7 +70,7 @@ def vit(x, options, name):
     patch, filters, heads = options.patch, options.filters, options.heads
     if height % patch or width % patch or 4 * filters % heads:
         raise ValueError(
-            "Argument `patch` must divide the height and the width of the "
+            "`patch` must divide the height and the width of the "
             "image, and `heads` four times the `filters`. Received: "
             f"patch={patch} with {height}x{width} pixels, heads={heads} with "
             f"filters={filters}"

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from mmkeras.arguments import check_positive
 from mmkeras.options import Part, Variants, option
-from mmkeras.towers.argument_checks import check_sizes
 from mmkeras.towers.mean_pooled import finish_tower
 from mmkeras.towers.temporal import (
     Regroup,
@@ -94,7 +94,7 @@ def volume_tower(
     TensorShape([2, 32, 64])
     """
     chosen = VOLUME_TOWERS.read({"variant": variant, **options})
-    check_sizes(depth=depth, height=height, width=width, channels=channels)
+    check_positive(depth=depth, height=height, width=width, channels=channels)
     voxels = keras.Input(
         (depth, height, width, channels), dtype="float32", name=name
     )
@@ -109,7 +109,7 @@ def volume_tower(
 def _window(x, low, high, name):
     if not low < high:
         raise ValueError(
-            "Argument `window_low` must be less than `window_high`. Received: "
+            "`window_low` must be less than `window_high`. Received: "
             f"window_low={low}, window_high={high}"
         )
     # In float32 whatever the policy: raw units may exceed float16.

@@ -386,5 +386,5 @@ def test_refuses(arguments, said):
 
 
 def test_refuses_an_unknown_transform():
-    with pytest.raises(ValueError, match="`transform`.*'fft', 'matmul'"):
+    with pytest.raises(ValueError, match="`transform`.*fft, matmul"):
         LogMel(8000, 256, 128, transform="dct")
