@@ -12,7 +12,14 @@ from typing import Any
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Returns " Did you mean `x`?" and the choices, for an error message."""
     choices = list(choices)
-    return f"{_hint(word, choices)} Choices: {', '.join(sorted(choices))}"
+    return f"{hint(word, choices)} Choices: {', '.join(sorted(choices))}"
+
+
+def hint(word: str, choices: Iterable) -> str:
+    """Returns " Did you mean `x`?", or "" where nothing is near."""
+    known = [choice for choice in choices if isinstance(choice, str)]
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean `{close[0]}`?" if close else ""
 
 
 def check_table(name: str, given: Any) -> None:
@@ -50,10 +57,10 @@ def check_choice(name: str, value: Any, choices: Iterable) -> None:
     """
     choices = list(choices)
     if value not in choices:
-        hint = _hint(value, choices) if isinstance(value, str) else ""
+        near = hint(value, choices) if isinstance(value, str) else ""
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(str, choices))}. "
-            f"{_received(name, value)}" + (hint and f".{hint}")
+            f"{_received(name, value)}" + (near and f".{near}")
         )
 
 
@@ -120,9 +127,3 @@ def _is_integer(value: Any) -> bool:
 
 def _received(name: str, value: Any) -> str:
     return f"Received: {name.split('.')[-1]}={value!r}"
-
-
-def _hint(word: str, choices: list) -> str:
-    known = [choice for choice in choices if isinstance(choice, str)]
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" Did you mean `{close[0]}`?" if close else ""

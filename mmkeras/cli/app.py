@@ -101,22 +101,37 @@ def prepare(
         int | None, typer.Option(min=1, help="Decoding processes.")
     ] = None,
     seed: Seed = 0,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Read all samples, and write the list of faults only.",
+        ),
+    ] = False,
     imports: Imports = None,
 ) -> None:
     """Decodes, checks and splits the samples; writes shards."""
     from mmkeras.data import prepare as run
     from mmkeras.spec import load_spec
 
-    manifest = run(load_spec(spec), out, root=root, workers=workers, seed=seed)
+    manifest = run(
+        load_spec(spec),
+        out,
+        root=root,
+        workers=workers,
+        seed=seed,
+        dry_run=dry_run,
+    )
     counts = ", ".join(
         f"{split} {entry['count']}"
         for split, entry in manifest["splits"].items()
     )
+    if dry_run:
+        print(f"{out} would hold: {counts}")
+        return
     print(f"{out}: {counts}")
     if manifest["quarantined"]:
-        print(f"quarantined (see {out}/quarantine.csv):")
-        for reason, count in sorted(manifest["quarantined"].items()):
-            print(f"  {reason}: {count}")
+        print(f"Faults are listed in {out}/quarantine.csv")
     print(f"Next: mmkeras train {out} --model RECIPE.toml --out RUN")
 
 

@@ -35,6 +35,16 @@ class Kind(Table):
     # What stands for it on the phone's page; None: the page does not know it.
     web: ClassVar[str | None] = None
 
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        """Columns of the manifest that hold numbers."""
+        return ()
+
+    @property
+    def category_columns(self) -> tuple[str, ...]:
+        """Columns of the manifest that hold names of classes."""
+        return ()
+
     @classmethod
     def name_of_kind(cls) -> str:
         """Returns the name that specs write, such as "image"."""

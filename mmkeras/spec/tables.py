@@ -10,6 +10,11 @@ Column = Annotated[str, Field(min_length=1, max_length=200)]
 # TOML has lists only; a tuple keeps the spec immutable.
 Columns = Annotated[tuple[Column, ...], Field(strict=False, max_length=10_000)]
 
+Missing = Annotated[
+    tuple[Annotated[str, Field(max_length=100)], ...],
+    Field(strict=False, max_length=1000),
+]
+
 
 class Table(pydantic.BaseModel):
     """A table of a spec: strict types, no unknown key, immutable."""
@@ -25,17 +30,45 @@ class DataFiles(Table):
     Args:
         root: Folder that every path in the manifest stays inside, relative to
             the spec file.
-        manifest: CSV or Parquet file inside `root`, one sample a row.
+        manifest: CSV, JSON lines or Parquet file inside `root`, one sample a
+            row; a text may be packed with gzip.
         id_column: Column that names a sample in reports; the row number when
             left out.
         max_bad_fraction: Largest fraction of samples that may be quarantined,
             or lack an optional modality because its file is broken.
+        separator: What stands between two cells of a CSV; found, and said,
+            where left out. So are the next three.
+        encoding: How the manifest's letters are bytes, by Python's names, such
+            as "latin-1"; UTF-8 or UTF-16 where left out.
+        decimal: What stands before the fraction of a number.
+        missing: What stands for a missing value, beside an empty cell; with
+            it left out "?", "NA", "None" and the like do, among numbers and
+            categories.
     """
 
     root: str = "."
     manifest: str = "manifest.csv"
     id_column: Column | None = None
     max_bad_fraction: Fraction = 0.05
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    decimal: Literal[".", ","] | None = None
+    missing: Missing | None = None
+
+    @pydantic.field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str | None) -> str | None:
+        try:
+            text = encoding is None or "".encode(encoding) is not None
+        # Python has encodings of bytes to bytes, too.
+        except (LookupError, ValueError, TypeError):
+            text = False
+        if not text:
+            raise ValueError(
+                "`encoding` must be one that Python knows, such as 'utf-8', "
+                f"'utf-16' or 'latin-1'. Received: {encoding!r}"
+            )
+        return encoding
 
 
 class Split(Table):
@@ -46,7 +79,8 @@ class Split(Table):
         train: Fraction of the samples; with `group`, in whole groups.
         validation: Fraction of the samples.
         test: Fraction of the samples.
-        column: Column holding "train", "validation" or "test".
+        column: Column holding "train", "validation" (or "val", "valid",
+            "dev") or "test".
         stratify: Category target whose classes keep their share in each split.
         group: Column, such as a speaker or a patient, whose value is never on
             two sides.

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from data.data_toys import make_spec
 
-from mmkeras.data.ingest.split import SPLITS, assign_splits
+from mmkeras.data.ingest.split import SPLITS, assign_splits, shares_missed
 
 
 def table(rows: int, groups: int = 1) -> pd.DataFrame:
@@ -83,3 +83,37 @@ def test_no_validation_is_asked_for_and_none_comes():
 def test_too_few_groups_are_one_message():
     with pytest.raises(ValueError, match="'test'.*in 2 groups of `group`"):
         assign_splits(spec(group="group"), table(50, groups=2))
+
+
+def test_the_largest_group_comes_first():
+    rows = pd.DataFrame({"group": ["big"] * 95 + [f"g{i}" for i in range(5)]})
+    shares = {"train": 0.8, "validation": 0.1, "test": 0.1}
+    for seed in range(5):
+        drawn = spec(group="group", seed=seed, **shares)
+        found = assign_splits(drawn, rows)
+        assert (found == "train").sum() == 95
+        assert min((found == name).sum() for name in SPLITS) == 2
+        (said,) = shares_missed(drawn, rows, found)
+        assert (
+            "instead of 80, 10, 10 samples" in said and "'big', has 95" in said
+        )
+
+
+def test_a_share_that_is_met_is_not_spoken_of():
+    drawn, rows = spec(), table(101)
+    assert not shares_missed(drawn, rows, assign_splits(drawn, rows))
+
+
+def test_a_column_that_parts_a_group_is_refused():
+    rows = pd.DataFrame(
+        {
+            "group": ["a", "a", "a", "b", "b", "", ""],
+            "side": [*SPLITS, "train", "train", "train", "test"],
+        }
+    )
+    split = spec(method="column", column="side", group="group")
+    with pytest.raises(ValueError, match="'a' in train and validation and te"):
+        assign_splits(split, rows)
+    # Without a group there is nothing to part.
+    rows["group"] = list("abcdd") + ["", ""]
+    assert assign_splits(split, rows)[-1] == "test"

@@ -1,13 +1,14 @@
 """Files named by a manifest, which comes from somebody else.
 
-A path is opened only when it is relative, stays inside the data root and is a
-regular file of a bounded size.
+A path is opened only when it stays inside the data root and is a regular file
+of a bounded size.
 """
 
 import errno
 import itertools
 import os
 import stat
+import unicodedata
 from pathlib import Path
 
 from mmkeras.data.files.reasons import BadSample, Reason
@@ -18,22 +19,60 @@ MAX_FILE_BYTES = 256 * 2**20
 def resolve_inside(root: str | Path, name: str) -> tuple[str, str]:
     """Returns the real paths of `root` and of `name` inside it.
 
-    Links are followed as long as they stay inside; nothing is opened.
+    Links are followed as long as they stay inside; nothing is opened. Where
+    there is no such file, it is looked for under the names that other systems
+    write: with backslashes, or with accents as letters of their own.
 
     Raises:
-        BadSample: If the path is not relative or leaves `root`.
+        BadSample: If the path leaves `root`.
     """
     if "\0" in name or "://" in name or len(name) > 4096:
         raise BadSample(Reason.PATH_INVALID, repr(name[:80]))
-    if os.path.isabs(name) or name.startswith("\\") or name[1:2] == ":":
+    base = os.path.realpath(root)
+    if os.path.isabs(name):
+        name = _relative(name, root, base)
+    if name.startswith("\\") or name[1:2] == ":":
         raise BadSample(Reason.PATH_INVALID, f"{name!r} is not relative")
     if ".." in Path(name.replace("\\", "/")).parts:
         raise BadSample(Reason.PATH_OUTSIDE, repr(name))
-    base = os.path.realpath(root)
     real = os.path.realpath(os.path.join(base, name))
+    if not os.path.lexists(real):
+        real = os.path.realpath(os.path.join(base, _as_stored(base, name)))
     if os.path.commonpath([base, real]) != base:
         raise BadSample(Reason.PATH_OUTSIDE, f"{name!r} links outside")
     return base, real
+
+
+def _relative(name: str, root: str | Path, base: str) -> str:
+    """Returns an absolute path as one inside the root, by either of its names.
+
+    Raises:
+        BadSample: If it is not inside.
+    """
+    for folder in (os.path.abspath(root), base):
+        if name.startswith(folder.rstrip("/") + "/"):
+            return name[len(folder.rstrip("/")) + 1 :] or "."
+    detail = f"{name!r} is not relative, and not inside the data root"
+    raise BadSample(Reason.PATH_INVALID, detail)
+
+
+def _as_stored(base: str, name: str) -> str:
+    """Returns the name under which a file exists; `name` if under none."""
+    found = base
+    for part in Path(name.replace("\\", "/")).parts:
+        places = [
+            os.path.join(found, spelling)
+            for spelling in (
+                part,
+                unicodedata.normalize("NFC", part),
+                unicodedata.normalize("NFD", part),
+            )
+        ]
+        there = [place for place in places if os.path.lexists(place)]
+        if not there:
+            return name
+        found = there[0]
+    return os.path.relpath(found, base)
 
 
 def open_inside(root: str | Path, name: str, max_bytes: int = MAX_FILE_BYTES):
@@ -43,7 +82,7 @@ def open_inside(root: str | Path, name: str, max_bytes: int = MAX_FILE_BYTES):
 
     Args:
         root: Folder the file must stay in.
-        name: Path relative to `root`.
+        name: Path inside `root`, relative to it or absolute.
         max_bytes: Largest size accepted, in bytes.
 
     Raises:

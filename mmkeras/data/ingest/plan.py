@@ -2,14 +2,18 @@
 
 import collections
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from mmkeras.data.files.reasons import Reason
 from mmkeras.data.ingest.shards import samples_per_shard
-from mmkeras.data.ingest.split import SPLITS, assign_splits
+from mmkeras.data.ingest.split import (
+    SPLITS,
+    assign_splits,
+    shares_missed,
+)
 from mmkeras.data.ingest.targets import read_targets
 from mmkeras.spec import DataSpec
 
@@ -25,6 +29,7 @@ class Plan:
         weights: `(rows,)` a target; 0 where the label is missing.
         bad: Samples left out: (row, modality or target, reason, detail).
         faulty: Samples that lost an optional modality, in the same form.
+        said: What a person should know of the splits, in sentences.
     """
 
     table: pd.DataFrame
@@ -33,6 +38,12 @@ class Plan:
     weights: dict[str, np.ndarray]
     bad: list[tuple]
     faulty: list[tuple]
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def training(self) -> pd.DataFrame:
+        """The manifest's rows of the training split."""
+        return self.table[self.split == "train"]
 
     def leave_out(self, shard: dict) -> None:
         """Notes what was found while the shard was built."""
@@ -42,15 +53,11 @@ class Plan:
 
 
 def make_plan(spec: DataSpec, table: pd.DataFrame) -> Plan:
-    """Reads the labels and draws the splits.
+    """Reads the labels; `draw_splits` then fills in the splits.
 
     Args:
         spec: The spec.
         table: The manifest.
-
-    Raises:
-        ValueError: If more labels are wrong than the spec allows, or a split
-            would be empty.
     """
     values, weights, bad = read_targets(spec, table)
     if spec.split.method == "column":
@@ -59,16 +66,26 @@ def make_plan(spec: DataSpec, table: pd.DataFrame) -> Plan:
                 fault = (str(Reason.UNKNOWN_SPLIT), repr(cell)[:80])
                 bad.append((row, "split", *fault))
     split = np.full(len(table), "", object)
-    plan = Plan(table, split, values, weights, bad, [])
-    check_limit(spec, plan)
-    good = np.setdiff1d(np.arange(len(table)), [row for row, *_ in bad])
+    return Plan(table, split, values, weights, bad, [])
+
+
+def draw_splits(spec: DataSpec, plan: Plan) -> None:
+    """Puts every sample whose labels are right into a split.
+
+    Raises:
+        ValueError: If a split would be empty, or a group in several.
+    """
+    table, split = plan.table, plan.split
+    good = np.setdiff1d(np.arange(len(table)), [row for row, *_ in plan.bad])
     labels = None
     if spec.split.stratify:
         name = spec.split.stratify
-        labels = np.where(weights[name] > 0, values[name], -1)[good]
+        known = plan.weights[name] > 0
+        labels = np.where(known, plan.values[name], -1)[good]
     if len(good):
-        split[good] = assign_splits(spec, table.iloc[good], labels)
-    return plan
+        found = assign_splits(spec, table.iloc[good], labels)
+        split[good] = found
+        plan.said += shares_missed(spec, table.iloc[good], found)
 
 
 def shard_jobs(spec: DataSpec, plan: Plan) -> list[dict]:

@@ -1,30 +1,36 @@
 """`prepare`: decode everything once, in parallel, into sharded TFRecords."""
 
+import contextlib
 import hashlib
 import os
-from collections import Counter
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from mmkeras.arguments import check_integer
-from mmkeras.data.files.reasons import write_quarantine
+from mmkeras.artefact import write_json
 from mmkeras.data.files.source import SampleIO
 from mmkeras.data.ingest import folder, learning
-from mmkeras.data.ingest.manifest import read_manifest
+from mmkeras.data.ingest.findings import (
+    keep_list,
+    told,
+    unknown_classes,
+    write_list,
+)
+from mmkeras.data.ingest.manifest import Manifest, open_manifest
 from mmkeras.data.ingest.plan import (
     Plan,
     check_left,
     check_limit,
-    count,
+    draw_splits,
     make_plan,
     shard_jobs,
 )
+from mmkeras.data.ingest.prepared import facts_of_data
 from mmkeras.data.ingest.shards import sample_bytes
-from mmkeras.data.ingest.split import SPLITS
-from mmkeras.data.ingest.targets import facts_of
 from mmkeras.data.ingest.workers import build_shards
-from mmkeras.data.statistics import merge_sums
 from mmkeras.spec import DataSpec, Learned, load_spec
 
 QUARANTINE = "quarantine.csv"
@@ -36,6 +42,7 @@ def prepare(
     root: str | Path | None = None,
     workers: int | None = None,
     seed: int = 0,
+    dry_run: bool = False,
 ) -> dict:
     """Decodes the samples of a spec into shards, once.
 
@@ -43,7 +50,8 @@ def prepare(
     from the training split, such as a tokenizer, `quarantine.csv` and
     `manifest.json`. The result does not depend on the number of workers.
     Called again for the same folder, it goes on where it was stopped, or does
-    nothing if it was done.
+    nothing if it was done. Where the data are refused, nothing is written but
+    the list of all faults, beside `out`, which the error names.
 
     Args:
         spec: The spec, or the path of its TOML file.
@@ -52,9 +60,12 @@ def prepare(
         workers: Processes that decode; as many as there are processors when
             left out.
         seed: Seed of the noise a spec may ask for; integer, 0 or more.
+        dry_run: Whether all samples are read, but only the list of faults and
+            a report of counts are written, beside `out`.
 
     Returns:
-        The manifest: spec, statistics, splits, quarantined and more.
+        The manifest: spec, statistics, splits, quarantined and more. Of a dry
+        run, what it would be, without shards.
 
     Raises:
         ValueError: If the spec does not fit the data, too many samples are
@@ -70,50 +81,100 @@ def prepare(
     spec = spec if isinstance(spec, DataSpec) else load_spec(spec)
     out, root = Path(out), Path(root if root is not None else spec.root)
     workers = _checked(workers, seed)
-    table = read_manifest(spec, root)
+    read = open_manifest(spec, root)
     for name, modality in spec.modalities.items():
         modality.check(SampleIO(str(root), name))
-    identity = _identity(spec, seed, table)
-    found = folder.finished(out, identity)
-    if found is not None:
-        done = f"{out} is prepared already; nothing to do"
-        _console().print(done, soft_wrap=True)
-        return found
-    plan = make_plan(spec, table)
-    partial = folder.start(out, identity, sample_bytes(spec) * len(table))
-
-    training = plan.table[plan.split == "train"]
-    learned = learning.learn(spec, root, training)
+    identity = _identity(spec, seed, read.table)
+    if not dry_run:
+        found = folder.finished(out, identity)
+        if found is not None:
+            _say([f"{out} is prepared already; nothing to do"])
+            return found
+    _say(f"{spec.data.manifest}: {said}" for said in read.said)
+    plan = make_plan(spec, read.table)
+    with _listed(spec, out, plan):
+        if not dry_run:
+            check_limit(spec, plan)
+        draw_splits(spec, plan)
+    if dry_run:
+        return _rehearsed(spec, root, out, workers, seed, read, plan)
+    partial = folder.start(out, identity, sample_bytes(spec) * len(plan.table))
+    learned = learning.learn(spec, root, plan.training)
     files = learning.save(spec, learned, partial)
-    setup = {
-        "spec": spec.to_dict(),
-        "root": str(root.resolve()),
-        "folder": str(partial.resolve()),
-        "seed": seed,
-        "facts": {name: one.facts for name, one in learned.items()},
-    }
+    setup = _setup(spec, root, partial, seed, learned)
     shards = _build(setup, shard_jobs(spec, plan), workers, plan)
-
     try:
-        check_limit(spec, plan)
-        check_left(plan)
+        with _listed(spec, out, plan):
+            check_limit(spec, plan)
+            check_left(plan)
     except ValueError:
         # These data are about to change, and half of them is no result.
         folder.abandon(out)
         raise
-    _write_quarantine(partial / QUARANTINE, plan)
+    write_list(partial / QUARANTINE, plan)
     files = [*(shard["file"] for shard in shards), QUARANTINE, *files]
-    fields = {
-        "spec": spec.to_dict(),
-        "statistics": _statistics(spec, learned, shards, plan),
-        "splits": _splits(shards),
-        "quarantined": count(plan.bad),
-        "incomplete": count(plan.faulty),
-    }
-    notes = _notes(shards)
-    if notes:
-        fields["notes"] = notes
+    fields = facts_of_data(spec, learned, shards, read, plan)
+    _say(told(spec, fields, plan))
     return folder.publish(out, identity, files, fields)
+
+
+def _setup(
+    spec: DataSpec,
+    root: Path,
+    written: Path,
+    seed: int,
+    learned: dict[str, Learned],
+) -> dict:
+    """Returns what a worker has to know, as JSON."""
+    return {
+        "spec": spec.to_dict(),
+        "root": str(root.resolve()),
+        "folder": str(written.resolve()),
+        "seed": seed,
+        "facts": {name: one.facts for name, one in learned.items()},
+    }
+
+
+def _rehearsed(
+    spec: DataSpec,
+    root: Path,
+    out: Path,
+    workers: int,
+    seed: int,
+    read: Manifest,
+    plan: Plan,
+) -> dict:
+    """Reads all samples and writes none: what `dry_run` does."""
+    with tempfile.TemporaryDirectory() as scratch:
+        learned = learning.learn(spec, root, plan.training)
+        learning.save(spec, learned, Path(scratch))
+        setup = _setup(spec, root, Path(scratch), seed, learned)
+        jobs = [{**job, "dry": True} for job in shard_jobs(spec, plan)]
+        shards = _build(setup, jobs, workers, plan)
+    fields = facts_of_data(spec, learned, shards, read, plan)
+    for part in fields["splits"].values():
+        del part["shards"]
+    listed = keep_list(out, plan)
+    report = listed.with_name(listed.name.replace("quarantine", "dry_run"))
+    report = report.with_suffix(".json")
+    write_json(report, fields)
+    _say(told(spec, fields, plan))
+    _say([f"nothing prepared; every fault is in {listed}, counts in {report}"])
+    check_limit(spec, plan)
+    check_left(plan)
+    return fields
+
+
+@contextlib.contextmanager
+def _listed(spec: DataSpec, out: Path, plan: Plan) -> Iterator[None]:
+    """Leaves the whole list of faults on disk where the data are refused."""
+    try:
+        yield
+    except ValueError as error:
+        said = "".join(f"\n{one}" for one in unknown_classes(spec, plan))
+        if plan.bad or plan.faulty:
+            said += f"\nAll of them are listed in {keep_list(out, plan)}"
+        raise ValueError(f"{error}{said}") from None
 
 
 def _build(
@@ -141,56 +202,6 @@ def _build(
     return [done[name] for name in sizes if done[name]["count"]]
 
 
-def _write_quarantine(path: Path, plan: Plan) -> None:
-    ids = plan.table["sample/id"].tolist()
-    rows = sorted(plan.bad + plan.faulty)
-    write_quarantine(path, [(ids[row], *rest) for row, *rest in rows])
-
-
-def _statistics(
-    spec: DataSpec,
-    learned: dict[str, Learned],
-    shards: list[dict],
-    plan: Plan,
-) -> dict:
-    modalities = {}
-    for name, modality in spec.modalities.items():
-        sums = None
-        for shard in shards:
-            sums = merge_sums(sums, shard["sums"].get(name))
-        facts = learned[name].facts if name in learned else {}
-        modalities[name] = {**modality.finish(sums), **facts}
-    train = plan.split == "train"
-    targets = facts_of(
-        spec.targets,
-        {name: array[train] for name, array in plan.values.items()},
-        {name: array[train] for name, array in plan.weights.items()},
-    )
-    return {"modalities": modalities, "targets": targets}
-
-
-def _splits(shards: list[dict]) -> dict:
-    found = {}
-    for split in SPLITS:
-        part = [
-            {key: shard[key] for key in ("file", "count", "bytes", "sha256")}
-            for shard in shards
-            if shard["file"].startswith(f"{split}-")
-        ]
-        total = sum(shard["count"] for shard in part)
-        found[split] = {"count": total, "shards": part}
-    return found
-
-
-def _notes(shards: list[dict]) -> dict[str, dict[str, int]]:
-    """Returns what was changed in samples, counted, by modality."""
-    found: dict[str, Counter] = {}
-    for shard in shards:
-        for name, counts in shard["notes"].items():
-            found.setdefault(name, Counter()).update(counts)
-    return {name: dict(sorted(found[name].items())) for name in sorted(found)}
-
-
 def _checked(workers: int | None, seed: int) -> int:
     check_integer("seed", seed, 0)
     if workers is None:
@@ -216,6 +227,12 @@ def _identity(spec: DataSpec, seed: int, table: pd.DataFrame) -> dict:
         "source_sha256": digest.hexdigest(),
         "seed": seed,
     }
+
+
+def _say(sentences: Iterable[str]) -> None:
+    console = _console()
+    for sentence in sentences:
+        console.print(sentence, soft_wrap=True)
 
 
 def _console():

@@ -66,7 +66,11 @@ def samples_per_shard(spec: DataSpec) -> int:
 
 
 def build_shard(
-    context: Context, name: str, rows: list[dict], training: bool
+    context: Context,
+    name: str,
+    rows: list[dict],
+    training: bool,
+    dry: bool = False,
 ) -> dict:
     """Writes the shard `name` and returns what is known of it.
 
@@ -79,6 +83,7 @@ def build_shard(
         rows: Each with "index", "id", "cells" (column: text), "targets" and
             "weights".
         training: Whether statistics are wanted.
+        dry: Whether samples are read and counted only; nothing is written.
 
     Returns:
         JSON values: file, count, bytes, sha256; `bad`, the samples left out,
@@ -88,13 +93,13 @@ def build_shard(
     """
     path, note = context.folder / name, context.folder / f"{name}.json"
     key = _key(context, rows)
-    if note.is_file() and path.is_file():
+    if not dry and note.is_file() and path.is_file():
         known = json.loads(note.read_text(encoding="utf-8"))
         if known["key"] == key and known["sha256"] == sha256_of(path):
             return known
     found = {"key": key, "file": name, "bad": [], "faulty": [], "sums": {}}
     found["notes"] = {}
-    payloads = []
+    payloads, read = [], 0
     for row in rows:
         samples, faults = _read(context, row)
         required = [f for f in faults if not _optional(context, f[0])]
@@ -103,10 +108,14 @@ def build_shard(
         if required:
             continue
         values = {name: sample.value for name, sample in samples.items()}
-        payloads.append(_serialize(context.spec, row, values))
+        read += 1
+        if not dry:
+            payloads.append(_serialize(context.spec, row, values))
         _count(found["notes"], samples)
         if training:
             _add(context.spec, found["sums"], values)
+    if dry:
+        return {**found, "count": read, "bytes": 0, "sha256": ""}
     _write(path, payloads)
     found |= {
         "count": len(payloads),

@@ -6,6 +6,8 @@ import pandas as pd
 from mmkeras.spec import DataSpec
 
 SPLITS = ("train", "validation", "test")
+# Share of a split's size by which it may be off before that is said.
+MISSED = 0.2
 
 
 def assign_splits(
@@ -14,9 +16,10 @@ def assign_splits(
     """Returns the split of each row: `(rows,)` of "train", ...
 
     One rule serves all draws: units (rows, or whole groups) come in random
-    order, and each goes where it brings the number of samples of its classes
-    closest to what the split should have. Rare classes and few groups need
-    no exception, and the same seed gives the same split.
+    order, the larger before the smaller, and each goes where it brings the
+    number of samples of its classes closest to what the split should have.
+    Rare classes and few groups need no exception, and the same seed gives the
+    same split.
 
     Args:
         spec: The spec; `spec.split` decides.
@@ -24,11 +27,14 @@ def assign_splits(
         labels: With `split.stratify`: class index a row, -1 if unlabelled.
 
     Raises:
-        ValueError: If a split that should have samples gets none.
+        ValueError: If a split that should have samples gets none, or a
+            column puts one group into several.
     """
     split = spec.split
     if split.method == "column":
         found = table[split.column].to_numpy(object)
+        if split.group:
+            _check_groups(split, table[split.group].to_numpy(object), found)
     else:
         groups = (
             pd.factorize(table[split.group])[0]
@@ -50,6 +56,57 @@ def assign_splits(
     return found
 
 
+def shares_missed(spec: DataSpec, table: pd.DataFrame, found) -> list[str]:
+    """Returns a sentence if a split is far from the share it should have.
+
+    Args:
+        spec: The spec.
+        table: The manifest.
+        found: `(rows,)` What `assign_splits` returned for it.
+    """
+    split = spec.split
+    if split.method == "column":
+        return []
+    rows = len(found)
+    wanted = {name: getattr(split, name) * rows for name in SPLITS}
+    missed = [
+        abs((found == name).sum() - count) > max(1.5, MISSED * count)
+        for name, count in wanted.items()
+    ]
+    if not any(missed):
+        return []
+    should = ", ".join(f"{count:.0f}" for count in wanted.values())
+    why = ""
+    if split.group:
+        groups = table[split.group].value_counts()
+        why = (
+            f"; of {len(groups):,} groups of `{split.group}` the largest, "
+            f"{groups.index[0]!r}, has {groups.iloc[0]:,}"
+        )
+    return [f"`split`: {_counts(found)} instead of {should} samples{why}"]
+
+
+def _check_groups(split, groups: np.ndarray, found: np.ndarray) -> None:
+    """Raises ValueError if a group is in several splits.
+
+    Samples whose group is not known are no group.
+    """
+    pairs = pd.DataFrame({"group": groups, "split": found}).drop_duplicates()
+    pairs = pairs[pairs["group"].str.strip() != ""]
+    parts = pairs.groupby("group")["split"].agg(set)
+    spread = parts[parts.map(len) > 1]
+    if len(spread):
+        shown = "; ".join(
+            f"{group!r} in {' and '.join(s for s in SPLITS if s in names)}"
+            for group, names in spread.head(3).items()
+        )
+        raise ValueError(
+            f"`{split.column}` must put all samples of one `{split.group}` "
+            f"into one split. Received: {len(spread):,} of {len(parts):,} "
+            f"groups in several: {shown}"
+        )
+
+
 def _draw(split, groups: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     strata = np.zeros(len(groups), int) if labels is None else labels + 1
     members = np.zeros((groups.max() + 1, strata.max() + 1), int)
@@ -62,6 +119,8 @@ def _draw(split, groups: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     chosen = np.empty(len(members), int)
     empty = set(range(len(names)))
     order = np.random.default_rng(split.seed).permutation(len(members))
+    # What is large finds room while there is some.
+    order = order[np.argsort(-members[order, -1], kind="stable")]
     for place, unit in enumerate(order):
         size = members[unit]
         # How much the squared lack would grow; all samples break ties.

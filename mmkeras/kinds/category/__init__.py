@@ -54,6 +54,10 @@ class Category(Target):
         return classes
 
     @property
+    def category_columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         return self.classes
 

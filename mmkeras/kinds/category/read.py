@@ -16,11 +16,13 @@ def encode(
 
 
 def index(target: Any, name: str) -> int:
-    """Returns the index of a class.
+    """Returns the index of a class, with blanks around its name or without.
 
     Raises:
         BadSample: If it is none of the spec's.
     """
+    if name not in target.classes:
+        name = name.strip()
     if name not in target.classes:
         raise BadSample(Reason.UNKNOWN_CLASS, repr(name)[:80])
     return target.classes.index(name)

@@ -28,6 +28,10 @@ class Embedding(Target):
     guard: ClassVar[str] = "recall_at_1"
     training_metric: ClassVar[str] = "recall_at_1"
 
+    @property
+    def category_columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
     def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
         known = np.asarray(values)[np.asarray(weights) > 0]
         return {"identities": len(np.unique(known))}

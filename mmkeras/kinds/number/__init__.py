@@ -35,6 +35,10 @@ class Number(Target):
     device_keys: ClassVar[tuple[str, ...]] = ("unit",)
     web: ClassVar[str] = "number"
 
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
     def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
         known = np.asarray(values)[np.asarray(weights) > 0]
         if not len(known):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data import BadSample, Reason, encode_each
+from mmkeras.data import BadSample, Reason, encode_each, number_of
 
 
 def encode(
@@ -17,7 +17,7 @@ def encode(
 
 def _number(cell: str) -> float:
     try:
-        value = float(cell)
+        value = number_of(cell)
     except ValueError:
         raise BadSample(Reason.NOT_A_NUMBER, repr(cell)[:80]) from None
     # What float32 cannot hold is infinite in a batch.

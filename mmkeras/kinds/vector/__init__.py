@@ -84,6 +84,14 @@ class Vector(Modality):
             return (self.column,)
         return self.columns + self.categorical
 
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        return self.columns
+
+    @property
+    def category_columns(self) -> tuple[str, ...]:
+        return self.categorical
+
     def device_entry(self, name: str, folder: Path) -> dict[str, Any]:
         """Adds the file of the categories that training knew."""
         entry = super().device_entry(name, folder)

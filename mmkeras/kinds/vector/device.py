@@ -26,6 +26,9 @@ def read(value: str, entry: dict) -> np.ndarray:
     known = known_categories(entry)
     numbers = entry["shape"][0] - len(known)
     try:
+        if "_" in "".join(cells[:numbers]):
+            # Python alone reads 1_0 as ten.
+            raise ValueError
         row = [float(cell or "nan") for cell in cells[:numbers]]
     except ValueError:
         refuse(option, "numbers with commas", value)

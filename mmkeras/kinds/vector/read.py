@@ -12,6 +12,7 @@ from mmkeras.data import (
     SampleIO,
     known_moments,
     known_sums,
+    number_of,
     read_npy_header,
 )
 from mmkeras.kinds.vector import FIRST, MISSING, UNKNOWN, Vector
@@ -39,7 +40,7 @@ def read(modality: Vector, cells: Mapping[str, str], io: SampleIO) -> Sample:
 def read_value(modality: Vector, value: str, io: SampleIO) -> np.ndarray:
     """Returns numbers that stand between commas."""
     try:
-        found = np.array([float(part) for part in value.split(",")], "float32")
+        found = np.array([number_of(p) for p in value.split(",")], "float32")
         if found.shape != modality.shape:
             raise ValueError(f"{len(found)} numbers")
     except ValueError as error:
@@ -148,7 +149,7 @@ def _row_of_cells(
     modality: Vector, cells: Mapping[str, str], known: Mapping[str, dict]
 ) -> list[float]:
     try:
-        found = [float(cells[c].strip() or "nan") for c in modality.columns]
+        found = [number_of(cells[c].strip() or "nan") for c in modality.columns]
     except ValueError as error:
         raise BadSample(Reason.NOT_A_NUMBER, str(error)[:80]) from None
     for column in modality.categorical:

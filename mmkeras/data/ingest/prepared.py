@@ -1,0 +1,86 @@
+"""What the manifest of prepared data says of them."""
+
+from collections import Counter
+
+from mmkeras.data.ingest.findings import lost_modalities
+from mmkeras.data.ingest.manifest import Manifest
+from mmkeras.data.ingest.plan import Plan, count
+from mmkeras.data.ingest.split import SPLITS
+from mmkeras.data.ingest.targets import facts_of
+from mmkeras.data.statistics import merge_sums
+from mmkeras.spec import DataSpec, Learned
+
+
+def facts_of_data(
+    spec: DataSpec,
+    learned: dict[str, Learned],
+    shards: list[dict],
+    read: Manifest,
+    plan: Plan,
+) -> dict:
+    """Returns the fields of the manifest that follow from the samples.
+
+    Args:
+        spec: The spec.
+        learned: What modalities learned from the training split.
+        shards: What `build_shard` returned, in order.
+        read: The table the samples come from.
+        plan: The samples, with all that is wrong with them.
+    """
+    fields = {
+        "spec": spec.to_dict(),
+        "statistics": _statistics(spec, learned, shards, plan),
+        "splits": _splits(shards),
+        "quarantined": count(plan.bad),
+        "incomplete": count(plan.faulty),
+    }
+    more = {
+        "lost": lost_modalities(spec, plan),
+        "notes": _notes(shards),
+        "said": [*read.said, *plan.said],
+    }
+    return {**fields, **{key: value for key, value in more.items() if value}}
+
+
+def _statistics(
+    spec: DataSpec,
+    learned: dict[str, Learned],
+    shards: list[dict],
+    plan: Plan,
+) -> dict:
+    modalities = {}
+    for name, modality in spec.modalities.items():
+        sums = None
+        for shard in shards:
+            sums = merge_sums(sums, shard["sums"].get(name))
+        facts = learned[name].facts if name in learned else {}
+        modalities[name] = {**modality.finish(sums), **facts}
+    train = plan.split == "train"
+    targets = facts_of(
+        spec.targets,
+        {name: array[train] for name, array in plan.values.items()},
+        {name: array[train] for name, array in plan.weights.items()},
+    )
+    return {"modalities": modalities, "targets": targets}
+
+
+def _splits(shards: list[dict]) -> dict:
+    found = {}
+    for split in SPLITS:
+        part = [
+            {key: shard[key] for key in ("file", "count", "bytes", "sha256")}
+            for shard in shards
+            if shard["file"].startswith(f"{split}-")
+        ]
+        total = sum(shard["count"] for shard in part)
+        found[split] = {"count": total, "shards": part}
+    return found
+
+
+def _notes(shards: list[dict]) -> dict[str, dict[str, int]]:
+    """Returns what was changed in samples, counted, by modality."""
+    found: dict[str, Counter] = {}
+    for shard in shards:
+        for name, counts in shard["notes"].items():
+            found.setdefault(name, Counter()).update(counts)
+    return {name: dict(sorted(found[name].items())) for name in sorted(found)}
