@@ -129,7 +129,7 @@ def wav_bytes(
     code: int = 1,
 ) -> bytes:
     """Returns a 16-bit WAV whose header may say anything."""
-    data = b"\1\0" * samples
+    data = (b"\1\0\0\0" * samples)[: 2 * samples]
     size = len(data) if declared is None else declared
     head = struct.pack(
         "<4sIHHIIHH",

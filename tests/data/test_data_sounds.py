@@ -86,7 +86,7 @@ def test_cutting_and_padding(crop, seconds, expected):
 
 def test_rounding_clips_instead_of_wrapping():
     values = np.array([-2, -1, 0, 0.5, 1, 2], np.float32)
-    raw = saved(values, subtype="FLOAT")
+    raw = saved(np.tile(values, 2), subtype="FLOAT")
     found = read_bytes(spec(), raw, "a.wav")[:6]
     assert found.tolist() == [-32768, -32768, 0, 16384, 32767, 32767]
 

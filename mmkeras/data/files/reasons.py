@@ -29,6 +29,11 @@ class Reason(enum.StrEnum):
     BAD_HEADER = "bad_header"  # rate, channels or size impossible
     TRUNCATED = "truncated"  # fewer data than the header declares
     CORRUPT = "corrupt"  # the decoder gave up
+    TOO_SHORT = "too_short"  # a sound of no duration
+    TOO_LOUD = "too_loud"  # samples far above full scale
+    SILENT = "silent"  # one level from end to end
+    CANCELLED = "cancelled"  # channels in antiphase, nothing left when mixed
+    BAD_UNIT = "bad_unit"  # in another unit than the rest
     NOT_FINITE = "not_finite"  # NaN or infinity
     BAD_UTF8 = "bad_utf8"
     NOT_A_NUMBER = "not_a_number"

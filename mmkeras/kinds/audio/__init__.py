@@ -16,7 +16,7 @@ FULL_SCALE = 32768
 
 @register_modality
 class Audio(Modality):
-    """A recording: WAV or FLAC, mixed to mono, resampled, cut or padded.
+    """A recording of sound, mixed to mono, resampled, cut or padded.
 
     Args:
         kind: "audio".
@@ -26,6 +26,8 @@ class Audio(Modality):
         duration_sec: Length in seconds; shorter recordings are padded with
             silence at the end, longer ones cut.
         crop: Which part of a longer recording is kept: "start" or "center".
+        silence: What happens to a recording without any sound: "refuse"
+            (quarantine it) or "keep".
         noise_snr_db: Signal-to-noise ratio in dB of white noise added once at
             ingest; none when left out.
     """
@@ -35,6 +37,7 @@ class Audio(Modality):
     sample_rate_hz: Annotated[int, Field(ge=1_000, le=384_000)]
     duration_sec: Annotated[float, Field(gt=0, le=600)]
     crop: Literal["start", "center"] = "start"
+    silence: Literal["refuse", "keep"] = "refuse"
     noise_snr_db: Annotated[float, Field(ge=-60, le=120)] | None = None
     stored: ClassVar[Stored] = Stored("<i2", scale=1 / FULL_SCALE)
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
@@ -56,12 +59,14 @@ class Audio(Modality):
         "sample_rate_hz",
         "duration_sec",
         "crop",
+        "silence",
     )
     web: ClassVar[str] = "sound"
     free_keys: ClassVar[tuple[str, ...]] = (
         *Modality.free_keys,
         "duration_sec",
         "crop",
+        "silence",
         "noise_snr_db",
     )
 

@@ -15,10 +15,18 @@ LIVE = ("microphone", "window")
 def read(path: str, entry: dict) -> np.ndarray:
     """Reads PCM WAV as float32 in [-1, 1], cut or padded to the length.
 
+    A recording of one level is no sound, unless the model was made of such
+    recordings too.
+
     Returns:
         `(samples,)`; of a longer recording, the part that `crop` names.
     """
-    return window(path, entry, None)
+    sound = window(path, entry, None)
+    if entry.get("silence") == "refuse" and not np.ptp(
+        sound[: frames(path, entry)]
+    ):
+        refuse(f"`{path}`", "a recording of a sound", "one level, silence")
+    return sound
 
 
 def frames(path: str, entry: dict) -> int:
@@ -30,10 +38,11 @@ def frames(path: str, entry: dict) -> int:
 
 def window(path: str, entry: dict, start: int | None) -> np.ndarray:
     """Reads from the frame `start` on; None goes by the model's `crop`."""
-    size, wanted = size_of(path), entry["shape"][0]
+    wanted = entry["shape"][0]
     try:
+        check_chunks(path)
         with wave.open(str(path), "rb") as file:
-            check_header(file, path, size, entry)
+            check_header(file, path, entry)
             if start is None:
                 late = max(0, file.getnframes() - wanted) // 2
                 start = late if entry["crop"] == "center" else 0
@@ -47,15 +56,34 @@ def window(path: str, entry: dict, start: int | None) -> np.ndarray:
     return samples
 
 
-def check_header(file: wave.Wave_read, path: str, size: int, entry: dict):
+def check_chunks(path: str) -> None:
+    """Raises ValueError if samples are missing, or are no whole bytes."""
+    size, place, bits = size_of(path), 12, None
+    with open(path, "rb") as file:
+        while place + 8 <= size:
+            file.seek(place)
+            chunk, length = struct.unpack("<4sI", file.read(8))
+            if chunk == b"fmt " and length >= 16:
+                bits = struct.unpack("<14xH", file.read(16))[0]
+            if chunk == b"data":
+                if length > size - place - 8:
+                    promised = f"{length} bytes, as its header says"
+                    refuse(f"`{path}`", f"a recording of {promised}", size)
+                break
+            place += 8 + length + length % 2
+    if bits is not None and bits not in (8, 16, 24, 32):
+        refuse(f"`{path}`", "a WAV of 8, 16, 24 or 32 bits", bits)
+
+
+def check_header(file: wave.Wave_read, path: str, entry: dict) -> None:
     """Raises ValueError unless a recording has one channel and the rate."""
-    channels, width, rate, count = file.getparams()[:4]
+    channels, _, rate, count = file.getparams()[:4]
     if (channels, rate) != (1, entry["sample_rate_hz"]):
         expected = f"1 channel at {entry['sample_rate_hz']} Hz"
         refuse(f"`{path}`", expected, f"{channels} channel(s) at {rate} Hz")
-    if not count or count * width > size:
-        promised = f"{count * width} bytes, as its header says"
-        refuse(f"`{path}`", f"a recording of {promised}", size)
+    # `prepare` takes less than a millisecond for no recording.
+    if count < max(2, 0.001 * rate):
+        refuse(f"`{path}`", "a recording of a millisecond", f"{count} samples")
 
 
 def decode(data: bytes, width: int) -> np.ndarray:

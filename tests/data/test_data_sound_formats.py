@@ -1,0 +1,292 @@
+"""Sound of every format is what soundfile or PyAV reads, whatever its name."""
+
+import io
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from data.data_toys import read_bytes
+from data.signal_toys import film
+
+from mmkeras.data import BadSample, SampleIO
+from mmkeras.kinds import Audio
+
+RATE = 16_000
+TIMES = np.arange(RATE // 2) / RATE
+SINE = 0.5 * np.sin(2 * np.pi * 440 * TIMES) * np.linspace(0.2, 1, len(TIMES))
+NOISE = np.random.default_rng(0).normal(0, 0.1, len(TIMES))
+
+
+def spec(**values) -> Audio:
+    length = {"sample_rate_hz": RATE, "duration_sec": 0.5}
+    return Audio(kind="audio", column="x", **{**length, **values})
+
+
+def saved(sound=SINE, rate=RATE, **options) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, sound, rate, **options)
+    return buffer.getvalue()
+
+
+def encoded(kind, codec, rate=RATE, **options) -> bytes:
+    """Returns the sine in a container, by PyAV."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format=kind, options=options) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.layout, stream.bit_rate = "mono", 64_000
+        coded = stream.codec_context
+        times = np.arange(rate // 2) / rate
+        wave = 0.5 * np.sin(2 * np.pi * 440 * times).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
+        frame.sample_rate, frame.pts = rate, 0
+        fit = av.AudioResampler(
+            format=coded.format, frame_size=coded.frame_size or None
+        )
+        for part in [*fit.resample(frame), *fit.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def read(raw, tmp_path, name="sound", **values):
+    """Returns samples and notes."""
+    (tmp_path / name).write_bytes(raw)
+    found = spec(**values).read({"x": name}, SampleIO(str(tmp_path)))
+    return found.value, found.notes
+
+
+@pytest.mark.parametrize(
+    "kind, code, error",
+    [
+        ("AIFF", "PCM_16", 1), ("AIFF", "PCM_24", 1), ("AIFF", "FLOAT", 1),
+        ("AIFF", "ULAW", 600), ("WAV", "ULAW", 600), ("WAV", "ALAW", 600),
+        ("RF64", "PCM_16", 1), ("W64", "PCM_16", 1), ("AU", "PCM_16", 1),
+        ("AU", "ULAW", 600), ("CAF", "PCM_16", 1), ("CAF", "ALAC_16", 1),
+        ("NIST", "PCM_16", 1), ("OGG", "VORBIS", 2500), ("OGG", "OPUS", 6000),
+        ("FLAC", "PCM_16", 1),
+        ("MP3", "MPEG_LAYER_III", 2500),
+    ],
+)  # fmt: skip
+def test_it_is_what_soundfile_reads(kind, code, error):
+    raw = saved(format=kind, subtype=code)
+    # The name says something else, or nothing.
+    for name in ("a.wav", "a.xyz", "a"):
+        found = read_bytes(spec(), raw, name)
+        expected, rate = soundfile.read(io.BytesIO(raw), dtype="float32")
+        assert rate == RATE
+        assert np.abs(found - expected * 32768).max() <= 1
+        assert np.corrcoef(found, SINE)[0, 1] > 0.999
+        assert np.abs(found / 32768 - SINE).max() <= error / 32768
+
+
+@pytest.mark.parametrize(
+    "kind, codec, rate",
+    [
+        ("ipod", "aac", RATE),
+        ("adts", "aac", RATE),
+        ("mp4", "alac", RATE),
+        ("3gp", "aac", RATE),
+        ("webm", "libopus", 48_000),
+        ("matroska", "aac", RATE),
+        ("mpegts", "aac", RATE),
+        ("flv", "aac", 44_100),
+        ("asf", "wmav2", 44_100),
+        ("avi", "mp3", 44_100),
+    ],
+)
+def test_it_is_what_pyav_reads(tmp_path, kind, codec, rate):
+    av = pytest.importorskip("av")
+    raw = encoded(kind, codec, rate)
+    with av.open(io.BytesIO(raw)) as file:
+        frames = [f.to_ndarray() for f in file.decode(audio=0)]
+    expected = np.concatenate([f.reshape(-1) for f in frames])
+    if expected.dtype.kind == "i":
+        expected = expected / 2.0 ** (8 * expected.itemsize - 1)
+    found, _ = read(raw, tmp_path, sample_rate_hz=rate)
+    size = min(len(found), len(expected))
+    np.testing.assert_allclose(
+        found[:size] / 32768, expected[:size], atol=1 / 32768
+    )
+    # A sine of this pitch, about as long and as loud.
+    power = np.abs(np.fft.rfft(found / 32768.0))
+    assert abs(np.argmax(power) / 0.5 - 440) <= 2
+    assert 0.45 < np.percentile(np.abs(found), 99) / 32768 < 0.56
+
+
+def unknown_length(riff: int, data: int, rf64: bool = False) -> bytes:
+    """A WAV as a program writes it into a pipe."""
+    raw = bytearray(saved(NOISE, format="RF64" if rf64 else "WAV"))
+    place = raw.index(b"data")
+    struct.pack_into("<I", raw, 4, riff)
+    struct.pack_into("<I", raw, place + 4, data)
+    if rf64:
+        struct.pack_into("<QQ", raw, raw.index(b"ds64") + 8, data, data)
+    return bytes(raw)
+
+
+@pytest.mark.parametrize(
+    "riff, data, rf64",
+    [
+        (2**32 - 1, 2**32 - 1, False),  # FFmpeg
+        (0, 0, False),  # GStreamer
+        (36, 0, False),  # a recorder that was switched off
+        (2**31 - 4096 + 36, 2**31 - 4096, False),  # SoX
+        (2**31 + 36, 2**31, False),  # arecord
+        (2**32 - 1, 0, True),
+    ],
+)
+def test_a_wav_from_a_pipe_is_read_to_its_end(tmp_path, riff, data, rf64):
+    raw = unknown_length(riff, data, rf64)
+    found, notes = read(raw, tmp_path, "a.wav")
+    expected = np.rint(NOISE * 32768)
+    # 16 bits of a file.
+    assert np.abs(found - expected).max() <= 1
+    assert notes == {"length_unknown": 1}
+
+
+def test_a_flac_from_a_pipe_is_read_to_its_end(tmp_path):
+    raw = bytearray(saved(NOISE, format="FLAC"))
+    raw[21] &= 0xF0
+    raw[22:26] = bytes(4)
+    found, notes = read(bytes(raw), tmp_path)
+    assert np.abs(found - np.rint(NOISE * 32768)).max() <= 1
+    assert notes == {"length_unknown": 1}
+
+
+def test_an_empty_wav_with_words_after_it_is_empty(tmp_path):
+    raw = bytearray(saved(NOISE[:0], format="WAV"))
+    raw += b"LIST" + struct.pack("<I", 4) + b"INFO"
+    struct.pack_into("<I", raw, 4, len(raw) - 8)
+    with pytest.raises(BadSample, match="^empty"):
+        read(bytes(raw), tmp_path)
+
+
+def test_an_mp3_without_a_length_is_read_to_its_end(tmp_path):
+    pytest.importorskip("av")
+    raw = encoded("mp3", "libmp3lame", write_xing="0")
+    found, notes = read(raw, tmp_path)
+    assert np.abs(found).max() > 12_000 and "length_unknown" not in notes
+
+
+def stereo(left, right, **options) -> bytes:
+    options = {"format": "WAV", "subtype": "FLOAT", **options}
+    return saved(np.stack([left, right], axis=1), **options)
+
+
+FLOAT = {"format": "WAV", "subtype": "FLOAT"}
+REFUSED = {
+    "16-bit numbers as floats": (saved(SINE * 32768, **FLOAT), "too_loud"),
+    "24-bit numbers as doubles": (
+        saved(SINE * 2**23, format="WAV", subtype="DOUBLE"), "too_loud"),
+    "8-bit numbers as floats": (saved(SINE * 128, **FLOAT), "too_loud"),
+    "loud in one channel": (stereo(NOISE, SINE * 32768), "too_loud"),
+    "antiphase": (stereo(SINE, -SINE), "cancelled"),
+    "antiphase and a little noise": (
+        stereo(SINE, NOISE / 1000 - SINE), "cancelled"),
+    "antiphase in pairs": (
+        saved(np.stack([SINE, -SINE, NOISE, -NOISE], 1), **FLOAT),
+        "cancelled"),
+    "loud antiphase": (stereo(3 * SINE, -3 * SINE), "cancelled"),
+    "zeros": (saved(0 * SINE, format="WAV"), "silent"),
+    "stereo zeros": (stereo(0 * SINE, 0 * SINE), "silent"),
+    "one level": (saved(0 * SINE + 0.25, format="FLAC"), "silent"),
+    "below one level of 16 bits": (saved(SINE * 1e-6, **FLOAT), "silent"),
+    "one sample": (saved(SINE[100:101], format="WAV"), "too_short"),
+    "ten samples": (saved(SINE[100:110], format="FLAC"), "too_short"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_no_sound_has_a_reason_of_its_own(tmp_path, case):
+    raw, reason = REFUSED[case]
+    with pytest.raises(BadSample, match=f"^{reason}: 'sound'"):
+        read(raw, tmp_path)
+
+
+def test_silence_where_the_crop_is_counts(tmp_path):
+    sound = np.concatenate([0 * SINE, SINE])
+    with pytest.raises(BadSample, match="^silent"):
+        read(saved(sound, format="WAV"), tmp_path)
+    found, notes = read(saved(sound, format="WAV"), tmp_path, crop="center")
+    assert found.any() and notes == {"cut": 1}
+
+
+def test_silence_is_kept_and_counted_where_the_spec_says_so(tmp_path):
+    raw = saved(0 * SINE, format="WAV")
+    found, notes = read(raw, tmp_path, silence="keep")
+    assert not found.any() and notes == {"silent": 1}
+
+
+def test_uncorrelated_channels_are_no_antiphase(tmp_path):
+    sounds = np.random.default_rng(1).normal(0, 0.1, (16, len(TIMES)))
+    found, notes = read(saved(sounds.T, **FLOAT), tmp_path)
+    expected = np.rint(sounds.mean(axis=0) * 32768)
+    assert np.abs(found - expected).max() <= 1
+    assert notes == {"mixed": 1}
+
+
+def test_what_is_changed_is_counted(tmp_path):
+    loud = np.concatenate([SINE, [1.5, -2, 1.0, -1.0, 0]])
+    _, notes = read(stereo(loud, loud), tmp_path, duration_sec=0.6)
+    assert notes == {
+        "mixed": 1, "padded": 1, "clipped": 1, "clipped_values": 2,
+    }  # fmt: skip
+    _, notes = read(saved(format="WAV"), tmp_path, sample_rate_hz=8000)
+    assert notes == {"resampled": 1}
+
+
+def test_pythons_own_samples_are_read_as_soundfile_reads_them(tmp_path):
+    import test
+
+    folder = Path(test.__file__).parent / "audiodata"
+    paths = [p for p in sorted(folder.glob("pluck-*")) if p.suffix != ".py"]
+    if not paths:
+        pytest.skip("this Python ships no recordings")
+    for path in paths:
+        expected, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        found, _ = read(
+            path.read_bytes(), tmp_path, sample_rate_hz=rate,
+            duration_sec=len(expected) / rate,
+        )  # fmt: skip
+        mixed = expected.mean(axis=1) * 32768
+        assert np.abs(found - mixed).max() <= 1, path.name
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):
+    pytest.importorskip("av")
+    raw = encoded("ipod", "aac")
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ValueError, match=r"pip install mmkeras\[audio\]") as e:
+        read(raw, tmp_path)
+    assert not isinstance(e.value, BadSample)
+
+
+@pytest.mark.parametrize(
+    "kind, codec, part", [("ipod", "aac", 0.9), ("ipod", "aac", 0.2)]
+)
+def test_a_cut_m4a_is_refused(tmp_path, kind, codec, part):
+    pytest.importorskip("av")
+    raw = encoded(kind, codec)
+    with pytest.raises(BadSample, match="^truncated"):
+        read(raw[: int(part * len(raw))], tmp_path)
+
+
+def test_a_hostile_m4a_is_refused_by_what_it_unpacks_to(tmp_path, monkeypatch):
+    pytest.importorskip("av")
+    from mmkeras.data.files import sounds
+
+    monkeypatch.setattr(sounds, "MAX_VALUES", 4000)
+    for kind in ("ipod", "adts", "matroska"):
+        with pytest.raises(BadSample, match="^too_large"):
+            read(encoded(kind, "aac"), tmp_path)
+
+
+def test_a_film_without_sound_is_empty(tmp_path):
+    pytest.importorskip("av")
+    with pytest.raises(BadSample, match="^empty.*no sound"):
+        read(film(), tmp_path)
