@@ -55,14 +55,21 @@ def write_wfdb(folder, name, values, rate=RATE, names=("a", "b")) -> None:
 
 
 def film(
-    frames=12, kind="avi", codec="mjpeg", height=16, width=24, rotation=None
+    frames=12,
+    kind="avi",
+    codec="mjpeg",
+    height=16,
+    width=24,
+    rotation=None,
+    rate=10,
+    **options,
 ) -> bytes:
-    """Returns a film at 10 Hz: frame i has grey 20 i, its corner is white."""
+    """Returns a film, at 10 Hz: frame i has grey 20 i, its corner is white."""
     import av
 
     file = io.BytesIO()
     with av.open(file, "w", format=kind) as container:
-        stream = container.add_stream(codec, rate=10)
+        stream = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = width, height
         other = {"mjpeg": "yuvj420p", "png": "rgb24"}
         stream.pix_fmt = other.get(codec, "yuv420p")

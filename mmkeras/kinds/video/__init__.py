@@ -13,7 +13,8 @@ from mmkeras.spec.tables import Column
 
 @register_modality
 class Video(Modality):
-    """A film, as some of its frames: MP4, MOV, MKV, WebM or AVI.
+    """A film, as some of its frames: MP4, MOV, 3GP, MKV, WebM, AVI, MPEG,
+    TS, WMV, FLV or Ogg.
 
     Args:
         kind: "video".
@@ -28,6 +29,8 @@ class Video(Modality):
             from its start or around its middle, and repeat the last frame
             where the film is too short.
         frame_rate_hz: With "start" and "center": frames taken a second.
+        min_decoded: Share of the frames that a file promises, of which fewer
+            decode in no film that is used.
         resize: What happens to a frame of another size: "stretch", "crop"
             (keep the shape, cut the centre), "pad" (keep the shape, fill with
             black) or "refuse" (quarantine the film).
@@ -41,6 +44,7 @@ class Video(Modality):
     frames: Annotated[int, Field(gt=0, le=4096)]
     sampling: Literal["uniform", "start", "center"] = "uniform"
     frame_rate_hz: Annotated[float, Field(gt=0, le=1000)] | None = None
+    min_decoded: Annotated[float, Field(ge=0, le=1)] = 0.75
     resize: Literal["stretch", "crop", "pad", "refuse"] = "stretch"
     dtype: ClassVar[str] = "uint8"
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
@@ -48,6 +52,10 @@ class Video(Modality):
     }
     example: ClassVar[str] = "FRAMES"
     device_uses: ClassVar[tuple[str, ...]] = ("picture.py",)
+    free_keys: ClassVar[tuple[str, ...]] = (
+        *Modality.free_keys,
+        "min_decoded",
+    )
     device_keys: ClassVar[tuple[str, ...]] = (
         "frames",
         "height",

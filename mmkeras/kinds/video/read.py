@@ -1,8 +1,6 @@
 """Films to `(frames, height, width, channels)` uint8."""
 
-import struct
 from collections.abc import Mapping
-from io import BytesIO
 
 import numpy as np
 
@@ -10,39 +8,29 @@ from mmkeras.data import (
     BadSample,
     Reason,
     SampleIO,
-    check_suffix,
+    container_of,
     guarded,
+    is_cut,
     needs,
     whole_moments,
     whole_sums,
+)
+from mmkeras.data.files.films import (
+    Damaged,
+    Film,
+    frames_of,
+    look_through,
+    try_all,
 )
 from mmkeras.kinds.image.read import resize
 from mmkeras.kinds.video import Video
 from mmkeras.spec import Sample
 
-MAX_PIXELS = 9_000_000
-MAX_FRAMES = 36_000
-MAX_FILM_PIXELS = 50_000_000_000
-# By FFmpeg's name. It must not guess: a playlist names other files.
-FORMATS = {
-    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mp4",
-    ".mkv": "matroska", ".webm": "matroska", ".avi": "avi",
-}  # fmt: skip
-CODECS = (
-    "av1", "ffv1", "h264", "hevc", "libdav1d", "mjpeg", "mpeg1video",
-    "mpeg2video", "mpeg4", "vp8", "vp9",
-)  # fmt: skip
-STARTS = {
-    "mp4": (4, (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),
-    "matroska": (0, (b"\x1a\x45\xdf\xa3",)),
-    "avi": (8, (b"AVI ",)),
-}
-
 
 def read(modality: Video, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """Reads the file of a cell."""
     path = cells[modality.column]
-    return Sample(decode(modality, io.bytes(path), path))
+    return Sample(*decode(modality, io.bytes(path), path))
 
 
 def sums(modality: Video, value: np.ndarray) -> dict:
@@ -56,7 +44,9 @@ def finish(modality: Video, found: dict | None) -> dict:
     return {"mean": mean, "std": std}
 
 
-def decode(modality: Video, raw: bytes, name: str) -> np.ndarray:
+def decode(
+    modality: Video, raw: bytes, name: str
+) -> tuple[np.ndarray, dict[str, int]]:
     """Decodes a film to `(frames, height, width, channels)` uint8.
 
     In this order: the first stream of pictures; the frames that
@@ -64,25 +54,40 @@ def decode(modality: Video, raw: bytes, name: str) -> np.ndarray:
     display matrix; to RGB, and grey as (299 R + 587 G + 114 B) / 1000; then
     `modality.resize`, bilinear with antialiasing as Pillow does it.
 
+    What decodes counts: frames that a header promises and the file lacks, or
+    that are damaged, are left out, with those after them up to the next that
+    needs no other.
+
     Args:
         modality: The wanted frames and size.
-        raw: The file's bytes.
-        name: Its name; the suffix must fit the format.
+        raw: The file's bytes; what they hold says their format.
+        name: Its name, for messages.
+
+    Returns:
+        The frames, and what was lost or repeated, counted.
 
     Raises:
         BadSample: With the reason, if the film is broken or too large.
     """
     av = needs("av", "video")
-    kind = check_suffix(name, FORMATS)
-    place, starts = STARTS[kind]
-    if raw[place : place + 4] not in starts:
-        raise BadSample(Reason.WRONG_FORMAT, f"{name!r} is no {kind} file")
-    if kind == "mp4" and _is_cut(raw):
+    kind = container_of(raw)
+    if kind == "mp4" and is_cut(raw):
         raise BadSample(Reason.TRUNCATED, f"{name!r}: its last box is cut")
     with guarded(Reason.CORRUPT, repr(name)):
-        wanted = choose(modality, _frame_times(av, raw, kind, name))
-        frames = _decode(av, modality, raw, kind, name, wanted)
-    return np.stack([frames[number] for number in wanted])
+        film = look_through(av, raw, kind, name)
+        _check_share(modality, film, Reason.TRUNCATED, name)
+        try:
+            wanted = choose(modality, film.times)
+            found = _pictures(av, modality, film, wanted, name)
+        except Damaged:
+            film = try_all(av, film)
+            _check_share(modality, film, Reason.CORRUPT, name)
+            wanted = choose(modality, film.times)
+            found = _pictures(av, modality, film, wanted, name)
+    notes = {"frames_lost": film.lost} if film.lost else {}
+    repeated = len(wanted) - len(set(wanted))
+    notes |= {"frames_repeated": repeated} if repeated else {}
+    return np.stack([found[number] for number in wanted]), notes
 
 
 def choose(modality: Video, times: np.ndarray) -> list[int]:
@@ -114,100 +119,28 @@ def choose(modality: Video, times: np.ndarray) -> list[int]:
     return np.where(nearer, left, right).tolist()
 
 
-def _is_cut(raw: bytes) -> bool:
-    """Returns whether a box of an MP4 promises more than the file has."""
-    at = 0
-    while at + 16 <= len(raw):
-        size, _, long_size = struct.unpack_from(">L4sQ", raw, at)
-        size = long_size if size == 1 else size
-        if size < 8:
-            return False  # the rest of the file, or damage
-        at += size
-    return at > len(raw)
-
-
-def _open(av, raw: bytes, kind: str):
-    # FFmpeg is told the format, and opens nothing but these bytes.
-    return av.open(
-        BytesIO(raw),
-        format=kind,
-        options={"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "none"},
-        metadata_errors="replace",
-    )
-
-
-def _frame_times(av, raw: bytes, kind: str, name: str) -> np.ndarray:
-    """Returns the time of every frame in seconds; decodes none."""
-    with _open(av, raw, kind) as film:
-        if not film.streams.video:
-            raise BadSample(Reason.EMPTY, f"{name!r}: no pictures")
-        stream = film.streams.video[0]
-        times, count, end = [], 0, 0.0
-        for packet in film.demux():
-            when = packet.dts if packet.pts is None else packet.pts
-            if packet.size and packet.stream == stream:
-                count += 1
-                # Before the start that an edit list sets: never shown.
-                if not packet.is_discard:
-                    times.append(len(times) if when is None else when)
-            if when is not None:
-                spent = when + (packet.duration or 0)
-                end = max(end, float(spent * packet.time_base))
-            if count > MAX_FRAMES:
-                break
-        _check_stream(stream, count if times else 0, name)
-        length = (film.duration or 0) / av.time_base
-        begin = (film.start_time or 0) / av.time_base
-        if end - begin < 0.97 * length:
-            raise BadSample(
-                Reason.TRUNCATED, f"{name!r}: {end:.2f} of {length:.2f} s"
-            )
-        return np.sort(np.array(times, float)) * float(stream.time_base)
-
-
-def _check_stream(stream, count: int, name: str) -> None:
-    coded = stream.codec_context
-    size = coded.width * coded.height
-    if coded.name not in CODECS:
-        raise BadSample(Reason.WRONG_FORMAT, f"{name!r}: {coded.name}")
-    if size <= 0:
-        # FFmpeg gives no size to pictures above `max_pixels` either.
+def _check_share(
+    modality: Video, film: Film, reason: Reason, name: str
+) -> None:
+    count = len(film.times)
+    if not count or count < modality.min_decoded * (count + film.lost):
         raise BadSample(
-            Reason.BAD_HEADER, f"{name!r}: no size, or above {MAX_PIXELS:,}"
-        )
-    large = count * size > MAX_FILM_PIXELS
-    if size > MAX_PIXELS or count > MAX_FRAMES or large:
-        raise BadSample(
-            Reason.TOO_LARGE,
-            f"{name!r}: {coded.width}x{coded.height}, {count:,} frames, at "
-            f"most {MAX_PIXELS:,} pixels and {MAX_FRAMES:,} frames",
-        )
-    if not count:
-        raise BadSample(Reason.EMPTY, f"{name!r}: no frames")
-    if count < stream.frames:
-        raise BadSample(
-            Reason.TRUNCATED, f"{name!r}: {count} of {stream.frames} frames"
+            reason, f"{name!r}: {count} of {count + film.lost} frames"
         )
 
 
-def _decode(
-    av, modality: Video, raw: bytes, kind: str, name: str, wanted: list[int]
+def _pictures(
+    av, modality: Video, film: Film, wanted: list[int], name: str
 ) -> dict[int, np.ndarray]:
     """Returns the wanted frames by number; stops at the last of them."""
     found, left = {}, set(wanted)
-    with _open(av, raw, kind) as film:
-        stream = film.streams.video[0]
-        for number, frame in enumerate(film.decode(stream)):
-            if frame.is_corrupt:
-                raise BadSample(Reason.CORRUPT, f"{name!r}: frame {number}")
-            if number in left:
-                found[number] = _picture(modality, frame, name)
-                left.remove(number)
-            if not left:
-                return found
-    raise BadSample(
-        Reason.TRUNCATED, f"{name!r}: no frame {min(left)} of {max(wanted) + 1}"
-    )
+    for number, frame in enumerate(frames_of(av, film)):
+        if number in left:
+            found[number] = _picture(modality, frame, name)
+            left.remove(number)
+        if not left:
+            return found
+    raise Damaged
 
 
 def _picture(modality: Video, frame, name: str) -> np.ndarray:
