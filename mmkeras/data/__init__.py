@@ -55,6 +55,7 @@ _HOME = {
     "record_files": "files.wfdb_files",
     "resample": "files.resampling",
     "settings_of": "loading.augment",
+    "shares": "files.changes",
     "stronger": "loading.views",
     "to_model": "stored",
     "whole_moments": "statistics",

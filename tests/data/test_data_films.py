@@ -185,3 +185,10 @@ def test_a_film_too_short_for_its_frames_repeats_them_by_count(tmp_path):
 def test_what_is_no_film_is_refused_whatever_its_name(tmp_path, raw):
     with pytest.raises(BadSample, match="^wrong_format"):
         read(raw, tmp_path, "a.mp4")
+
+
+def test_what_was_lost_is_told():
+    assert spec().tell({"frames_lost": 20, "frames_repeated": 4}, 10) == [
+        "frames lost: 20",
+        "frames repeated: 4 (10.0% of 40 frames)",
+    ]

@@ -290,3 +290,10 @@ def test_a_film_without_sound_is_empty(tmp_path):
     pytest.importorskip("av")
     with pytest.raises(BadSample, match="^empty.*no sound"):
         read(film(), tmp_path)
+
+
+def test_what_was_changed_is_told_with_its_share():
+    assert spec().tell({"mixed": 3, "clipped_values": 80}, 10) == [
+        "mixed: 3 (30.0% of 10 samples)",
+        "clipped values: 80 (0.1% of 80,000 values)",
+    ]

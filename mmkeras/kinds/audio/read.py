@@ -12,6 +12,7 @@ from mmkeras.data import (
     Reason,
     SampleIO,
     read_sound,
+    shares,
     whole_moments,
     whole_sums,
 )
@@ -52,6 +53,13 @@ def finish(modality: Audio, found: dict | None) -> dict:
     """Returns `mean` and `std` of the samples in [-1, 1]."""
     mean, std = whole_moments(found, 1, scale=FULL_SCALE)
     return {"mean": mean[0], "std": std[0]}
+
+
+def tell(modality: Audio, notes: Mapping[str, int], samples: int) -> list[str]:
+    """Returns what was changed, as sentences."""
+    return shares(
+        notes, samples, {"clipped_values": (*modality.shape, "values")}
+    )
 
 
 def decode(

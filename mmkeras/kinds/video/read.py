@@ -12,6 +12,7 @@ from mmkeras.data import (
     guarded,
     is_cut,
     needs,
+    shares,
     whole_moments,
     whole_sums,
 )
@@ -42,6 +43,15 @@ def finish(modality: Video, found: dict | None) -> dict:
     """Returns `mean` and `std` a channel, of x / 255."""
     mean, std = whole_moments(found, modality.channels, scale=255)
     return {"mean": mean, "std": std}
+
+
+def tell(modality: Video, notes: Mapping[str, int], samples: int) -> list[str]:
+    """Returns what was lost or repeated, as sentences."""
+    parts = {
+        "frames_repeated": (modality.frames, "frames"),
+        "frames_lost": (0, "frames"),
+    }
+    return shares(notes, samples, parts)
 
 
 def decode(
