@@ -56,12 +56,32 @@ def test_texts_are_cut_and_padded():
     assert len(long) == 8 and min(long) > 1
 
 
-def test_lowercase_folds_accents_and_its_absence_does_not():
-    folded = learn_tokenizer(spec(tokenizer="word"), TEXTS)
-    assert folded.encode("CAFÉ").ids == folded.encode("cafe").ids
-    exact = learn_tokenizer(spec(tokenizer="word", lowercase=False), TEXTS)
-    assert exact.encode("CAFÉ").ids[0] == 1
-    assert exact.encode("cafe\u0301").ids == exact.encode("café").ids
+@pytest.mark.parametrize(
+    "keys, same, apart",
+    [
+        ({}, ["CAFÉ café", "e\u0301 é"], ["café cafe", "й и"]),
+        ({"lowercase": False}, ["e\u0301 é"], ["CAFÉ café", "café cafe"]),
+        ({"strip_accents": True}, ["CAFÉ cafe", "й и", "ñ n"], ["か が"]),
+        (
+            {"strip_accents": True, "lowercase": False},
+            ["café cafe", "Й И"],
+            ["й Й", "कि की", "ก่ ก้", "كَتَبَ كتب"],
+        ),
+        ({"normalization": "NFKC"}, ["ＡＢ ab", "ﬁ fi", "™ tm"], ["é e"]),
+        ({"normalization": "none"}, ["É é"], ["e\u0301 é", "ﬁ fi"]),
+    ],
+)
+def test_case_accents_and_spellings_are_keys_of_their_own(keys, same, apart):
+    learned = learn_tokenizer(
+        spec(vocabulary_size=500, **keys), [*same, *apart]
+    )
+    ids = [
+        [learned.encode(word).ids for word in pair.split()]
+        for pair in (*same, *apart)
+    ]
+    assert all(1 not in row for pair in ids for row in pair)
+    equal = [first == second for first, second in ids]
+    assert equal == [True] * len(same) + [False] * len(apart)
 
 
 def test_a_text_cannot_write_padding():

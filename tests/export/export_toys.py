@@ -152,7 +152,7 @@ class ToyData:
 
 
 def write_tokenizer(path: Path, lowercase: bool = True) -> None:
-    """Writes a small WordPiece tokenizer, built as `prepare` builds one."""
+    """Writes a small WordPiece tokenizer, as the first `prepare` built them."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]

@@ -1,10 +1,5 @@
 // WordPiece and WordLevel, id for id as in run.py.
 
-const KNOWN = {
-  normalizer: ["NFC", "NFD", "StripAccents", "Lowercase"],
-  pre_tokenizer: ["WhitespaceSplit", "Punctuation"],
-  model: ["WordPiece", "WordLevel"],
-};
 // What Unicode calls White_Space; JavaScript's \s says more.
 const SPACES =
   /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
@@ -17,26 +12,65 @@ function isMark(char) {
   return /\p{P}/u.test(char) || code === 0x166d;
 }
 
-/** Returns the names of the steps of one part of a tokenizer. */
-function steps(table, part, key) {
+// The patterns of `prepare` mean the same here, in Python and in Rust.
+const escaped = (text) => text.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
+const patternOf = ({ pattern }) =>
+  new RegExp(pattern.Regex ?? escaped(pattern.String), "gu");
+
+/** Returns a function that changes a text character by character. */
+const each = (change) => (text) => [...text].map(change).join("");
+
+// From the entry of a step to what it does with a text.
+const NORMALIZERS = {
+  NFC: () => (text) => text.normalize("NFC"),
+  NFD: () => (text) => text.normalize("NFD"),
+  NFKC: () => (text) => text.normalize("NFKC"),
+  StripAccents: () => each((char) => (/\p{M}/u.test(char) ? "" : char)),
+  // Letter by letter: a whole text treats a final sigma specially.
+  Lowercase: () => each((char) => char.toLowerCase()),
+  Replace: (step) => {
+    const pattern = patternOf(step);
+    return (text) => text.replace(pattern, () => step.content);
+  },
+};
+const SPLITTERS = {
+  WhitespaceSplit: () => (text) => text, // all are split so in the end
+  Punctuation: () => each((char) => (isMark(char) ? ` ${char} ` : char)),
+  Split: (step) => {
+    if (step.behavior !== "Isolated" || step.invert)
+      throw new Error("The tokenizer must isolate what it splits");
+    const pattern = patternOf(step);
+    return (text) => text.replace(pattern, (found) => ` ${found} `);
+  },
+};
+const MODELS = { WordPiece: null, WordLevel: null };
+
+/** Returns the entries of the steps of one part of a tokenizer. */
+function steps(table, part, key, known) {
   const entry = table[part];
-  const names = entry ? (entry[key] ?? [entry]).map((step) => step.type) : [];
-  for (const name of names)
-    if (!KNOWN[part].includes(name))
+  const found = entry ? (entry[key] ?? [entry]) : [];
+  for (const { type } of found)
+    if (!Object.hasOwn(known, type))
       throw new Error(
-        `The tokenizer's ${part} must be made of ${KNOWN[part].join(", ")}. ` +
-          `Received: ${name}`,
+        `The tokenizer's ${part} must be made of ` +
+          `${Object.keys(known).join(", ")}. Received: ${type}`,
       );
-  return names;
+  return found;
 }
+
+/** Returns the functions of the steps of one part of a tokenizer. */
+const functionsOf = (table, part, key, known) =>
+  steps(table, part, key, known).map((step) => known[step.type](step));
 
 /** Returns a function from a text to its token ids. */
 export function loadTokenizer(table) {
   if (table.added_tokens.length)
     throw new Error("The tokenizer must be without added tokens");
-  const changes = steps(table, "normalizer", "normalizers");
-  const splits = steps(table, "pre_tokenizer", "pretokenizers");
-  const [type] = steps(table, "model", "");
+  const changes = [
+    ...functionsOf(table, "normalizer", "normalizers", NORMALIZERS),
+    ...functionsOf(table, "pre_tokenizer", "pretokenizers", SPLITTERS),
+  ];
+  const [{ type }] = steps(table, "model", "", MODELS);
   const vocabulary = new Map(Object.entries(table.model.vocab));
   const unknown = [vocabulary.get(table.model.unk_token)];
 
@@ -63,17 +97,7 @@ export function loadTokenizer(table) {
   const ids = type === "WordLevel" ? whole : pieces;
 
   return (text) => {
-    for (const form of ["NFC", "NFD"])
-      if (changes.includes(form)) text = text.normalize(form);
-    let letters = [...text];
-    if (changes.includes("StripAccents"))
-      letters = letters.filter((char) => !/\p{M}/u.test(char));
-    // Letter by letter: a whole text treats a final sigma specially.
-    if (changes.includes("Lowercase"))
-      letters = [...letters.map((char) => char.toLowerCase()).join("")];
-    if (splits.includes("Punctuation"))
-      letters = letters.map((char) => (isMark(char) ? ` ${char} ` : char));
-    const words = letters.join("").split(SPACES).filter(Boolean);
-    return words.flatMap(ids);
+    for (const change of changes) text = change(text);
+    return text.split(SPACES).filter(Boolean).flatMap(ids);
   };
 }

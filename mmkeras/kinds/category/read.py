@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data import BadSample, Reason, encode_each
+from mmkeras.data import BadSample, Reason, check_utf8, encode_each
 
 
 def encode(
@@ -19,8 +19,9 @@ def index(target: Any, name: str) -> int:
     """Returns the index of a class, with blanks around its name or without.
 
     Raises:
-        BadSample: If it is none of the spec's.
+        BadSample: If it is none of the spec's, or no UTF-8.
     """
+    check_utf8(name, target.classes)
     if name not in target.classes:
         name = name.strip()
     if name not in target.classes:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data import encode_each
+from mmkeras.data import check_utf8, encode_each
 
 
 def encode(
@@ -15,6 +15,6 @@ def encode(
     numbers: dict[str, int] = {}
 
     def read(cell: str) -> int:
-        return numbers.setdefault(cell.strip(), len(numbers))
+        return numbers.setdefault(check_utf8(cell.strip()), len(numbers))
 
     return encode_each(cells, read, empty=target.unlabelled)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mmkeras.spec.modality import Augmentation, Modality
 from mmkeras.spec.registry import register_modality
-from mmkeras.spec.tables import Column
+from mmkeras.spec.tables import Column, Columns
 
 
 @register_modality
@@ -34,8 +34,20 @@ class Text(Modality):
         vocabulary: File inside the data root, as the model came with it: a
             `vocab.txt` for "bert", a `vocab.json` with `merges.txt` beside
             it for "roberta".
-        lowercase: Whether letters lose case and accents. "roberta" keeps
-            them.
+        lowercase: Whether letters lose their case. "roberta" keeps it.
+        strip_accents: Whether letters lose the accents of Latin, Greek and
+            Cyrillic; marks that are letters themselves stay, as in Hindi.
+            Left out, they stay, but with "bert", which was trained without
+            them where it was without case.
+        normalization: "NFC" makes one of all spellings of a character, "NFKC"
+            also of its shapes, such as full width; "none" leaves them. Left
+            out, "NFC", but with a pretrained model what that one does.
+        strip_markup: Whether tags, comments, scripts and styles of HTML are
+            left out, and its commonest entities read.
+        strip_links: Whether links are left out.
+        stop_words: Words that are left out, where the tokenizer is trained.
+        stop_words_file: UTF-8 file inside the data root with more of them,
+            one a line.
     """
 
     kind: Literal["text"]
@@ -46,6 +58,12 @@ class Text(Modality):
     tokenizer: Literal["wordpiece", "word", "bert", "roberta"] = "wordpiece"
     vocabulary: str | None = None
     lowercase: bool = True
+    strip_accents: bool | None = None
+    normalization: Literal["NFC", "NFKC", "none"] | None = None
+    strip_markup: bool = False
+    strip_links: bool = False
+    stop_words: Columns = ()
+    stop_words_file: str | None = None
     dtype: ClassVar[str] = "int32"
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
         "token_dropout": Augmentation(
@@ -60,6 +78,14 @@ class Text(Modality):
         "file",
         "max_tokens",
         "vocabulary",
+        # What a tokenizer does with them stands in its JSON, which says
+        # whether two towers read the same.
+        "strip_accents",
+        "normalization",
+        "strip_markup",
+        "strip_links",
+        "stop_words",
+        "stop_words_file",
     )
     learned_file: ClassVar[str] = "tokenizer"
 
@@ -72,6 +98,18 @@ class Text(Modality):
                 '"roberta", and only there; `max_tokens` must then be at '
                 f"least 3. Received: vocabulary={self.vocabulary!r}, "
                 f"tokenizer={self.tokenizer!r}, max_tokens={self.max_tokens}"
+            )
+        if own and (self.stop_words or self.stop_words_file):
+            raise ValueError(
+                "`stop_words` and `stop_words_file` must be left out with a "
+                "pretrained model, which was trained on whole sentences. "
+                f"Received: tokenizer={self.tokenizer!r}"
+            )
+        if self.tokenizer == "roberta" and self.strip_accents is not None:
+            raise ValueError(
+                "`strip_accents` must be left out with `tokenizer = "
+                '"roberta"`, which knows accents. Received: '
+                f"strip_accents={self.strip_accents}"
             )
         return self
 

@@ -21,6 +21,8 @@ def read(text: str, entry: dict) -> np.ndarray:
         refuse(f"`--{entry['name']}`", what, "")
     tokenizer = tokenizer_of(entry["folder"] / entry["tokenizer"])
     ids = tokenizer(text, entry["shape"][0])
+    if len(ids) == len(tokenizer.before) + len(tokenizer.after):
+        refuse(f"`--{entry['name']}`", "a text with a token in it", repr(text))
     tokens = np.zeros(entry["shape"], np.int32)
     tokens[: len(ids)] = ids
     return tokens

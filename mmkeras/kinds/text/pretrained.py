@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from mmkeras.data import BadSample, SampleIO
 from mmkeras.kinds.text import Text
+from mmkeras.kinds.text.normalization import cleaning
 
 MERGES = "merges.txt"
 
@@ -28,6 +29,8 @@ def pretrained_tokenizer(modality: Text, io: SampleIO):
     Raises:
         ValueError: If a file is missing, or no such vocabulary.
     """
+    from tokenizers import normalizers
+
     make = {"bert": _wordpieces, "roberta": _byte_pairs}[modality.tokenizer]
     try:
         tokenizer, padding = make(modality, io)
@@ -37,6 +40,12 @@ def pretrained_tokenizer(modality: Text, io: SampleIO):
             f"`vocabulary` must be the file of a {modality.tokenizer} inside "
             f"`{io.root}`. Received: {modality.vocabulary!r} ({error})"
         ) from None
+    steps = [*cleaning(modality), *_form(modality)]
+    if steps:
+        own = tokenizer.normalizer
+        tokenizer.normalizer = normalizers.Sequence(
+            [*steps, *([own] if own is not None else [])]
+        )
     tokenizer.enable_truncation(modality.max_tokens)
     tokenizer.enable_padding(
         pad_id=0, pad_token=padding, length=modality.max_tokens
@@ -48,6 +57,7 @@ def _wordpieces(modality: Text, io: SampleIO):
     """Returns BERT's tokenizer, and its padding: one token a line."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+    accents = modality.strip_accents
     text = _read(io, modality.vocabulary).rstrip("\n")
     lines = [line.rstrip() for line in text.split("\n")]
     vocabulary = {token: i for i, token in enumerate(lines)}
@@ -56,7 +66,7 @@ def _wordpieces(modality: Text, io: SampleIO):
     tokenizer.normalizer = normalizers.BertNormalizer(
         clean_text=True,
         handle_chinese_chars=True,
-        strip_accents=modality.lowercase,
+        strip_accents=modality.lowercase if accents is None else accents,
         lowercase=modality.lowercase,
     )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -87,6 +97,13 @@ def _byte_pairs(modality: Text, io: SampleIO):
     tokenizer.decoder = decoders.ByteLevel()
     _mark(tokenizer, "<s>", "</s>")
     return tokenizer, "<pad>"
+
+
+def _form(modality: Text) -> list:
+    from tokenizers import normalizers
+
+    form = modality.normalization
+    return [] if form in (None, "none") else [getattr(normalizers, form)()]
 
 
 def _mark(tokenizer, start: str, end: str) -> None:

@@ -5,9 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.data import BadSample, Reason, SampleIO
+from mmkeras.data import (
+    BadSample,
+    Reason,
+    SampleIO,
+    check_utf8,
+    decode_utf8,
+)
 from mmkeras.kinds.text import Text
+from mmkeras.kinds.text.normalization import stripped
+from mmkeras.kinds.text.vocabulary import unknown_id
 from mmkeras.spec import Learned, Sample
+
+# What `tell` says of a count of tokens, and of what was left out before.
+TOLD = {"unknown_tokens": "unknown", "cut_tokens": "cut off"}
+STRIPPED = {
+    "stripped_tags": "tags of HTML left out",
+    "stripped_links": "links left out",
+    "stop_words": "stop words left out",
+}
 
 
 def read(modality: Text, cells: Mapping[str, str], io: SampleIO) -> Sample:
@@ -17,7 +33,51 @@ def read(modality: Text, cells: Mapping[str, str], io: SampleIO) -> Sample:
     # Padding, and the marks of start and end.
     if all(encoded.special_tokens_mask):
         raise BadSample(Reason.EMPTY, "no token")
-    return Sample(np.array(encoded.ids, np.int32))
+    notes = token_notes(encoded, unknown_id(io.learned))
+    notes |= stripped(modality, io.learned, text)
+    value = np.array(encoded.ids, np.int32)
+    return Sample(value, {key: n for key, n in notes.items() if n})
+
+
+def token_notes(encoded: Any, unknown: int | None) -> dict[str, int]:
+    """Returns how many tokens a text has, are unknown, and were cut off.
+
+    Args:
+        encoded: The `tokenizers.Encoding` of a text, cut to its length.
+        unknown: Id of what stands for all that is unknown.
+    """
+    tokens = cut = lost = 0
+    for part in (encoded, *encoded.overflowing):
+        count = part.special_tokens_mask.count(0)
+        cut += count if tokens else 0
+        tokens += count
+        lost += part.ids.count(unknown)
+    return {
+        "tokens": tokens,
+        "unknown_tokens": lost,
+        "cut_tokens": cut,
+        "cut_texts": int(cut > 0),
+    }
+
+
+def tell(modality: Text, notes: Mapping[str, int], samples: int) -> list[str]:
+    """Returns which share of the tokens was unknown or cut, as sentences."""
+    tokens = notes.get("tokens", 0)
+    said = []
+    for key, what in TOLD.items():
+        if count := notes.get(key, 0):
+            share = f"{count / max(tokens, 1):.2%} of {tokens:,} tokens {what}"
+            said.append(f"{share} ({count:,})")
+    if texts := notes.get("cut_texts", 0):
+        said.append(
+            f"{texts:,} of {samples:,} texts have more than `max_tokens` = "
+            f"{modality.max_tokens} tokens"
+        )
+    said += [
+        f"{what}: {notes[key]:,}" for key, what in STRIPPED.items()
+        if key in notes
+    ]  # fmt: skip
+    return said
 
 
 def source_files(modality: Text, cells: Mapping[str, str]) -> tuple[str, ...]:
@@ -39,7 +99,7 @@ def vocabulary_of(modality: Text, learned: Learned) -> str:
 
 def read_file(modality: Text, name: str, io: SampleIO) -> str:
     """Returns the text of a UTF-8 file."""
-    return _decode(io.bytes(name), name)
+    return _filled(decode_utf8(io.bytes(name), name))
 
 
 def read_value(modality: Text, value: str, io: SampleIO) -> np.ndarray:
@@ -51,20 +111,12 @@ def text_of(modality: Text, cell: str, io: SampleIO) -> str:
     """Returns the text of a cell, or of the file the cell names."""
     if not cell.strip():
         raise BadSample(Reason.MISSING)
-    return read_file(modality, cell, io) if modality.file else _checked(cell)
+    if modality.file:
+        return read_file(modality, cell, io)
+    return _filled(check_utf8(cell))
 
 
-def _decode(raw: bytes, name: str) -> str:
-    try:
-        return _checked(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise BadSample(Reason.BAD_UTF8, f"{name!r}: {error}") from None
-
-
-def _checked(text: str) -> str:
-    """Returns `text`; raises BadSample if it is blank or was no UTF-8."""
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        raise BadSample(Reason.BAD_UTF8, ascii(text[:60]))
+def _filled(text: str) -> str:
     if not text.strip():
         raise BadSample(Reason.EMPTY, "blank text")
     return text

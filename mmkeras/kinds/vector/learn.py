@@ -3,6 +3,7 @@
 import collections
 from collections.abc import Iterable, Mapping
 
+from mmkeras.data import is_utf8
 from mmkeras.kinds.vector import Vector
 from mmkeras.spec import Learned
 
@@ -23,7 +24,9 @@ def learn(
     found = {}
     for column in modality.categorical:
         counts = collections.Counter(map(str.strip, cells[column]))
-        known = [c for c in counts if c and counts[c] >= MIN_COUNT]
+        known = [
+            c for c in counts if c and counts[c] >= MIN_COUNT and is_utf8(c)
+        ]
         known.sort(key=lambda c: (-counts[c], c))
         found[column] = known[:MAX_CATEGORIES]
     return Learned({"categories": found}) if found else None

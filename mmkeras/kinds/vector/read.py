@@ -10,6 +10,7 @@ from mmkeras.data import (
     BadSample,
     Reason,
     SampleIO,
+    check_utf8,
     known_moments,
     known_sums,
     number_of,
@@ -153,7 +154,7 @@ def _row_of_cells(
     except ValueError as error:
         raise BadSample(Reason.NOT_A_NUMBER, str(error)[:80]) from None
     for column in modality.categorical:
-        cell = cells[column].strip()
+        cell = check_utf8(cells[column].strip(), known[column])
         index = known[column].get(cell, UNKNOWN) if cell else MISSING
         found.append(index)
     return found
