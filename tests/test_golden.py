@@ -82,7 +82,7 @@ def predicted(arrays, name: str) -> dict[str, np.ndarray]:
 )
 def test_a_spec_is_read_as_it_was(known):
     spec = DataSpec.from_dict(known["given"])
-    assert spec.to_dict() == known["read"]
+    assert_holds(spec.to_dict(), known["read"])
     assert spec.sha256 == known["sha256"]
     assert DataSpec.from_dict(known["read"]).sha256 == known["sha256"]
 
@@ -100,7 +100,10 @@ def test_the_raw_files_are_prepared_to_the_same_shards(unpacked, tmp_path):
     assert found["splits"] == FIGURES["splits"]
     assert_same(found["statistics"], FIGURES["statistics"])
     data = load_data(tmp_path / "data", 12, seed=3, augment=False)
-    assert data.vocabularies == FIGURES["vocabularies"]
+    assert data.vocabularies == {
+        name: corrected(f"prepared_now/vocabularies/{name}", value)
+        for name, value in FIGURES["vocabularies"].items()
+    }
 
 
 def test_prepare_takes_the_old_folder_for_its_own(unpacked):
@@ -131,11 +134,7 @@ def test_an_evaluation_gives_the_same_figures(unpacked):
     found = make.flat(result)
     expected = FIGURES["evaluation"]["component"]
     for path, value in expected.items():
-        full = f"evaluation/component/{path}"
-        for pattern, entry in CORRECTED.items():
-            if fnmatch.fnmatchcase(full, pattern):
-                assert entry["why"]
-                value = entry["value"]
+        value = corrected(f"evaluation/component/{path}", value)
         assert_same(found.get(path), value, path)
     written = json.loads((run / "evaluation/evaluation.json").read_text())
     assert sorted(written["targets"]) == sorted(result["targets"])
@@ -147,6 +146,7 @@ def test_every_correction_has_a_figure():
         for run, figures in FIGURES["evaluation"].items()
         for path in figures
     ]
+    known += [f"prepared_now/vocabularies/{n}" for n in FIGURES["vocabularies"]]
     for pattern in CORRECTED:
         assert fnmatch.filter(known, pattern), pattern
 
@@ -294,6 +294,24 @@ def test_a_layer_is_made_from_its_old_configuration(name):
     for key, value in old.items():
         if not isinstance(value, dict | list):
             assert again["config"][key] == value, key
+
+
+def corrected(path: str, value):
+    """Returns a figure as it is now, where it was wrong then."""
+    for pattern, entry in CORRECTED.items():
+        if fnmatch.fnmatchcase(path, pattern):
+            assert entry["why"]
+            return entry["value"]
+    return value
+
+
+def assert_holds(found, known) -> None:
+    """Asserts every key that was known then; a later version has more."""
+    if isinstance(known, dict):
+        for key in known:
+            assert_holds(found[key], known[key])
+    else:
+        assert found == known
 
 
 def assert_same(found, expected, path: str = "", abs: float = 1e-4) -> None:
