@@ -13,6 +13,8 @@ from mmkeras.front_doors import front_door
 _HOME = {
     "Settings": "export_settings",
     "export": "exporter",
+    # The command.
+    "main": "__main__",
     # The steps, and what passes from one to the next.
     "Choice": "choice",
     "ExportJob": "export_job",

@@ -7,10 +7,11 @@ import tensorflow as tf
 from data.data_toys import make_spec
 
 from mmkeras.data import augmenter, settings_of
-from mmkeras.kinds.image.augment import move, seed_generator
+from mmkeras.kinds import Image
 from mmkeras.spec import MODALITIES
 
 SPEC = make_spec(modalities__audio__optional=True)
+IMAGE = Image.part("augment")
 RANDOM = np.random.default_rng(0)
 INPUTS = {
     "image": tf.constant(RANDOM.integers(60, 200, (16, 8, 6, 1)), tf.uint8),
@@ -82,10 +83,10 @@ def test_a_picture_moves_as_the_keras_layer_moves_it(layer):
     images = tf.cast(INPUTS["image"], tf.float32)
     seeds = [(3, 0), (3, 1)]
     drawn = layer.get_random_transformation(
-        images, seed=seed_generator(iter(seeds))
+        images, seed=IMAGE.seed_generator(iter(seeds))
     )
     expected = layer.transform_images(images, drawn)
-    found = move(images, [layer], seed_generator(iter(seeds)))
+    found = IMAGE.move(images, [layer], IMAGE.seed_generator(iter(seeds)))
     assert np.allclose(found, expected, atol=1e-3)
 
 
@@ -99,8 +100,8 @@ def test_several_moves_are_one_move_by_their_product():
         keras.layers.RandomZoom(0.2, fill_mode="nearest"),
     ]
     seeds = [(5, i) for i in range(9)]
-    found = move(images, layers, seed_generator(iter(seeds)))
-    generator = seed_generator(iter(seeds))
+    found = IMAGE.move(images, layers, IMAGE.seed_generator(iter(seeds)))
+    generator = IMAGE.seed_generator(iter(seeds))
     drawn = [
         layer.get_random_transformation(images, seed=generator)
         for layer in layers

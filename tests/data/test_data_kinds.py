@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from data.data_toys import make_spec, write_set
 
 import mmkeras
 from mmkeras.data import decode_file, load_data, prepare
-from mmkeras.data.ingest import folder, rules, workers
+from mmkeras.data.ingest import READING_ROOMS, rules_of
 from mmkeras.spec import DataSpec
 
 # A kind in one file. Clouds of points, stored as bytes in centimetres.
@@ -133,13 +134,14 @@ def test_one_file_is_decoded_by_the_same_reader(root):
 
 
 def test_other_code_is_another_rule(root, tmp_path):
-    first = rules.rules_of(clouds(root), {})
-    assert rules.rules_of(clouds(root), {}) == first
+    first = rules_of(clouds(root), {})
+    assert rules_of(clouds(root), {}) == first
     path = tmp_path / "own_points.py"
     path.write_text(CODE.replace("self.count]", "self.count][::-1]"))
     importlib.reload(sys.modules["own_points"])
-    assert rules.rules_of(clouds(root), {}) != first
-    assert all((rules.PACKAGE / room).is_dir() for room in rules.ROOMS)
+    assert rules_of(clouds(root), {}) != first
+    package = Path(mmkeras.__file__).parent
+    assert all((package / room).is_dir() for room in READING_ROOMS)
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -151,16 +153,18 @@ def test_shards_of_another_rule_are_made_anew(tmp_path, monkeypatch, same):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "publish", stop)
+        patch.setattr("mmkeras.data.ingest.folder.publish", stop)
         with pytest.raises(KeyboardInterrupt):
             prepare(spec, out, workers=1)
     notes = sorted(out.glob(".partial/*.tfrecord.json"))
     assert len(notes) == 3
     before = [note.stat().st_mtime_ns for note in notes]
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "publish", stop)
+        patch.setattr("mmkeras.data.ingest.folder.publish", stop)
         if not same:
-            patch.setattr(workers, "rules_of", lambda *_: "other")
+            patch.setattr(
+                "mmkeras.data.ingest.workers.rules_of", lambda *_: "other"
+            )
         with pytest.raises(KeyboardInterrupt):
             prepare(spec, out, workers=1)
     after = [note.stat().st_mtime_ns for note in notes]

@@ -10,8 +10,6 @@ import tensorflow as tf
 from data.data_toys import COLORS, make_spec, read_rows, write_rows, write_set
 
 from mmkeras.data import load_data, prepare, read_labels
-from mmkeras.data.ingest import plan
-from mmkeras.data.loading import load
 
 SAMPLES = 60
 
@@ -38,7 +36,9 @@ def folder(tmp_path_factory):
     )
     out = root.parent / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "samples_per_shard", lambda spec: 9)
+        patch.setattr(
+            "mmkeras.data.ingest.plan.samples_per_shard", lambda spec: 9
+        )
         prepare(spec, out, workers=1)
     return out
 
@@ -135,7 +135,7 @@ def test_all_labels_give_the_plain_batches(tmp_path):
 
 def test_a_set_that_memory_cannot_hold(folder, monkeypatch):
     small = load_data(folder, augment=False).with_labels(0.3)
-    monkeypatch.setattr(load, "CACHE_BYTES", 0)
+    monkeypatch.setattr("mmkeras.data.loading.load.CACHE_BYTES", 0)
     few = load_data(folder, augment=False).with_labels(0.3)
     assert str(sorted(samples(few.train).items())) == str(
         sorted(samples(small.train).items())

@@ -7,8 +7,6 @@ import tensorflow as tf
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
 from mmkeras.data import decode_file, encode_texts, load_data, prepare
-from mmkeras.data.ingest import plan
-from mmkeras.data.loading import load
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,9 @@ def spec(root):
 def folder(root, spec, tmp_path_factory):
     out = tmp_path_factory.mktemp("load") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "samples_per_shard", lambda spec: 5)
+        patch.setattr(
+            "mmkeras.data.ingest.plan.samples_per_shard", lambda spec: 5
+        )
         prepare(spec, out)
     return out
 
@@ -127,7 +127,7 @@ def test_every_sample_comes_once_an_epoch_and_the_last_batch_is_kept(folder):
 def test_a_seed_decides_order_and_augmentation(folder, cached, monkeypatch):
     if not cached:
         # As for a set that memory cannot hold: shards are shuffled, too.
-        monkeypatch.setattr(load, "CACHE_BYTES", 0)
+        monkeypatch.setattr("mmkeras.data.loading.load.CACHE_BYTES", 0)
     epochs = {}
     for run, seed in (("first", 1), ("again", 1), ("other", 2)):
         # What else the process does must not matter.
@@ -147,7 +147,7 @@ def test_an_iterator_that_nobody_reads_is_an_epoch_gone_by(
 ):
     """So that a training that was stopped goes on with the next order."""
     if not cached:
-        monkeypatch.setattr(load, "CACHE_BYTES", 0)
+        monkeypatch.setattr("mmkeras.data.loading.load.CACHE_BYTES", 0)
     data = load_data(folder, batch_size=5, seed=1)
     epochs = [flat(data.train) for _ in range(3)]
     data = load_data(folder, batch_size=5, seed=1)

@@ -10,7 +10,6 @@ import pytest
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
 from mmkeras.data import prepare
-from mmkeras.data.ingest import plan
 
 
 @pytest.fixture
@@ -24,7 +23,9 @@ def files_of(folder) -> dict[str, bytes]:
 
 
 def test_the_folder_holds_what_the_manifest_says(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "samples_per_shard", lambda spec: 8)
+    monkeypatch.setattr(
+        "mmkeras.data.ingest.plan.samples_per_shard", lambda spec: 8
+    )
     found = prepare(make_spec(root), tmp_path / "out")
     assert sorted(files_of(tmp_path / "out")) == [
         "manifest.json", "quarantine.csv", "test-00000.tfrecord",
@@ -142,16 +143,14 @@ def test_a_plain_script_may_prepare_and_loads_no_tensorflow(root, tmp_path):
 
 def test_a_worker_loads_no_tensorflow():
     code = (
-        "import sys, mmkeras.data.ingest.workers\n"
+        "import sys\nfrom mmkeras.data.ingest import answer_jobs\n"
         "assert not {'tensorflow', 'keras', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_worker_that_dies_is_one_message(root, tmp_path, monkeypatch):
-    from mmkeras.data.ingest import workers
-
-    monkeypatch.setattr(workers.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ValueError, match=r"the shard `\w+-00000.tfrecord`"):
         prepare(make_spec(root), tmp_path / "out", workers=2)
     assert not (tmp_path / "out" / "manifest.json").exists()

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mmkeras.data import intact_records, write_records
-from mmkeras.data.files.records import example
+from mmkeras.data.files import example_record
 
 RANDOM = np.random.default_rng(0)
 PAYLOADS = [RANDOM.bytes(n) for n in (0, 1, 127, 128, 300, 70_000)]
@@ -14,7 +14,7 @@ PAYLOADS = [RANDOM.bytes(n) for n in (0, 1, 127, 128, 300, 70_000)]
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_384, 3_000_000])
 def test_an_example_parses_as_protocol_buffer(size):
     value = RANDOM.bytes(size)
-    raw = example({"b/é": value, "a": b"x"})
+    raw = example_record({"b/é": value, "a": b"x"})
     found = tf.train.Example.FromString(raw).features.feature
     assert found["b/é"].bytes_list.value == [value]
     assert found["a"].bytes_list.value == [b"x"]

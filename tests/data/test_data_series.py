@@ -8,7 +8,7 @@ from data.data_toys import read_cell
 from data.signal_toys import RATE, signal, write_csv, write_wfdb
 
 from mmkeras.data import BadSample, decode_file, resample
-from mmkeras.data.files.resampling import on_grid
+from mmkeras.data.files import on_grid
 from mmkeras.kinds import Series
 
 pytest.importorskip("wfdb")

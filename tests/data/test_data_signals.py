@@ -104,7 +104,7 @@ def test_films_are_mirrored_by_half(prepared):
 
 
 def test_a_changed_file_of_a_record_or_folder_makes_its_shard_anew(tmp_path):
-    from mmkeras.data.ingest.shards import _stamp
+    from mmkeras.data.ingest import stamp_of
 
     write_signals(tmp_path / "raw", 4)
     modalities = signals_spec().modalities
@@ -114,11 +114,11 @@ def test_a_changed_file_of_a_record_or_folder_makes_its_shard_anew(tmp_path):
     ):
         modality = modalities[key]
         files = modality.source_files({modality.column: name})
-        before = [_stamp(tmp_path / "raw", file) for file in files]
+        before = [stamp_of(tmp_path / "raw", file) for file in files]
         assert any(b"(" in stamp for stamp in before)
         path = tmp_path / "raw" / inner
         path.write_bytes(path.read_bytes() + b"0")
-        after = [_stamp(tmp_path / "raw", file) for file in files]
+        after = [stamp_of(tmp_path / "raw", file) for file in files]
         assert after != before
 
 

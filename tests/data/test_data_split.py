@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from data.data_toys import make_spec
 
-from mmkeras.data.ingest.split import SPLITS, assign_splits, shares_missed
+from mmkeras.data.ingest import SPLITS, assign_splits, shares_missed
 
 
 def table(rows: int, groups: int = 1) -> pd.DataFrame:

@@ -7,9 +7,9 @@ from data.signal_toys import film
 
 from mmkeras.data import BadSample, decode_file
 from mmkeras.kinds import Image, Video
-from mmkeras.kinds.video.read import choose
 
 pytest.importorskip("av")
+video = Video.part("read")
 
 
 def spec(**changes) -> Video:
@@ -44,7 +44,7 @@ def greys(found) -> list[int]:
 )
 def test_the_rule_chooses_frames_by_their_times(rule, count, expected):
     times = 3 + np.arange(count) / 10
-    assert choose(spec(**rule), times) == expected
+    assert video.choose(spec(**rule), times) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_rule_chooses_frames_by_their_times(rule, count, expected):
 )
 def test_uneven_times_are_gone_by(rule, expected):
     times = np.array([0, 0.1, 0.2, 1.0, 1.1, 1.2])
-    assert choose(spec(**rule), times) == expected
+    assert video.choose(spec(**rule), times) == expected
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_every_format_gives_the_frames_asked_for(tmp_path, kind, codec, name):
 def test_a_frame_is_resized_by_the_rules_of_an_image():
     from PIL import Image as pillow
 
-    from mmkeras.kinds.image.read import resize
+    resize = Image.part("read").resize
 
     full = read_bytes(spec(channels=3), film(), "a.avi")
     for rule in ("stretch", "crop", "pad"):
@@ -170,18 +170,15 @@ def test_a_playlist_under_any_name_is_refused(raw, name):
 def test_the_size_is_capped_before_a_frame_is_decoded(
     monkeypatch, limit, value
 ):
-    from mmkeras.data.files import films
-
-    monkeypatch.setattr(films, limit, value)
-    monkeypatch.setattr(films, "frames_of", None)
+    films = "mmkeras.data.files.films"
+    monkeypatch.setattr(f"{films}.{limit}", value)
+    monkeypatch.setattr(f"{films}.frames_of", None)
     with pytest.raises(BadSample, match="too_large.*24x16, 12 frames"):
         read_bytes(spec(), film(), "a.avi")
 
 
 def test_pictures_above_the_cap_are_refused(monkeypatch):
-    from mmkeras.data.files import films
-
-    monkeypatch.setattr(films, "MAX_PIXELS", 300)
+    monkeypatch.setattr("mmkeras.data.files.films.MAX_PIXELS", 300)
     with pytest.raises(BadSample, match="too_large|bad_header"):
         read_bytes(spec(), film(), "a.avi")
 

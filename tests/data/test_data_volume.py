@@ -9,10 +9,10 @@ from data.signal_toys import body, dicom_bytes, nifti_bytes, write_dicom_folder
 
 from mmkeras.data import BadSample, SampleIO, decode_file, to_model
 from mmkeras.kinds import Volume
-from mmkeras.kinds.volume import read as volume
 
 pytest.importorskip("nibabel")
 pytest.importorskip("pydicom")
+volume = Volume.part("read")
 SHUFFLED = [3, 0, 5, 2, 4, 1]
 
 

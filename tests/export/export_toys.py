@@ -16,8 +16,7 @@ from unittest import mock
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.export import export, exporter, scenarios
-from mmkeras.export.worker import messages
+from mmkeras.export import export, run_child, scenarios, worker
 from mmkeras.spec import DataSpec
 
 EXPORT = Path(__file__).parents[2] / "export"
@@ -236,18 +235,18 @@ def toy_run() -> SimpleNamespace:
 def ready_files(request, report=print, debug=False):
     """Takes the place of `run_child`: hands out what was converted before."""
     done = toy_export()
-    if isinstance(request, messages.Convert):
+    if isinstance(request, worker.Convert):
         names = {f"{name} float32" for name in request.formats}
         if "onnx" in request.formats:
             names.add("onnx int8")
         files = tuple(done.kept[name] for name in sorted(names))
         if request.quantize == "none":
             files = tuple(file for file in files if file.is_float)
-        return messages.Converted(
+        return worker.Converted(
             tuple(_copied(file, request.folder) for file in files),
             dict(_keras_answers(done, request)),
         )
-    if isinstance(request, messages.Quantize) and request.recipe != "int8-full":
+    if isinstance(request, worker.Quantize) and request.recipe != "int8-full":
         file = done.kept["tflite int8-heavy"]
         made = _copied(file, request.folder)
         return dataclasses.replace(made, recipe=request.recipe)
@@ -264,12 +263,12 @@ def _keras_answers(done: SimpleNamespace, request):
     for name, path in request.answer.items():
         files = {}
         for scenario, inputs in scenarios(
-            messages.load(path), done.spec.optional
+            worker.load_arrays(path), done.spec.optional
         ):
             outputs = done.model.predict(inputs, verbose=0)
             file = request.folder / f"{name}-{len(files)}.npz"
-            files[scenario] = messages.save(file, outputs)
-        yield name, messages.Answers(files)
+            files[scenario] = worker.save_arrays(file, outputs)
+        yield name, worker.Answers(files)
 
 
 @functools.cache
@@ -277,16 +276,16 @@ def toy_export() -> SimpleNamespace:
     """The toy run, exported to int8 as TFLite and ONNX."""
     toy = toy_run()
     lines: list[str] = []
-    out, real, kept = scratch() / "bundle", exporter.run_child, {}
+    out, kept = scratch() / "bundle", {}
 
     def run_and_keep(request, report, debug):
-        result = real(request, report, debug)
-        if isinstance(request, messages.Convert | messages.Quantize):
+        result = run_child(request, report, debug)
+        if isinstance(request, worker.Convert | worker.Quantize):
             made = getattr(result, "files", (result,))
             kept.update({file.name: _copied(file, scratch()) for file in made})
         return result
 
-    with mock.patch.object(exporter, "run_child", run_and_keep):
+    with mock.patch("mmkeras.export.exporter.run_child", run_and_keep):
         card = export(
             toy.run, toy.spec, toy.data, out, "int8", ("tflite", "onnx"),
             max_drop=0.05, report=lines.append,

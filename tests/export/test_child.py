@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from export.export_toys import toy_inputs, toy_run, write_run
 
-from mmkeras.export import FORMATS, ConversionContext, ProducedFile, open_file
-from mmkeras.export.worker import child, messages
+from mmkeras.export import (
+    FORMATS,
+    ConversionContext,
+    ProducedFile,
+    open_file,
+    worker,
+)
 
 
 def small_model():
@@ -55,16 +60,16 @@ def test_each_kind_of_onnx_file_is_made(tmp_path, quantize):
 
 def run_child(request, debug=""):
     """What the child answers to a request."""
-    asked = messages.send(request.folder / "request.json", request)
+    asked = worker.send(request.folder / "request.json", request)
     answer = request.folder / "answer.json"
-    assert child.main(str(asked), str(answer), debug) == 0
-    return messages.receive(answer, request.result | messages.Refusal)
+    assert worker.answer_request(str(asked), str(answer), debug) == 0
+    return worker.receive(answer, request.result | worker.Refusal)
 
 
 def conversion(folder, model, inputs, **changes):
-    x = messages.save(folder / "x.npz", inputs)
+    x = worker.save_arrays(folder / "x.npz", inputs)
     options = {"formats": (), "quantize": "none", **changes}
-    return messages.Convert(
+    return worker.Convert(
         model=model, folder=folder, samples=x, answer={"test": x}, **options
     )
 
@@ -78,7 +83,9 @@ def test_keras_answers_every_scenario(tmp_path):
     answers = run_child(toy_conversion(tmp_path, toy_run().run)).answers["test"]
     assert set(answers.keras) == {"all", "without audio", "without text"}
     assert answers.original == {}
-    found = {name: messages.load(path) for name, path in answers.keras.items()}
+    found = {
+        name: worker.load_arrays(path) for name, path in answers.keras.items()
+    }
     assert all(set(x) == {"digit", "rating", "tags"} for x in found.values())
     whole = toy_run().model.predict(toy_inputs(4, 0), verbose=0)
     np.testing.assert_allclose(found["all"]["digit"], whole["digit"], atol=1e-6)
@@ -117,14 +124,14 @@ def test_the_layer_that_departs_is_looked_for(tmp_path):
     model = small_model()
     file = FORMATS["tflite"].convert(ConversionContext(tmp_path, model))
     x = np.random.default_rng(0).normal(size=(1, 32)).astype("float32")
-    x = messages.save(tmp_path / "x.npz", {"x": x})
+    x = worker.save_arrays(tmp_path / "x.npz", {"x": x})
     expected = [(None, ""), ("wide", "Dense")]
     for factor, entry in zip((1, 2), expected):
         kernel = model.get_layer("wide").kernel
         kernel.assign(kernel * factor)
         run = write_run(tmp_path / f"run-{factor}", model)
         found = run_child(
-            messages.FindDeparture(
+            worker.FindDeparture(
                 model=run, folder=tmp_path, samples=x, file=file, x=x
             )
         )
@@ -145,7 +152,7 @@ def test_a_model_trained_with_rounding_keeps_its_ranges(tmp_path):
     )
     (source,) = run_child(asked, "debug").files
     file = run_child(
-        messages.Quantize(
+        worker.Quantize(
             model=model,
             folder=tmp_path,
             samples=asked.samples,
@@ -164,14 +171,14 @@ def test_a_model_trained_with_rounding_keeps_its_ranges(tmp_path):
 
 def test_a_message_says_all_that_was_sent(tmp_path):
     source = ProducedFile("tflite", "float32", tmp_path / "float32.tflite")
-    request = messages.Quantize(
+    request = worker.Quantize(
         model=tmp_path / "run",
         folder=tmp_path,
         samples=tmp_path / "samples.npz",
         float_layers=("wide",),
         source=source,
         recipe="mixed",
-        labelled=messages.LabelledFiles(
+        labelled=worker.LabelledFiles(
             tmp_path / "x.npz",
             tmp_path / "labels.npz",
             tmp_path / "weights.npz",
@@ -179,5 +186,5 @@ def test_a_message_says_all_that_was_sent(tmp_path):
             0.005,
         ),
     )
-    path = messages.send(tmp_path / "request.json", request)
-    assert messages.receive(path, messages.AnyRequest) == request
+    path = worker.send(tmp_path / "request.json", request)
+    assert worker.receive(path, worker.AnyRequest) == request

@@ -4,8 +4,7 @@ import pytest
 from export.export_toys import ready_files, toy_export, toy_run
 
 from mmkeras import artefact
-from mmkeras.export import __main__ as command
-from mmkeras.export import exporter
+from mmkeras.export import main
 
 
 @pytest.fixture(autouse=True)
@@ -17,13 +16,13 @@ def toy_data(monkeypatch):
         return toy.data
 
     monkeypatch.setattr("mmkeras.runs.setup.load_data", load)
-    monkeypatch.setattr(exporter, "run_child", ready_files)
+    monkeypatch.setattr("mmkeras.export.exporter.run_child", ready_files)
     return asked
 
 
 def test_it_prints_size_and_next_command(tmp_path, capsys, toy_data):
     out = tmp_path / "bundle"
-    code = command.main(
+    code = main(
         [str(toy_run().run), "--out", str(out), "--format", "litert,tflite",
          "--samples", "20", "--max-drop", "0.2"]
     )  # fmt: skip
@@ -36,7 +35,7 @@ def test_it_prints_size_and_next_command(tmp_path, capsys, toy_data):
 
 
 def fails(capsys, *options):
-    code = command.main([str(option) for option in options])
+    code = main([str(option) for option in options])
     captured = capsys.readouterr()
     assert code == 2 and captured.err.startswith("error: ")
     assert captured.err.count("\n") == 1
@@ -50,9 +49,7 @@ def test_an_error_is_one_line(tmp_path, capsys):
     message = fails(capsys, tmp_path, "--out", out)
     assert f"{tmp_path}" in message and "manifest.json" in message
     with pytest.raises(ValueError, match="int3"):
-        command.main(
-            [str(run), "--out", str(out), "--quantize", "int3", "--debug"]
-        )
+        main([str(run), "--out", str(out), "--quantize", "int3", "--debug"])
 
 
 def test_other_data_are_refused(tmp_path, capsys):

@@ -15,7 +15,7 @@ from mmkeras.export import (
     run_all,
     to_tflite,
 )
-from mmkeras.export.recipes.heavy_int8 import _widest
+from mmkeras.export.recipes import widest_range
 
 
 def small_model():
@@ -191,5 +191,5 @@ def test_int8_is_where_it_should_be():
 def test_ranges_are_the_widest_of_all_samples():
     one = {"min": np.array([-1.0, 0]), "max": np.array([1.0, 5])}
     two = {"min": np.array([-3.0, 1]), "max": np.array([0.5, 9])}
-    both = _widest(_widest({}, one), two)
+    both = widest_range(widest_range({}, one), two)
     assert both["min"].tolist() == [-3, 0] and both["max"].tolist() == [1, 9]

@@ -16,12 +16,10 @@ from mmkeras import artefact
 from mmkeras.export import (
     bundle,
     export,
-    exporter,
     load_profile,
     read_card,
+    worker,
 )
-from mmkeras.export.bundle import device_code
-from mmkeras.export.worker import messages, process
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +108,7 @@ def test_the_next_command_runs_the_bundle(done):
 @pytest.fixture
 def without_child(monkeypatch, done):
     """Lets `export` find files instead of converting once more."""
-    monkeypatch.setattr(exporter, "run_child", ready_files)
+    monkeypatch.setattr("mmkeras.export.exporter.run_child", ready_files)
 
 
 def run_export(out, **options):
@@ -155,14 +153,15 @@ def test_a_drop_above_the_limit_leaves_the_card_alone(
 
 def test_a_float_file_that_departs_is_no_bundle(done, monkeypatch, tmp_path):
     def another_float(request, report, debug):
-        if isinstance(request, messages.FindDeparture):
-            assert messages.load(request.x)["image"].shape == (1, 16, 16, 1)
-            return messages.Departure("conv2d", "Conv2D", 0.5)
+        if isinstance(request, worker.FindDeparture):
+            x = worker.load_arrays(request.x)
+            assert x["image"].shape == (1, 16, 16, 1)
+            return worker.Departure("conv2d", "Conv2D", 0.5)
         made = ready_files(request, report, debug)
         shutil.copy(done.bundle / "model.tflite", made.files[0].path)
         return made
 
-    monkeypatch.setattr(exporter, "run_child", another_float)
+    monkeypatch.setattr("mmkeras.export.exporter.run_child", another_float)
     message = (
         r"tflite float32 must equal Keras within 0.0001. Received: a "
         r"difference of 0\.\d+ in `digit`; the first layer that departs is "
@@ -210,7 +209,8 @@ def test_a_bundle_of_onnx_has_no_runner(without_child, tmp_path):
 
 def test_the_runner_is_found_where_it_was_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        device_code, "__file__", "/nowhere/mmkeras/export/bundle/code.py"
+        "mmkeras.export.bundle.device_code.__file__",
+        "/nowhere/mmkeras/export/bundle/code.py",
     )
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
     with pytest.raises(ValueError, match="runner must lie beside.*nowhere"):
@@ -291,7 +291,7 @@ def write_program(path, text):
 
 
 def conversion(folder, model, quantize):
-    return messages.Convert(
+    return worker.Convert(
         model=Path(model), folder=folder, samples=folder / "x.npz",
         formats=(), quantize=quantize, answer={},
     )  # fmt: skip
@@ -312,17 +312,17 @@ def test_a_converter_that_crashes_is_reported(tmp_path, monkeypatch, end, how):
         "quantize 'int8'. Its last words: Oh"
     )
     with pytest.raises(ValueError, match=message):
-        process.run_child(request, report=str)
+        worker.run_child(request, report=str)
 
 
 def test_a_converter_that_hangs_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "LIMIT_SEC", 0.2)
+    monkeypatch.setattr("mmkeras.export.worker.process.LIMIT_SEC", 0.2)
     monkeypatch.setattr(
         sys, "executable", write_program(tmp_path / "python", "exec sleep 60")
     )
     request = conversion(tmp_path, "m", "none")
     with pytest.raises(ValueError, match="signal 9.*SIGKILL.*while starting"):
-        process.run_child(request, report=str)
+        worker.run_child(request, report=str)
 
 
 def test_toy_data_give_labels_of_every_kind():

@@ -18,10 +18,12 @@ from mmkeras.export import (
     ProducedFile,
     Samples,
     Settings,
+    advise,
     best_of,
     choose,
     count_operators,
     decibels,
+    errors_by_layer,
     fewest_floats,
     find_departure,
     find_ranges,
@@ -41,11 +43,10 @@ from mmkeras.export import (
     to_tflite,
     worth_floating,
 )
-from mmkeras.export.conversion.produced_file import Notes
-from mmkeras.export.verdict import advise, by_layer
-from mmkeras.export.worker import messages, tasks
+from mmkeras.export import worker as work
+from mmkeras.export.conversion import Notes
 from mmkeras.spec import DataSpec
-from mmkeras.towers.logmel import LogMel
+from mmkeras.towers import LogMel
 
 RNG = np.random.default_rng(0)
 
@@ -329,7 +330,7 @@ def first_step(hostile, tmp_path):
     names = {scope: layer_path(model, scope) for _, scope in operators(source)}
     weights = {"label": np.ones(300, "float32")}
     outputs = model.predict(x, verbose=0)
-    answers = messages.save(tmp_path / "answers.npz", outputs)
+    answers = work.save_arrays(tmp_path / "answers.npz", outputs)
     job = ExportJob(
         model=tmp_path / "run",
         spec=hostile_spec(),
@@ -338,15 +339,15 @@ def first_step(hostile, tmp_path):
         calibration=x,
         samples={"choice": Samples(x, labels, weights)},
         test_split=0,
-        worker=lambda request: tasks.TASKS[type(request)](request),
+        worker=lambda request: work.TASKS[type(request)](request),
         report=lambda line: None,
     )
     return ConvertedModel(
         job,
         (ProducedFile("tflite", "float32", source, Notes(layers=names)),),
         {},
-        {"choice": messages.Answers({"all": answers})},
-        messages.save(tmp_path / "calibration.npz", x),
+        {"choice": work.Answers({"all": answers})},
+        work.save_arrays(tmp_path / "calibration.npz", x),
     )
 
 
@@ -398,8 +399,8 @@ def test_the_error_of_each_layer_is_told_by_its_name(first_step):
     form = FORMATS["tflite"]
     made = quantize_apart(first_step, form, ["int8-heavy"])
     source = made.float_of(form)
-    errors = tasks.measure_layers(
-        messages.MeasureLayers(
+    errors = work.measure_layers(
+        work.MeasureLayers(
             model=made.job.model,
             folder=made.job.folder,
             samples=made.calibration,
@@ -412,6 +413,6 @@ def test_the_error_of_each_layer_is_told_by_its_name(first_step):
     assert advice.gain_db > 10
     rest = advise(errors, source.notes.layers, ("wild",))
     assert "wild" not in rest.worth_floating
-    layers = by_layer(errors, source.notes.layers)
+    layers = errors_by_layer(errors, source.notes.layers)
     assert layers["wild"].own_db < layers["calm_0"].own_db
     assert layers["calm_0"].snr_db > 30

@@ -12,13 +12,12 @@ STUCK = """
 import sys
 from pathlib import Path
 from mmkeras.cli import export as command
-from mmkeras.export import bundle, run_child
-from mmkeras.export.__main__ import main
-from mmkeras.export.worker import messages
+from mmkeras.export import bundle, main, run_child
+from mmkeras.export.worker import Convert
 
 def convert(run, data, out, settings):
     with bundle.staging(out) as folder:
-        request = messages.Convert(
+        request = Convert(
             model=Path("m"), folder=folder, samples=Path("x"), formats=(),
             quantize="none", answer={})
         run_child(request, lambda line: print(line, flush=True))

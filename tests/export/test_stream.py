@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmkeras import fusion, towers
-from mmkeras.checks.toys import classifier, random_input
+from mmkeras.checks import classifier, random_input
 from mmkeras.export import step_length, step_model, streamed_towers
 
 ONE_WAY = {"variant": "gru", "bidirectional": False}

@@ -3,9 +3,12 @@
 from mmkeras.front_doors import front_door
 
 _HOME = {
+    "READING_ROOMS": "rules:ROOMS",
     "SPLITS": "split",
+    "answer_jobs": "workers:main",
     "assign_splits": "split",
     "rules_of": "rules",
+    "shares_missed": "split",
     "stamp_of": "shards",
 }
 __all__ = sorted(_HOME)
