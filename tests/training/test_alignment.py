@@ -16,12 +16,8 @@ from training_toys import (
     toy_tower,
 )
 
-from mmkeras.training.alignment.losses import SigLIPAlignment
-from mmkeras.training.alignment.pretraining import (
-    OBJECTIVES,
-    Paired,
-    alignment_model,
-)
+from mmkeras.training import ALIGNMENTS, Paired, alignment_model
+from mmkeras.training.alignment import SigLIPAlignment
 
 WIDTHS = {"a": 5, "b": 4, "c": 6}
 
@@ -43,7 +39,7 @@ def columns_of(seed, samples=7, names="ab"):
 
 def built(kind, names="ab", **options):
     keras.utils.set_random_seed(0)
-    layer = OBJECTIVES.parts[kind].build(units=3, **options)
+    layer = ALIGNMENTS.parts[kind].build(units=3, **options)
     layer(vectors_of(names=names), columns_of(0, names=names))
     return layer
 
@@ -140,7 +136,7 @@ def test_masked_prediction_is_the_formula(names):
         assert got == pytest.approx(prediction(layer, vectors, here), rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", OBJECTIVES.parts)
+@pytest.mark.parametrize("kind", ALIGNMENTS.parts)
 def test_what_is_absent_has_no_influence(kind):
     """Neither on the loss nor, as a negative, on the others."""
     layer = built(kind)
@@ -154,7 +150,7 @@ def test_what_is_absent_has_no_influence(kind):
     assert float(layer(vectors, nobody)) == 0
 
 
-@pytest.mark.parametrize("kind", OBJECTIVES.parts)
+@pytest.mark.parametrize("kind", ALIGNMENTS.parts)
 def test_one_sample_gives_a_finite_loss_and_gradient(kind):
     layer = built(kind)
     vectors = {n: tf.Variable(x) for n, x in vectors_of(samples=1).items()}
@@ -205,7 +201,7 @@ def neighbours(model, x, thing):
     return np.mean(right)
 
 
-@pytest.mark.parametrize("kind", OBJECTIVES.parts)
+@pytest.mark.parametrize("kind", ALIGNMENTS.parts)
 def test_it_teaches_the_towers_and_nothing_else(kind):
     whole = toy_model(seed=3)
     x, thing = concept_data()
@@ -292,7 +288,7 @@ def test_columns_say_whose_absence_counts():
 def test_it_saves_and_loads(tmp_path):
     whole = toy_model()
     x = toy_arrays()[0]
-    for kind in OBJECTIVES.parts:
+    for kind in ALIGNMENTS.parts:
         model = alignment_model(whole, kind, units=4)
         model.save(tmp_path / "m.keras")
         loaded = keras.saving.load_model(tmp_path / "m.keras")

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from mmkeras import artefact
 from mmkeras import heads as head_kinds
-from mmkeras.training import FullFineTune
-from mmkeras.training.balancing.weights import RATE, Balanced, balance
+from mmkeras.training import Balanced, FullFineTune, balance
+from mmkeras.training.balancing import GRADNORM_RATE
 
 HEADS = {
     "digit": head_kinds.Category(3),
@@ -96,7 +96,7 @@ def test_uncertainty_takes_the_step_of_its_gradient():
     one_step(trainer)
     start = np.array([0.5, -0.2])
     slope = 1 - np.exp(-start) * values
-    wanted = start - RATE * np.clip(slope, -1, 1)
+    wanted = start - GRADNORM_RATE * np.clip(slope, -1, 1)
     np.testing.assert_allclose(trainer.memory.numpy(), wanted, rtol=1e-5)
     np.testing.assert_allclose(
         trainer.balance.numpy(), np.exp(-wanted), rtol=1e-5
@@ -144,7 +144,7 @@ def test_gradnorm_sees_the_gradient_at_the_last_shared_layer():
     trainer = balance(model, HEADS, "gradnorm")
     one_step(trainer)
     # At the first step every pace is 1, so the longer one is shortened.
-    step = RATE * np.array(norms) / np.mean(norms)
+    step = GRADNORM_RATE * np.array(norms) / np.mean(norms)
     wanted = 1 - step * np.sign(np.array(norms) - np.mean(norms))
     wanted *= 2 / wanted.sum()
     np.testing.assert_allclose(trainer.balance.numpy(), wanted, rtol=1e-4)
@@ -181,7 +181,9 @@ def test_a_target_without_any_label_keeps_its_state():
     learned = balance(compiled(toy_model()), HEADS, "uncertainty")
     learned._learn_variances(known * 3, known)
     assert learned.balance_state()["memory"]["digit"] == 0
-    assert learned.balance_state()["memory"]["size"] == pytest.approx(RATE)
+    assert learned.balance_state()["memory"]["size"] == pytest.approx(
+        GRADNORM_RATE
+    )
     levelled = balance(compiled(toy_model()), HEADS, "gradnorm")
     levelled._level_gradients(known * 3, known, known)
     assert levelled.balance_state()["memory"] == {"digit": 0.0, "size": 3.0}

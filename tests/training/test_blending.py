@@ -10,16 +10,20 @@ from training_toys import toy_arrays, toy_data, toy_model
 
 from mmkeras.fusion import Concat
 from mmkeras.heads import Category
-from mmkeras.training.strategies.blend_weights import blend_weights, mean_loss
-from mmkeras.training.strategies.blending import blended_model, with_copies
-from mmkeras.training.strategies.full import FullFineTune
-from mmkeras.training.trainable.single_towers import tower_model, tower_of
+from mmkeras.training import FullFineTune
+from mmkeras.training.strategies import (
+    blended_model,
+    mean_loss,
+    weights_of_losses,
+    with_copies,
+)
+from mmkeras.training.trainable import tower_model, tower_of
 
 HEADS = {"side": Category(2)}
 
 
 def test_the_weights_are_gain_by_squared_overfitting():
-    found = blend_weights(
+    found = weights_of_losses(
         {
             "audio": ((2.0, 2.1), (0.5, 1.5)),
             "image": ((2.0, 2.0), (1.2, 1.4)),
@@ -48,7 +52,7 @@ def test_the_weights_are_gain_by_squared_overfitting():
     ],
 )
 def test_weights_at_the_edges(image, fused, expected):
-    found = blend_weights({"image": image, "fused": fused})
+    found = weights_of_losses({"image": image, "fused": fused})
     assert found["image"] == pytest.approx(expected)
     assert sum(found.values()) == pytest.approx(1.0)
 

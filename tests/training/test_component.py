@@ -18,10 +18,13 @@ from training_toys import (
 )
 
 from mmkeras.fusion import Concat
-from mmkeras.training.embeddings.cache import cache_embeddings, towers_sha256
-from mmkeras.training.embeddings.submodels import fusion_model
-from mmkeras.training.strategies.component import ComponentPretrain
-from mmkeras.training.trainable.transfer import take_tower
+from mmkeras.training import (
+    ComponentPretrain,
+    cache_embeddings,
+    fusion_model,
+    take_tower,
+)
+from mmkeras.training.embeddings import towers_sha256
 
 SHORT = {"tower_epochs": 1, "align_epochs": 1, "fusion_epochs": 1, "epochs": 1}
 

@@ -13,21 +13,19 @@ from zoo import FUSIONS
 from mmkeras import fusion
 from mmkeras.fusion import ModalityDropout
 from mmkeras.heads import Category, Sequence, losses
-from mmkeras.training.embeddings.cache import (
+from mmkeras.training import (
+    ModalityWeightsFromValidation,
     cache_embeddings,
+    embedding_model,
+    fusion_model,
     open_embeddings,
+)
+from mmkeras.training.embeddings import (
+    frozen_model,
+    token_readers,
     towers_sha256,
 )
-from mmkeras.training.embeddings.submodels import (
-    embedding_model,
-    frozen_model,
-    fusion_model,
-    token_readers,
-)
-from mmkeras.training.stages.modality_weights import (
-    ModalityWeightsFromValidation,
-    modality_weighted_layers,
-)
+from mmkeras.training.stages import modality_weighted_layers
 
 TOKENS, WIDTH = 3, 6
 STEPS = 5

@@ -6,12 +6,8 @@ import pytest
 from training_toys import HEADS, toy_arrays, toy_data, toy_model
 
 import mmkeras
-from mmkeras.training import FullFineTune
-from mmkeras.training.trainable.lora import add_lora, merge_lora, merged
-from mmkeras.training.trainable.precision import (
-    check_precision,
-    precision_scope,
-)
+from mmkeras.training import FullFineTune, add_lora, merge_lora, precision_scope
+from mmkeras.training.trainable import check_precision, merged_lora
 
 
 def toy(seed=0):
@@ -113,7 +109,7 @@ def test_a_file_saved_on_the_way_is_plain(tokens, tmp_path):
     add_lora(model, 2)
     unmerged = answers(shaken(model), tokens)
     kept = model.get_weights()
-    with merged(model):
+    with merged_lora(model):
         model.save(tmp_path / "model.keras")
     loaded = mmkeras.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(answers(loaded, tokens), unmerged, atol=1e-6)

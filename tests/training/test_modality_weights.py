@@ -7,9 +7,12 @@ from training_toys import HEADS, toy_data, toy_tower
 
 from mmkeras.fusion import WeightedAverage
 from mmkeras.heads import losses
-from mmkeras.training import FullFineTune, ModalityWeightsFromValidation
-from mmkeras.training.embeddings.submodels import fusion_model
-from mmkeras.training.stages.modality_weights import (
+from mmkeras.training import (
+    FullFineTune,
+    ModalityWeightsFromValidation,
+    fusion_model,
+)
+from mmkeras.training.stages import (
     modality_weighted_layers,
     modality_weights_of,
 )

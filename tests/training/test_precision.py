@@ -7,10 +7,9 @@ import tensorflow as tf
 from training_toys import HEADS, toy_arrays, toy_data, toy_model
 
 import mmkeras
-from mmkeras.training import FullFineTune
-from mmkeras.training.trainable.precision import (
+from mmkeras.training import FullFineTune, precision_scope
+from mmkeras.training.trainable import (
     check_precision,
-    precision_scope,
     stored_as_float32,
     to_float32,
 )

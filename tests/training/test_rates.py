@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 from training_toys import HEADS, toy_data, toy_model
 
-from mmkeras.training.strategies.full import FullFineTune
-from mmkeras.training.trainable.patterns import matches, places, select
-from mmkeras.training.trainable.rates import GroupedAdamW, rates_by_depth
-from mmkeras.training.trainable.selection import fitting, tuning_of
-from mmkeras.training.trainable.single_towers import tower_model
+from mmkeras.training import FullFineTune, GroupedAdamW
+from mmkeras.training.trainable import (
+    fitting,
+    matches,
+    places,
+    rates_by_depth,
+    select,
+    tower_model,
+    tuning_of,
+)
 
 RATE, DECAY, BETAS, EPSILON = 0.01, 0.1, (0.9, 0.999), 1e-7
 

@@ -19,9 +19,11 @@ from training_toys import (
 
 from mmkeras import artefact
 from mmkeras.training import ComponentPretrain, FullFineTune
-from mmkeras.training.stages.budget import share_steps
-from mmkeras.training.stages.resume import differences
-from mmkeras.training.strategies import component
+from mmkeras.training.stages import (
+    fingerprint_differences,
+    make_fusion_stage,
+    share_steps,
+)
 
 STRATEGIES = {
     "full": FullFineTune(epochs=4, weight_decay=0.1, learning_rate=0.01),
@@ -160,7 +162,9 @@ def test_other_settings_are_refused_field_by_field(tmp_path):
     # Without `resume`, the old checkpoints go.
     _, history = fit(other, tmp_path)
     assert len(history["loss"]) == 4
-    assert not differences(history, fit(other, tmp_path, resume=True)[1])
+    assert not fingerprint_differences(
+        history, fit(other, tmp_path, resume=True)[1]
+    )
 
 
 def test_without_a_checkpoint_a_training_begins(tmp_path):
@@ -283,14 +287,15 @@ def test_what_a_stage_needs_before_its_first_step_is_its_own(monkeypatch):
     """Keeping what the towers say takes 2 of the 3.05 s here."""
     strategy = replace(STRATEGIES["component"], **KEPT, budget_sec=3.05)
     clock = Slow(monkeypatch)
-    make = component.fusion_stage
 
     def slowly(*arguments, **others):
-        stage = make(*arguments, **others)
+        stage = make_fusion_stage(*arguments, **others)
         clock.now += 2
         return stage
 
-    monkeypatch.setattr(component, "fusion_stage", slowly)
+    monkeypatch.setattr(
+        "mmkeras.training.strategies.component.fusion_stage", slowly
+    )
     with pytest.warns(UserWarning, match="stages fusion, all, which"):
         history = strategy.fit(
             toy_model(), toy_data(), HEADS, callbacks=[clock], verbose=0

@@ -3,6 +3,7 @@
 import csv
 import json
 import resource
+import time
 
 import keras
 import numpy as np
@@ -15,8 +16,7 @@ from mmkeras.training import (
     latest_checkpoint,
     save_run,
 )
-from mmkeras.training.stages import checkpoints
-from mmkeras.training.stages.checkpoints import save_checkpoint
+from mmkeras.training.stages import save_checkpoint
 
 
 def tiny():
@@ -105,14 +105,16 @@ def test_checkpoints_are_few_newest_and_finite(tmp_path):
 def test_short_epochs_are_not_all_saved(tmp_path, monkeypatch):
     # A save takes two seconds of a clock of its own, an epoch five.
     clock = [0.0]
-    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     saved = []
 
     def save(folder, model, epoch, *arrays, **fields):
         clock[0] += 2
         saved.append(epoch)
 
-    monkeypatch.setattr(checkpoints, "save_checkpoint", save)
+    monkeypatch.setattr(
+        "mmkeras.training.stages.checkpoints.save_checkpoint", save
+    )
     callback = AtomicCheckpoint(tmp_path, share=0.1)
     callback.set_model(tiny())
     callback.set_params({"epochs": 10})

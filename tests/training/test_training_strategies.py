@@ -23,9 +23,12 @@ from mmkeras.training import (
     latest_checkpoint,
     make_strategy,
 )
-from mmkeras.training.stages.datasets import count_batches, one_modality
-from mmkeras.training.stages.definition import Stage
-from mmkeras.training.stages.optimizer import make_optimizer
+from mmkeras.training.stages import (
+    Stage,
+    count_batches,
+    make_optimizer,
+    one_modality,
+)
 
 # Tracing a graph takes far longer than these trainings do.
 eager = pytest.mark.usefixtures("eagerly")

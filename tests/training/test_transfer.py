@@ -6,7 +6,7 @@ import pytest
 from training_toys import toy_model, toy_tower
 
 from mmkeras.towers import audio_tower
-from mmkeras.training.trainable.transfer import take_tower
+from mmkeras.training import take_tower
 
 
 def listener(samples, name="audio", **arguments):

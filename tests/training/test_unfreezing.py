@@ -17,9 +17,13 @@ from training_toys import (
 )
 
 from mmkeras.training import ComponentPretrain, FullFineTune
-from mmkeras.training.strategies import full
-from mmkeras.training.trainable.patterns import places, select
-from mmkeras.training.trainable.unfreezing import epochs_of, freeze, thaw
+from mmkeras.training.trainable import (
+    epochs_of,
+    freeze_weights,
+    places,
+    select,
+    thaw_weights,
+)
 
 
 class Watch(keras.callbacks.Callback):
@@ -203,9 +207,11 @@ def test_thaw_gives_back_what_freeze_took():
     model = toy_model()
     model.get_layer("view_tower").trainable = False
     before = [w.path for w in model.trainable_weights]
-    stopped = freeze(select(places(model), ["*_tower", "fusion"], "freeze"))
+    stopped = freeze_weights(
+        select(places(model), ["*_tower", "fusion"], "freeze")
+    )
     assert len(model.trainable_weights) == 4
-    thaw(stopped)
+    thaw_weights(stopped)
     assert [w.path for w in model.trainable_weights] == before
 
 
@@ -226,7 +232,7 @@ RESUMED = {
         accumulate_steps=3,
         lora_rank=2,
     ),
-    "blended": full.FullFineTune(epochs=2, blend=True, blend_epochs=1),
+    "blended": FullFineTune(epochs=2, blend=True, blend_epochs=1),
 }
 
 

@@ -10,6 +10,7 @@ _HOME = {
     "arrays_of": "resume",
     "count_batches": "datasets",
     "fingerprint_differences": "resume:differences",
+    "make_fusion_stage": "fusion_stage:fusion_stage",
     "make_optimizer": "optimizer",
     "modality_weighted_layers": "modality_weights",
     "modality_weights_of": "modality_weights",

@@ -7,7 +7,7 @@ import zoo
 from keras import ops
 
 from mmkeras.spec import MODALITIES
-from mmkeras.training.pretext.reconstruction_targets import patches_of
+from mmkeras.training.pretext import patches_of
 
 
 def field(tower, kind, x):

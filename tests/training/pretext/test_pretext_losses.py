@@ -8,14 +8,15 @@ import pytest
 from keras import ops
 from pretext_toys import over, wave_tower, waves
 
-from mmkeras.training.pretext import pretext_model
-from mmkeras.training.pretext.contrastive import UnitLength, nt_xent
-from mmkeras.training.pretext.reconstruction import (
+from mmkeras.training.pretext import (
+    PickRows,
     Reconstruct,
     SquaredError,
     TokenError,
+    UnitLength,
+    nt_xent,
+    pretext_model,
 )
-from mmkeras.training.pretext.token_prediction import PickRows
 
 
 def numbers(x):

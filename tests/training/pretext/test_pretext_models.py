@@ -10,7 +10,7 @@ import zoo
 from keras import ops
 from pretext_toys import compiled, over, wave_tower, waves, weights_of
 
-from mmkeras.checks.toys import random_input
+from mmkeras.checks import random_input
 from mmkeras.training.pretext import (
     OBJECTIVES,
     Unlabelled,

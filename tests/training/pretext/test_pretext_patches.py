@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from mmkeras.training.pretext.patches import (
+from mmkeras.training.pretext import (
     Cut,
     Shrink,
     Spread,

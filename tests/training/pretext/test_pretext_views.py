@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-from mmkeras.training.pretext.image_views import PictureViews
-from mmkeras.training.pretext.masking_layers import (
+from mmkeras.training.pretext import (
+    CellViews,
     DrawPlaces,
     HidePatches,
     HideTokens,
+    PictureViews,
+    SoundViews,
+    TextViews,
 )
-from mmkeras.training.pretext.views import CellViews, SoundViews, TextViews
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmkeras.heads import Category, Number, Sequence
-from mmkeras.training.strategies.semi.confidence import (
+from mmkeras.training.strategies.semi import (
     agreed_classes,
     balanced_weights,
     class_thresholds,

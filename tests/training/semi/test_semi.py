@@ -24,8 +24,9 @@ from mmkeras.training.strategies.semi import (
     CoTrain,
     FixMatch,
     PseudoLabel,
+    outputs_of,
+    with_everything,
 )
-from mmkeras.training.strategies.semi.base import outputs_of, with_everything
 
 # No more than FixMatch asks for: what moves pictures is slow to set up.
 QUICK = {"left": {"contrast": 0.1}}
