@@ -17,7 +17,7 @@ import keras
 import keras_hub  # noqa: F401, its import is not what is measured
 
 from mmkeras import towers
-from mmkeras.checks.toys import fused_classifier
+from mmkeras.checks import fused_classifier
 from mmkeras.fusion import FUSIONS
 
 # What a tower has to be told: the shape of a sample, as in a small data set.

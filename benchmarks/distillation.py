@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from mmkeras import artefact, heads
-from mmkeras.compress.distillation.distiller import SoftLabels, distill
+from mmkeras.compress import SoftLabels, distill
 from mmkeras.model import load_model
 from mmkeras.runs import build_from_recipe, open_data, smaller
 

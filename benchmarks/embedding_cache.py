@@ -22,7 +22,7 @@ import keras
 
 import mmkeras
 from mmkeras.spec import read_toml
-from mmkeras.training.embeddings.cache import cache_embeddings
+from mmkeras.training import cache_embeddings
 
 
 class Epochs(keras.callbacks.Callback):

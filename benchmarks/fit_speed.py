@@ -115,17 +115,15 @@ def our_callbacks(model, folder: Path) -> dict[str, list]:
     """Returns every callback that a strategy uses, and all of them."""
     import keras
 
-    from mmkeras.training.stages.budget import Spent
-    from mmkeras.training.stages.callbacks import (
+    from mmkeras.training import (
+        AtomicCheckpoint,
         AveragedWeights,
         CsvHistory,
-        Patience,
+        Strategy,
     )
-    from mmkeras.training.stages.checkpoints import AtomicCheckpoint
-    from mmkeras.training.stages.resume import arrays_of, variables_of
-    from mmkeras.training.strategies.base import Strategy
-    from mmkeras.training.strategies.blend_weights import BlendWeights
-    from mmkeras.training.trainable.unfreezing import Unfreezing
+    from mmkeras.training.stages import Patience, Spent, arrays_of, variables_of
+    from mmkeras.training.strategies import BlendWeights
+    from mmkeras.training.trainable import Unfreezing
 
     def state():
         return arrays_of(variables_of(model, model.optimizer)), {}

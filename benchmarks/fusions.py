@@ -35,13 +35,17 @@ import mmkeras
 from mmkeras.export import latencies_ms, open_file, quantize_tflite, to_tflite
 from mmkeras.fusion import FUSIONS
 from mmkeras.spec import read_toml
-from mmkeras.training.embeddings.submodels import embedding_model, fusion_model
-from mmkeras.training.stages.datasets import OneModality, present_columns
-from mmkeras.training.stages.modality_weights import (
+from mmkeras.training import (
     ModalityWeightsFromValidation,
-    modality_weighted_layers,
+    embedding_model,
+    fusion_model,
 )
-from mmkeras.training.trainable.single_towers import modalities, tower_model
+from mmkeras.training.stages import (
+    OneModality,
+    modality_weighted_layers,
+    present_columns,
+)
+from mmkeras.training.trainable import modalities, tower_model
 
 
 def train_towers(data, recipe: dict, seed: int) -> keras.Model:

@@ -35,7 +35,7 @@ def tune(model, data, heads, options, epochs: int, *callbacks) -> None:
 def schedule_of(options, data):
     """Sparsity that has grown to its end after two thirds of the epochs."""
     from mmkeras.compress import PolynomialDecay
-    from mmkeras.training.stages.datasets import count_batches
+    from mmkeras.training.stages import count_batches
 
     frequency = 20
     turns = options.epochs * count_batches(data.train) * 2 // 3 // frequency
@@ -98,7 +98,7 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> None:
     from mmkeras import artefact
-    from mmkeras.compress.change_table import Changes
+    from mmkeras.compress import Changes
     from mmkeras.export import calibration, latencies_ms, open_file, take
     from mmkeras.runs import heads_of, open_data, recipe_of
 

@@ -31,8 +31,7 @@ def write_file(aware, path: Path, weight_bits: int) -> int:
         recipe_manager,
     )
 
-    from mmkeras.compress.quantization.ranges import file_ranges
-    from mmkeras.compress.quantization.wrapping import strip_quantization
+    from mmkeras.compress import file_ranges, strip_quantization
     from mmkeras.export import to_tflite
 
     source = path.with_suffix(".float.tflite")
@@ -101,7 +100,7 @@ def main() -> None:
     import keras
 
     from mmkeras import artefact
-    from mmkeras.compress.quantization.wrapping import calibrate, quantize_aware
+    from mmkeras.compress import calibrate, quantize_aware
     from mmkeras.export import calibration, take, to_tflite
     from mmkeras.model import load_model
     from mmkeras.runs import heads_of, open_data, recipe_of

@@ -56,7 +56,7 @@ def files_of(name, model, samples, folder: Path) -> dict:
 
 def table(models, files, x, y, budget_sec) -> None:
     """Prints accuracy, size and latency, and their share of the original."""
-    from mmkeras.compress.channels.removal import multiply_adds
+    from mmkeras.compress import multiply_adds
     from mmkeras.export import latencies_ms, open_file, run_all
 
     runs = {name: open_file(path) for name, path in files.items()}

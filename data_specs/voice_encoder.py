@@ -83,8 +83,7 @@ def voice_encoder(duration_sec: float):
     import keras
     from keras import layers, ops
 
-    from mmkeras.towers.logmel import LogMel
-    from mmkeras.towers.masked_layers import MaskedMean
+    from mmkeras.towers import LogMel, MaskedMean
 
     sound = keras.Input((round(duration_sec * SAMPLE_RATE_HZ),), name="sound")
     bands = LogMel(

@@ -6,8 +6,13 @@ import keras
 import pytest
 from zoo import FUSIONS, HEADS, TOWERS
 
-from mmkeras.checks.backends import BACKENDS, same_on
-from mmkeras.checks.toys import classifier, fused_classifier, headed_model
+from mmkeras.checks import (
+    BACKENDS,
+    check_backend,
+    classifier,
+    fused_classifier,
+    headed_model,
+)
 
 # One of each way to compute: convolutions, a loop, attention, a spectrum.
 SMALL = {
@@ -38,9 +43,9 @@ def backend(request):
 def test_a_small_part_of_each_sort_agrees(backend):
     found = models(SMALL)
     assert set(found) == SMALL
-    same_on(backend, found)
+    check_backend(backend, found)
 
 
 @pytest.mark.slow
 def test_every_part_agrees(backend):
-    same_on(backend, models({*TOWERS, *FUSIONS, *HEADS}))
+    check_backend(backend, models({*TOWERS, *FUSIONS, *HEADS}))

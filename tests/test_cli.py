@@ -126,7 +126,7 @@ def test_evaluation_compares_with_every_modality_alone(road, capsys):
 
 
 def test_the_bundle_answers_and_its_card_prints(road, capsys):
-    from mmkeras.export.__main__ import main
+    from mmkeras.export import main
 
     out = road / "bundle"
     # Two epochs leave a model that int8 may well move by a sample or two.
@@ -143,7 +143,7 @@ def test_the_bundle_answers_and_its_card_prints(road, capsys):
 
 def test_a_search_leaves_a_bundle_within_the_budget(road, capsys):
     from mmkeras import artefact
-    from mmkeras.export.__main__ import main
+    from mmkeras.export import main
 
     whole = artefact.read_manifest(road / "bundle", "bundle")
     limit = 0.93 * whole["files"]["model.tflite"]["bytes"] / 1000
@@ -166,7 +166,7 @@ def test_a_search_leaves_a_bundle_within_the_budget(road, capsys):
 
 
 def test_a_budget_out_of_reach_is_told(road, capsys):
-    from mmkeras.export.__main__ import main
+    from mmkeras.export import main
 
     out = road / "tiny"
     arguments = [str(road / "full"), "--out", str(out), "--budget-kb", "0"]

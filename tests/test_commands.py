@@ -9,7 +9,7 @@ import typer
 
 import mmkeras
 from mmkeras import cli, processes
-from mmkeras.export.__main__ import main as export_main
+from mmkeras.export import main as export_main
 
 # What no command needs in order to say what it takes. Typer reads arguments
 # by pydantic.

@@ -14,7 +14,13 @@ from sklearn.datasets import load_digits
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neighbors import KNeighborsClassifier
 
-from mmkeras.data import demo
+from mmkeras.data import (
+    DEMO_SPEC,
+    demo_sentence,
+    demo_sound,
+    draw_pictures,
+    write_demo,
+)
 from mmkeras.spec import load_spec
 
 SPECS = Path(__file__).parents[1] / "data_specs"
@@ -33,7 +39,7 @@ def digest(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    return demo.write_demo(tmp_path_factory.mktemp("demo")).parent
+    return write_demo(tmp_path_factory.mktemp("demo")).parent
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,7 @@ def rows(folder) -> list[dict]:
 
 def test_the_committed_spec_is_the_one_that_is_written():
     text = (SPECS / "demo.toml").read_text(encoding="utf-8")
-    assert text == demo.SPEC.replace('root = "."', 'root = "../data/demo"')
+    assert text == DEMO_SPEC.replace('root = "."', 'root = "../data/demo"')
 
 
 def test_the_spec_fits_the_files(folder, rows):
@@ -79,8 +85,8 @@ def test_a_few_samples_lack_one_modality_or_the_number(rows):
 
 
 def test_each_real_picture_is_used_once(rows, monkeypatch):
-    monkeypatch.setattr(demo, "IMAGE_NOISE", 0.0)
-    pictures, digits = demo._draw(1500, seed=0)
+    monkeypatch.setattr("mmkeras.data.demo.IMAGE_NOISE", 0.0)
+    pictures, digits = draw_pictures(1500, seed=0)
     bundled = load_digits()
     real = {
         image.tobytes(): digit
@@ -99,23 +105,23 @@ def test_each_real_picture_is_used_once(rows, monkeypatch):
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
     for name, seed in (("a", 7), ("b", 7), ("c", 8)):
-        demo.write_demo(tmp_path / name, samples=100, seed=seed)
-    demo.write_demo(tmp_path / "c", samples=100, seed=7)
+        write_demo(tmp_path / name, samples=100, seed=seed)
+    write_demo(tmp_path / "c", samples=100, seed=7)
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     assert digest(tmp_path / "a") == digest(tmp_path / "c")
-    demo.write_demo(tmp_path / "b", samples=100, seed=8)
+    write_demo(tmp_path / "b", samples=100, seed=8)
     assert digest(tmp_path / "a") != digest(tmp_path / "b")
 
 
 def test_a_stopped_run_leaves_no_spec_and_no_manifest(tmp_path, monkeypatch):
-    demo.write_demo(tmp_path, samples=100)
+    write_demo(tmp_path, samples=100)
 
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(demo, "sound", full)
+    monkeypatch.setattr("mmkeras.data.demo.sound", full)
     with pytest.raises(OSError, match="No space left"):
-        demo.write_demo(tmp_path, samples=100)
+        write_demo(tmp_path, samples=100)
     assert not (tmp_path / "demo.toml").exists()
     assert not (tmp_path / "manifest.csv").exists()
 
@@ -123,7 +129,7 @@ def test_a_stopped_run_leaves_no_spec_and_no_manifest(tmp_path, monkeypatch):
 @pytest.mark.parametrize("samples", [0, 99, 1798])
 def test_the_number_of_samples_is_checked(tmp_path, samples):
     with pytest.raises(ValueError, match=f"Received: samples={samples}"):
-        demo.write_demo(tmp_path / "x", samples=samples)
+        write_demo(tmp_path / "x", samples=samples)
     assert not (tmp_path / "x").exists()
 
 
@@ -131,7 +137,7 @@ def test_a_sentence_tells_parity_and_size_and_no_more():
     heard = []
     for digit in range(10):
         rng = np.random.default_rng(0)
-        heard.append({demo.sentence(digit, rng) for _ in range(300)})
+        heard.append({demo_sentence(digit, rng) for _ in range(300)})
     for one in range(10):
         for other in range(10):
             alike = (one % 2, one >= 5) == (other % 2, other >= 5)
@@ -141,7 +147,7 @@ def test_a_sentence_tells_parity_and_size_and_no_more():
 
 def test_a_sound_tells_a_pair_of_digits():
     def of(digit):
-        return demo.sound(digit, np.random.default_rng(3))
+        return demo_sound(digit, np.random.default_rng(3))
 
     for pair in ((0, 4), (1, 6), (2, 3), (5, 7), (8, 9)):
         np.testing.assert_array_equal(of(pair[0]), of(pair[1]))
@@ -173,7 +179,9 @@ def test_together_the_modalities_tell_what_none_tells_alone(folder, rows):
 
 
 def test_generating_does_not_import_tensorflow():
-    code = "import sys, mmkeras.data.demo as d; d.sentence; print(*sys.modules)"
+    code = (
+        "import sys; from mmkeras.data import write_demo; print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

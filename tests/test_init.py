@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from mmkeras import artefact
-from mmkeras.runs import read_init, read_training, take_towers
-from mmkeras.runs.first_towers import check_same_kind, check_same_words
+from mmkeras.runs import (
+    check_same_kind,
+    check_same_words,
+    read_init,
+    read_training,
+    take_towers,
+)
 from mmkeras.spec import DataSpec
 
 AUDIO = {

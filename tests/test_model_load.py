@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from mmkeras.model import load_model
-from mmkeras.model.inspect_config import check_config
-from mmkeras.model.load import bounded_weights
+from mmkeras.model import bounded_weights, check_config, load_model
 
 
 def sequence(shape, *parts, dtype="float32"):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from mmkeras import fusion, heads, towers
-from mmkeras.checks.toys import Task
+from mmkeras.checks import Task
 
 RANDOM = np.random.default_rng(0)
 # Five columns that hang together, for a projection to find something.

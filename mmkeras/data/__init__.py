@@ -11,6 +11,7 @@ from mmkeras.front_doors import front_door
 # No module is called `prepare`: importing it would hide the function.
 _HOME = {
     "BadSample": "files.reasons",
+    "DEMO_SPEC": "demo:SPEC",
     "Data": "loading.load",
     "Labels": "loading.labels",
     "MAX_MANIFEST_BYTES": "ingest.table_files",
@@ -26,6 +27,9 @@ _HOME = {
     "decode_file": "decode",
     "decode_utf8": "files.encodings",
     "decode_value": "decode",
+    "demo_sentence": "demo:sentence",
+    "demo_sound": "demo:sound",
+    "draw_pictures": "demo",
     "encode_each": "ingest.targets",
     "encode_texts": "tokens",
     "facts_of": "ingest.targets",
@@ -43,8 +47,8 @@ _HOME = {
     "number_of": "files.decimals",
     "open_container": "files.containers",
     "open_inside": "files.paths",
-    "open_manifest": "ingest.manifest",
     "open_learned": "ingest.learning",
+    "open_manifest": "ingest.manifest",
     "prepare": "ingest.preparation",
     "read_dicom": "files.dicom",
     "read_inside": "files.paths",

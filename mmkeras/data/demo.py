@@ -152,7 +152,9 @@ def write_demo(folder: str | Path, samples: int = 1500, seed: int = 0) -> Path:
     manifest.unlink(missing_ok=True)
     rows = [
         _write_sample(folder, index, clean, int(digit), seed)
-        for index, (clean, digit) in enumerate(zip(*_draw(samples, seed)))
+        for index, (clean, digit) in enumerate(
+            zip(*draw_pictures(samples, seed))
+        )
     ]
     artefact.write_csv(manifest, rows)
     artefact.write_text(spec, SPEC)
@@ -204,7 +206,7 @@ def picture(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.rint(255 * np.clip(large, 0, 1)).astype(np.uint8)
 
 
-def _draw(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_pictures(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns clean pictures (samples, 8, 8) in 0-1 and their digits."""
     # Imported here: the command line should start without scikit-learn.
     from sklearn.datasets import load_digits

@@ -4,11 +4,7 @@ import numpy as np
 from target_toys import target_of
 
 from mmkeras.kinds import Audio, Image
-from mmkeras.studies.compare.measurement import (
-    classes_of,
-    figures_of,
-    headlines_of,
-)
+from mmkeras.studies.compare import classes_of, figures_of, headlines_of
 
 CLASSES = ["ant", "bee", "cat"]
 TARGETS = {"animal": target_of("category", classes=CLASSES)}

@@ -4,13 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.studies.compare.cost import Cost, parts_of, sample_cost
-from mmkeras.training.embeddings.submodels import frozen_model, fusion_model
-from mmkeras.training.trainable.single_towers import (
-    modalities,
-    tower_model,
-    tower_of,
-)
+from mmkeras.studies.compare import Cost, parts_of, sample_cost
+from mmkeras.training import fusion_model
+from mmkeras.training.embeddings import frozen_model
+from mmkeras.training.trainable import modalities, tower_model, tower_of
 
 # Multiply-adds: a tower 3 * 4 each, fusion 8 * 5, head 5 * 2.
 TOWER, REST = 12, 50

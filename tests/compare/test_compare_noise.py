@@ -15,7 +15,7 @@ from mmkeras.kinds import (
     Volume,
 )
 from mmkeras.spec import Modality
-from mmkeras.studies.compare.noise import noisy
+from mmkeras.studies.compare import noisy
 
 DRAW = np.random.default_rng(0)
 

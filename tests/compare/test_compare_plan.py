@@ -3,7 +3,7 @@
 import pytest
 
 from mmkeras.spec import DataSpec
-from mmkeras.studies.compare.arms import make_plan
+from mmkeras.studies.compare import make_plan
 
 SPEC = DataSpec.from_dict(
     {

@@ -8,9 +8,13 @@ import pytest
 from compare_toys import COUNTS, TARGETS, toy
 
 from mmkeras import artefact
-from mmkeras.studies.compare.report import as_text, compact, render_report
-from mmkeras.studies.compare.report_folder import write_comparison
-from mmkeras.studies.compare.summary import summarise
+from mmkeras.studies.compare import (
+    as_text,
+    compact_number,
+    render_report,
+    summarise,
+    write_comparison,
+)
 
 SKILLS = {"full": 0.6, "component": 0.8, "image_alone": 0.5, "sound_alone": 0.4}
 
@@ -110,4 +114,4 @@ def test_the_terminal_gets_table_and_conclusion(report):
     ],
 )  # fmt: skip
 def test_large_numbers_are_readable(value, wanted):
-    assert compact(value) == wanted
+    assert compact_number(value) == wanted

@@ -9,7 +9,7 @@ from test_cli import run
 
 from mmkeras import artefact
 from mmkeras.data import load_data
-from mmkeras.studies.compare.train import few_labels
+from mmkeras.studies.compare import few_labels
 
 SPEC = """
 name = "tables"
@@ -180,9 +180,7 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(report, place):
 def test_the_command_trains_nothing_twice_and_prints_the_conclusion(
     report, place, capsys, monkeypatch
 ):
-    from mmkeras.studies.compare import run as module
-
-    monkeypatch.setattr(module, "train_arm", None)
+    monkeypatch.setattr("mmkeras.studies.compare.run.train_arm", None)
     code = run(
         "compare", place / "data", "--model", place / "recipe.toml",
         "--out", place / "out", "--budget-steps", STEPS, "--seeds", 2,
@@ -216,7 +214,7 @@ def test_pretraining_is_part_of_the_budget(full_report, place):
 @pytest.mark.slow
 def test_multiply_adds_are_those_of_each_stage(full_report, place):
     from mmkeras.model import load_model
-    from mmkeras.studies.compare.cost import parts_of
+    from mmkeras.studies.compare import parts_of
 
     model = load_model(place / "full" / "runs" / "1" / "component" / "0")
     parts = parts_of(model)
@@ -238,9 +236,7 @@ def test_multiply_adds_are_those_of_each_stage(full_report, place):
 def test_a_share_that_becomes_the_largest_is_measured_with_noise(
     full_report, place, monkeypatch
 ):
-    from mmkeras.studies.compare import run as module
-
-    monkeypatch.setattr(module, "train_arm", None)
+    monkeypatch.setattr("mmkeras.studies.compare.run.train_arm", None)
     arms = ["full", "component"]
     found = compare(place, "full", fractions=(0.2,), arms=arms)
     assert len(found["targets"]["side"]["noise"]) == 2 * 2 * 4

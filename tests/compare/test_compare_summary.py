@@ -5,8 +5,7 @@ import pytest
 from compare_toys import COUNTS, TARGETS, toy
 from target_toys import target_of
 
-from mmkeras.studies.compare.conclusion_text import conclude, undecided
-from mmkeras.studies.compare.summary import summarise
+from mmkeras.studies.compare import conclude, summarise, undecided
 
 
 def said(skills, **settings):

@@ -5,8 +5,7 @@ import contextlib
 import keras
 import numpy as np
 
-from mmkeras.compress.channels.groups import Groups
-from mmkeras.compress.channels.rebuild import rebuild
+from mmkeras.compress.channels import Groups, rebuild_model
 
 
 @contextlib.contextmanager
@@ -55,7 +54,7 @@ def halved(model, skip=()):
     groups = Groups(model, skip)
     kept = halves(groups)
     zero(model, groups, kept)
-    return rebuild(model, groups.follow, kept)
+    return rebuild_model(model, groups.follow, kept)
 
 
 def widths(model):

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from mmkeras.compress.quantization.ranges import file_ranges
-from mmkeras.compress.quantization.wrapping import (
+from mmkeras.compress import (
     calibrate,
+    file_ranges,
     quantization_ranges,
     quantize_aware,
     strip_quantization,

@@ -6,7 +6,7 @@ import pytest
 from compress.channel_toys import answers, shake, widths
 from keras import layers
 
-from mmkeras.compress.channels.removal import multiply_adds, prune_channels
+from mmkeras.compress import multiply_adds, prune_channels
 from mmkeras.export import open_file, to_tflite
 
 
@@ -125,8 +125,7 @@ def test_the_channels_that_do_not_matter_go_first(importance):
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_taylor_equals_the_gradient_computed_by_hand(frozen):
-    from mmkeras.compress.channels.groups import Groups
-    from mmkeras.compress.channels.importance import importances
+    from mmkeras.compress.channels import Groups, importances
 
     x = keras.Input((2,), name="x")
     hidden = layers.Dense(3, use_bias=False, name="a")

@@ -5,7 +5,7 @@ import pytest
 from compress.channel_toys import IMAGE, LINE, ROW, model_of
 from keras import layers, ops
 
-from mmkeras.compress.channels.groups import multiply_adds
+from mmkeras.compress import multiply_adds
 
 COUNTS = {
     "dense on each of 6 rows": (LINE, layers.Dense(5), 6 * 4 * 5),

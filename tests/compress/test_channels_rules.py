@@ -14,7 +14,7 @@ from compress.channel_toys import (
 )
 from keras import layers, ops
 
-from mmkeras.compress.channels.groups import Groups
+from mmkeras.compress.channels import Groups
 
 
 def in_the_middle(layer):

@@ -7,8 +7,9 @@ from compress.channel_toys import answers, halved, in_float64, shake, widths
 from zoo import FUSIONS, TOWERS
 
 from mmkeras import Category, Number, build_model, fusion, towers
-from mmkeras.checks.toys import classifier, fused_classifier, random_input
-from mmkeras.compress.channels.groups import Groups, multiply_adds
+from mmkeras.checks import classifier, fused_classifier, random_input
+from mmkeras.compress import multiply_adds
+from mmkeras.compress.channels import Groups
 from mmkeras.spec import DataSpec
 
 # Eleven million weights.

@@ -6,12 +6,11 @@ import pytest
 from keras import layers
 from sklearn.cluster import KMeans
 
-from mmkeras.checks.toys import fused_classifier, toy_problem
-from mmkeras.compress import KeepClusters, cluster, prune, sparsity
-from mmkeras.compress.kernels import kernels
-from mmkeras.compress.pruning.clustering import k_means, share_values
+from mmkeras.checks import fused_classifier, toy_problem
+from mmkeras.compress import KeepClusters, cluster, kernels_of, prune, sparsity
+from mmkeras.compress.pruning import k_means, share_values
 from mmkeras.fusion import Gated
-from mmkeras.training.stages.callbacks import AveragedWeights
+from mmkeras.training import AveragedWeights
 
 NUMBERS = {
     "normal": lambda rng: rng.normal(size=3000),
@@ -102,7 +101,7 @@ def members(model):
     """Which weights of each kernel are equal."""
     return {
         k.path: np.unique(np.asarray(k.variable), return_inverse=True)[1]
-        for k in kernels(model)
+        for k in kernels_of(model)
     }
 
 
@@ -116,7 +115,7 @@ def test_every_kernel_of_a_nested_model_is_clustered_but_those_skipped():
     model = toy_model(nested=True)
     before = model.get_weights()
     shared = cluster(model, 4, skip=["label"])
-    counts = {k.path: len(np.unique(k.variable)) for k in kernels(shared)}
+    counts = {k.path: len(np.unique(k.variable)) for k in kernels_of(shared)}
     assert counts.pop("label/kernel") == 24
     assert set(counts.values()) == {4}
     assert len(counts) > 5
@@ -171,7 +170,7 @@ def test_clusters_and_zeros_stay_through_fit_save_and_resume(
 ):
     model = cluster(prune(toy_model(), 0.5), 6)
     first, zeros = members(model), sparsity(model)
-    values = {k.path: np.asarray(k.variable) for k in kernels(model)}
+    values = {k.path: np.asarray(k.variable) for k in kernels_of(model)}
     callbacks = [AveragedWeights()] if averages else []
     watch = Watch()
     fit(
@@ -188,7 +187,7 @@ def test_clusters_and_zeros_stay_through_fit_save_and_resume(
         for path, partition in first.items():
             assert same_partition(partition, seen[path]), path
     assert sparsity(model) == zeros
-    for kernel in kernels(model):
+    for kernel in kernels_of(model):
         assert np.any(np.asarray(kernel.variable) != values[kernel.path])
 
 

@@ -6,18 +6,18 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
 
-from mmkeras.checks.toys import CLASSES, toy_problem
+from mmkeras.checks import CLASSES, toy_problem
 from mmkeras.compress import (
+    Changes,
     Distiller,
     KeepClusters,
     KeepSparsity,
     cluster,
+    kernels_of,
     prune,
     quantize_aware,
     strip,
 )
-from mmkeras.compress.change_table import Changes
-from mmkeras.compress.kernels import kernels
 from mmkeras.export import quantize_tflite, to_tflite
 
 SHARE, CLUSTERS = 0.7, 12
@@ -79,7 +79,7 @@ def test_training_keeps_zeros_and_clusters(composed):
     assert rows["tune"].nonzero == rows["prune"].nonzero
     assert rows["train"].values > 100
     assert rows["cluster"].values == CLUSTERS
-    for kernel in kernels(model):
+    for kernel in kernels_of(model):
         assert len(np.unique(kernel.variable)) <= CLUSTERS
     assert rows["tune"].metrics["accuracy"] >= 0.95
 
@@ -110,7 +110,7 @@ def test_the_table_has_one_line_a_step(composed):
 
 def zeros_and_clusters(model):
     """Where each kernel is zero, and how many values it has."""
-    values = [np.asarray(kernel.variable) for kernel in kernels(model)]
+    values = [np.asarray(kernel.variable) for kernel in kernels_of(model)]
     return [(value == 0, len(np.unique(value))) for value in values]
 
 
@@ -162,7 +162,7 @@ def test_the_int8_file_has_the_zeros_and_the_clusters(composed, tmp_path):
         tmp_path / "float.tflite", tmp_path / "int8.tflite", samples
     )
     stored = constants(tmp_path / "int8.tflite")
-    for kernel in kernels(model):
+    for kernel in kernels_of(model):
         value = np.asarray(kernel.variable)
         if kernel.variable.name != "embeddings":
             # In a file the outputs come first.

@@ -14,16 +14,16 @@ from keras.distillation import FeatureDistillation
 from training.training_toys import HEADS as TOY_HEADS
 from training.training_toys import toy_data, toy_model
 
-from mmkeras.compress.distillation.distiller import (
+from mmkeras.compress import (
     Distiller,
+    KeepClusters,
+    KeepSparsity,
     Relations,
     SoftLabels,
+    cluster,
     distill,
-)
-from mmkeras.compress.kernels import kernels
-from mmkeras.compress.pruning.clustering import KeepClusters, cluster
-from mmkeras.compress.pruning.magnitude import KeepSparsity, prune
-from mmkeras.compress.quantization.wrapping import (
+    kernels_of,
+    prune,
     quantize_aware,
     strip_quantization,
 )
@@ -148,13 +148,13 @@ def keras_batches(*parts):
 def test_what_pruning_and_clustering_won_stays():
     teacher = network()
     student = cluster(prune(network(units=8, seed=1), 0.5), clusters=5)
-    before = {k.path: k.variable.numpy() for k in kernels(student)}
+    before = {k.path: k.variable.numpy() for k in kernels_of(student)}
     x, y = samples()
     callbacks = [KeepSparsity(), KeepClusters()]
     distiller = compiled(Distiller(teacher, student))
     distiller.fit(x, y, epochs=3, verbose=0, callbacks=callbacks)
     changed = 0
-    for kernel in kernels(student):
+    for kernel in kernels_of(student):
         old, new = before[kernel.path], kernel.variable.numpy()
         assert not new[old == 0].any()
         assert len(np.unique(new)) <= len(np.unique(old)) <= 5

@@ -6,11 +6,7 @@ import pytest
 from compress.distillation_toys import HEADS, compiled, network, samples
 from keras.distillation import FeatureDistillation
 
-from mmkeras.compress.distillation.distiller import (
-    Distiller,
-    Relations,
-    SoftLabels,
-)
+from mmkeras.compress import Distiller, Relations, SoftLabels
 
 
 def logits(model, x):

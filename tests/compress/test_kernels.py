@@ -5,13 +5,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from mmkeras.checks.toys import fused_classifier
-from mmkeras.compress.kernels import copy_model, kernels
+from mmkeras.checks import fused_classifier
+from mmkeras.compress import copy_model, kernels_of
 from mmkeras.fusion import Concat, CrossAttention, Gated
-from mmkeras.towers.audio import audio_tower
-from mmkeras.towers.image import image_tower
-from mmkeras.towers.text import text_tower
-from mmkeras.towers.vector import vector_tower
+from mmkeras.towers import audio_tower, image_tower, text_tower, vector_tower
 
 SEQUENCE = (8, 6)
 IMAGE = (6, 6, 4)
@@ -74,7 +71,7 @@ def test_kernels_of_a_layer(case):
     layer, shape, wanted = LAYERS[case]
     inputs = keras.Input(shape)
     model = keras.Model(inputs, layer(inputs))
-    found = {k.path: k.output_axes for k in kernels(model)}
+    found = {k.path: k.output_axes for k in kernels_of(model)}
     assert found == {f"{layer.name}/{p}": axes for p, axes in wanted.items()}
 
 
@@ -82,7 +79,7 @@ def test_attention_is_seen_through():
     inputs = keras.Input(SEQUENCE)
     attention = layers.MultiHeadAttention(2, 3, name="mha")
     model = keras.Model(inputs, attention(inputs, inputs))
-    assert {k.path: k.output_axes for k in kernels(model)} == {
+    assert {k.path: k.output_axes for k in kernels_of(model)} == {
         "mha/query/kernel": (1, 2),
         "mha/key/kernel": (1, 2),
         "mha/value/kernel": (1, 2),
@@ -94,7 +91,7 @@ def test_an_embedding_is_a_kernel_and_positions_are_none():
     inputs = keras.Input((5,), dtype="int32", name="text")
     tower = text_tower(5, 20, units=8, heads=2)
     model = keras.Model({"text": inputs}, tower(inputs))
-    paths = [k.path for k in kernels(model)]
+    paths = [k.path for k in kernels_of(model)]
     assert "text_tower/text_embedding/embeddings" in paths
     assert "text_tower/text_block_0_attention/project/kernel" in paths
     assert not [path for path in paths if "position" in path]
@@ -114,7 +111,7 @@ def test_an_embedding_is_a_kernel_and_positions_are_none():
 )
 def test_only_small_weights_of_a_tower_are_no_kernels(build):
     tower = build()
-    ours = {id(k.variable) for k in kernels(tower)}
+    ours = {id(k.variable) for k in kernels_of(tower)}
     others = [w for w in tower.trainable_weights if id(w) not in ours]
     assert ours
     for weight in others:
@@ -125,7 +122,7 @@ def test_only_small_weights_of_a_tower_are_no_kernels(build):
 @pytest.mark.parametrize("fusion", [Concat, Gated, CrossAttention])
 def test_fusions_are_seen_through_and_standins_are_none(fusion):
     model = fused_classifier(fusion(8, name="fusion"))
-    paths = [k.path for k in kernels(model)]
+    paths = [k.path for k in kernels_of(model)]
     assert [path for path in paths if path.startswith("fusion/")]
     assert [path for path in paths if path.startswith("right_tower/")]
     assert not [path for path in paths if "standin" in path]
@@ -137,7 +134,7 @@ def test_a_layer_used_twice_is_found_once():
     shared = layers.Dense(4, name="shared")
     nested = keras.Sequential([shared, layers.Dense(4)], name="nested")
     model = keras.Model(inputs, [shared(nested(inputs)), nested(inputs)])
-    assert len(kernels(model)) == 2
+    assert len(kernels_of(model)) == 2
 
 
 def test_a_layer_of_the_user_counts_by_its_weights():
@@ -153,7 +150,7 @@ def test_a_layer_of_the_user_counts_by_its_weights():
 
     inputs = keras.Input((4,))
     model = keras.Model(inputs, Mixer(name="mixer")(inputs))
-    paths = [k.path for k in kernels(model)]
+    paths = [k.path for k in kernels_of(model)]
     assert paths == ["mixer/mix", "mixer/inner/kernel"]
 
 
@@ -161,16 +158,16 @@ def test_a_frozen_layer_counts():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, layers.Dense(2, name="d")(inputs))
     model.trainable = False
-    assert [k.path for k in kernels(model)] == ["d/kernel"]
+    assert [k.path for k in kernels_of(model)] == ["d/kernel"]
 
 
 def test_skip_leaves_out_what_it_names_and_must_name_something():
     inputs = keras.Input((4,))
     hidden = layers.Dense(4, name="wide")(inputs)
     model = keras.Model(inputs, layers.Dense(2, name="head")(hidden))
-    assert [k.path for k in kernels(model, ["head"])] == ["wide/kernel"]
+    assert [k.path for k in kernels_of(model, ["head"])] == ["wide/kernel"]
     with pytest.raises(ValueError, match="'haed'.*wide/kernel, head/kernel"):
-        kernels(model, ["haed"])
+        kernels_of(model, ["haed"])
 
 
 class Scale(layers.Layer):

@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 from keras import layers
 
-from mmkeras.checks.toys import fused_classifier, toy_problem
+from mmkeras.checks import fused_classifier, toy_problem
 from mmkeras.compress import (
     KeepSparsity,
     PolynomialDecay,
     Prune,
+    kernels_of,
     prune,
     sparsity,
     strip,
 )
-from mmkeras.compress.kernels import kernels
 from mmkeras.fusion import Gated
-from mmkeras.training.stages.callbacks import AveragedWeights
+from mmkeras.training import AveragedWeights
 
 # 40 steps: 10 an epoch.
 COUNT, BATCH, EPOCHS = 80, 8, 4
@@ -71,7 +71,7 @@ def fit(model, *callbacks, epochs=EPOCHS, first=0, **options):
 
 
 def values(model):
-    return {k.path: np.asarray(k.variable) for k in kernels(model)}
+    return {k.path: np.asarray(k.variable) for k in kernels_of(model)}
 
 
 def test_the_smallest_weights_go():
@@ -353,7 +353,7 @@ def test_zeros_stay_through_later_fits_with_the_callback():
 
 def test_a_step_compiled_before_the_callback_came_is_compiled_anew():
     model = toy_model()
-    for kernel in kernels(model):
+    for kernel in kernels_of(model):
         kernel.variable.assign(
             kernel.variable * (np.asarray(kernel.variable) > 0)
         )
@@ -432,7 +432,7 @@ def test_an_interrupted_fit_leaves_nothing_that_strip_does_not_take_off():
     with pytest.raises(KeyboardInterrupt):
         fit(model, KeepSparsity(), Stop())
     assert strip(model) is model
-    assert all(k.variable.constraint is None for k in kernels(model))
+    assert all(k.variable.constraint is None for k in kernels_of(model))
     fit(model)
     assert sparsity(model)["all"] < 0.5
 

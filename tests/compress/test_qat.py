@@ -6,17 +6,17 @@ import pytest
 from compress.qat_toys import inputs_of, shuffle, stack
 from keras import layers, ops
 
-from mmkeras.compress.quantization.layer import layer_of
-from mmkeras.compress.quantization.rounding import (
-    round_activation,
-    round_table,
-    round_weight,
-)
-from mmkeras.compress.quantization.wrapping import (
+from mmkeras.compress import (
     calibrate,
     quantization_ranges,
     quantize_aware,
     strip_quantization,
+)
+from mmkeras.compress.quantization import (
+    layer_of,
+    round_activation,
+    round_table,
+    round_weight,
 )
 
 

@@ -13,9 +13,9 @@ from compress.qat_toys import (
 from keras import layers
 
 from mmkeras import fusion, towers
-from mmkeras.compress.quantization.ranges import file_ranges
-from mmkeras.compress.quantization.wrapping import (
+from mmkeras.compress import (
     calibrate,
+    file_ranges,
     quantization_ranges,
     quantize_aware,
     strip_quantization,

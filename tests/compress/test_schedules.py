@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmkeras.compress import ConstantSparsity, PolynomialDecay
-from mmkeras.compress.pruning.schedules import last_turn
+from mmkeras.compress.pruning import last_turn
 
 
 @pytest.mark.parametrize(

@@ -134,10 +134,10 @@ def tfmot_results(tmp_path_factory):
 
 
 def our_schedule(case):
-    from mmkeras.compress.pruning import schedules
+    from mmkeras import compress
 
     name, *values = CASES[case][1]
-    return getattr(schedules, name)(*values)
+    return getattr(compress, name)(*values)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -4,24 +4,20 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.studies.ensemble.bagging_boosting import samme
-from mmkeras.studies.ensemble.combined_model import (
-    LEAST,
-    join,
-    pooled,
-    weighted,
-)
-from mmkeras.studies.ensemble.sample_weights import bootstrap
-from mmkeras.studies.ensemble.stacking import (
+from mmkeras.studies.ensemble import (
+    LEAST_PROBABILITY,
     apply_weights,
+    bootstrap,
+    check_same_architecture,
     fit_weights,
-    out_of_fold,
-)
-from mmkeras.studies.ensemble.weight_averaging import (
-    check_same,
     greedy_soup,
-    mix,
+    join,
+    mix_weights,
+    out_of_fold,
+    pooled,
     restimate,
+    samme,
+    weighted,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -175,7 +171,7 @@ def test_a_pool_in_the_model_is_the_pool_that_was_fitted(activation):
     np.testing.assert_allclose(
         answer(joined), apply_weights(activation, answers, weights), atol=1e-5
     )
-    assert LEAST < answer(joined).max()
+    assert LEAST_PROBABILITY < answer(joined).max()
 
 
 def test_a_member_may_lack_a_modality():
@@ -229,7 +225,7 @@ def test_a_greedy_soup_is_never_worse_than_its_best_member():
 def test_mixing_leaves_whole_numbers_alone():
     first = [np.float32([0, 2]), np.uint32([7, 8])]
     second = [np.float32([4, 4]), np.uint32([1, 1])]
-    mean = mix(first, second, 0.25)
+    mean = mix_weights(first, second, 0.25)
     np.testing.assert_array_equal(mean[0], np.float32([1, 2.5]))
     np.testing.assert_array_equal(mean[1], np.uint32([7, 8]))
 
@@ -243,11 +239,11 @@ def test_mixing_leaves_whole_numbers_alone():
 )
 def test_other_architectures_do_not_mix(other, message):
     with pytest.raises(ValueError, match=message):
-        check_same([toy(0), other()])
+        check_same_architecture([toy(0), other()])
 
 
 def test_names_that_keras_counts_are_no_difference():
-    check_same([toy(0), toy(1), toy(2)])
+    check_same_architecture([toy(0), toy(1), toy(2)])
 
 
 def test_batch_statistics_are_those_of_the_training_batches():

@@ -16,13 +16,12 @@ from mmkeras.studies import ensemble
 from mmkeras.studies.ensemble import (
     Trainer,
     bag,
-    bagging_boosting,
     boost,
     bootstrap,
+    results_table,
     reweighted,
+    training_errors,
 )
-from mmkeras.studies.ensemble.bagging_boosting import errors
-from mmkeras.studies.ensemble.results import table
 
 
 def recipe_of(epochs, **changes):
@@ -118,7 +117,7 @@ def test_an_ensemble_becomes_one_tflite_file(ensembles, data, tmp_path, made):
 
 @pytest.mark.slow
 def test_an_ensemble_becomes_a_bundle(ensembles, tmp_path):
-    from mmkeras.export.__main__ import main
+    from mmkeras.export import main
 
     out = tmp_path / "bundle"
     for options in (["--quantize", "none"], ["--max-drop", "1"]):
@@ -278,7 +277,8 @@ def test_boosting_weighs_what_the_last_member_got_wrong(
 
     monkeypatch.setattr(Trainer, "_fit", watch)
     monkeypatch.setattr(
-        bagging_boosting, "errors", lambda *arguments: (wrong, np.ones(120))
+        "mmkeras.studies.ensemble.bagging_boosting.errors",
+        lambda *arguments: (wrong, np.ones(120)),
     )
     trainer = Trainer(road / "data", recipe_of(0), tmp_path, verbose=0)
     result = boost(trainer, members=2)
@@ -294,7 +294,7 @@ def test_boosting_weighs_what_the_last_member_got_wrong(
 
 def test_errors_are_those_of_the_training_split_in_its_order(road, data):
     model = load_model(road / "a")
-    wrong, known = errors(model, data, "kind")
+    wrong, known = training_errors(model, data, "kind")
     outputs, labels, _ = predict(model, data.ordered("train"))
     np.testing.assert_array_equal(
         wrong, outputs["kind"].argmax(axis=1) != labels["kind"]
@@ -309,8 +309,7 @@ def test_chance_ends_the_boosting(road, tmp_path, monkeypatch):
     good = np.arange(120) % 10 < 3
     found = [good, bad, good]
     monkeypatch.setattr(
-        bagging_boosting,
-        "errors",
+        "mmkeras.studies.ensemble.bagging_boosting.errors",
         lambda *arguments: (found.pop(0), np.ones(120)),
     )
     trainer = Trainer(road / "data", recipe_of(0), tmp_path, verbose=0)
@@ -328,7 +327,7 @@ def test_boosting_needs_one_category(road, tmp_path):
 
 def test_the_table_shows_members_and_ensemble(ensembles, data):
     result = read(ensembles / "average")
-    lines = table(result, data.spec.targets).splitlines()
+    lines = results_table(result, data.spec.targets).splitlines()
     assert lines[0].split() == [
         "kind", "accuracy,", "validation", "kind", "accuracy,", "test",
         "size", "mae,", "validation", "size", "mae,", "test",
@@ -341,11 +340,11 @@ def test_the_table_shows_members_and_ensemble(ensembles, data):
 def test_the_command_shows_the_table(road, tmp_path):
     from typer.testing import CliRunner
 
-    from mmkeras.cli.ensemble import app
+    from mmkeras.cli import app
 
     out = str(tmp_path / "soup")
     runs = [str(road / "a"), str(road / "b")]
-    found = CliRunner().invoke(app, ["soup", *runs, "--out", out])
+    found = CliRunner().invoke(app, ["ensemble", "soup", *runs, "--out", out])
     assert found.exit_code == 0, found.exception
     result = read(tmp_path / "soup")
     for step in result["steps"]:
@@ -355,5 +354,7 @@ def test_the_command_shows_the_table(road, tmp_path):
         )
         assert taken in found.stdout
     assert "kind accuracy, test" in found.stdout
-    found = CliRunner().invoke(app, ["stacking", runs[0], "--out", out])
+    found = CliRunner().invoke(
+        app, ["ensemble", "stacking", runs[0], "--out", out]
+    )
     assert "two or more different runs" in str(found.exception)

@@ -18,10 +18,15 @@ from evaluation_toys import (
 from PIL import Image
 from target_toys import target_of
 
-from mmkeras.evaluation import evaluate, render_report
-from mmkeras.evaluation.report import learning_curves, number_of, score_of
-from mmkeras.evaluation.sample_view import show_sample
-from mmkeras.kinds.text.show import words
+from mmkeras.evaluation import (
+    evaluate,
+    learning_curves,
+    number_of,
+    render_report,
+    score_of,
+    show_sample,
+)
+from mmkeras.kinds import Text
 from mmkeras.reporting import numbers, picture
 
 EVIL = '<script>alert("1")</script> $x_ &amp;'
@@ -208,6 +213,7 @@ def test_an_absent_modality_is_called_absent():
 
 
 def test_tokens_become_words_and_numbers_a_list(tmp_path):
+    words = Text.part("show").words
     from tokenizers import Tokenizer, models
 
     vocabulary = {"[PAD]": 0, "hel": 1, "##lo": 2, "<b>": 3}

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmkeras.evaluation.sample_view import show_sample
+from mmkeras.evaluation import show_sample
 from mmkeras.kinds import Series, Video, Volume
-from mmkeras.kinds.volume.show import slices
 from mmkeras.reporting import film_strip, lines
 
 SERIES = Series(
@@ -59,12 +58,12 @@ def test_a_film_is_a_row_of_its_frames():
 
 def test_a_scan_is_its_middle_planes_with_the_head_up():
     scan = np.arange(24.0).reshape(2, 3, 4, 1)
-    found = pixels(slices(scan, VOLUME)).astype(int) - 100
+    found = pixels(Volume.part("show").slices(scan, VOLUME)).astype(int) - 100
     grey = scan[..., 0].astype(int)
     np.testing.assert_array_equal(found[:, :4], grey[1, ::-1])
     np.testing.assert_array_equal(found[:2, 5:9], grey[::-1, 1])
     np.testing.assert_array_equal(found[:2, 10:13], grey[::-1, :, 2])
-    outside = slices(scan * 1e6 - 1e6, VOLUME)
+    outside = Volume.part("show").slices(scan * 1e6 - 1e6, VOLUME)
     assert set(np.unique(pixels(outside))) <= {0, 255}
 
 

@@ -6,7 +6,7 @@ import pytest
 from export.export_toys import runner, toy_export
 
 from mmkeras import artefact
-from mmkeras.export import __main__ as command
+from mmkeras.export import main
 from mmkeras.model import load_model
 
 
@@ -69,7 +69,7 @@ def test_export_refuses_a_damaged_run(tmp_path, capsys, nothing_is_parsed):
     run = shutil.copytree(toy_export().run, tmp_path / "run")
     flip(run / "model.keras")
     out = tmp_path / "bundle"
-    assert command.main([str(run), "--out", str(out)]) == 2
+    assert main([str(run), "--out", str(out)]) == 2
     message = capsys.readouterr().err
     assert "model.keras" in message and "sha256" in message
     assert message.count("\n") == 1

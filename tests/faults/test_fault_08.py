@@ -6,13 +6,14 @@ import pytest
 from data.data_toys import make_spec, write_set
 
 from mmkeras.data import intact_records, load_data, prepare, write_records
-from mmkeras.data.ingest import plan
 
 
 def prepared(folder, samples=30):
     write_set(folder / "root", samples)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "samples_per_shard", lambda spec: 6)
+        patch.setattr(
+            "mmkeras.data.ingest.plan.samples_per_shard", lambda spec: 6
+        )
         prepare(make_spec(folder / "root"), folder / "out")
     return folder / "out"
 

@@ -8,7 +8,6 @@ import pytest
 from data.data_toys import make_spec, write_set
 
 from mmkeras.data import load_data, prepare
-from mmkeras.data.ingest import plan
 
 SHARD = "train-00001.tfrecord"
 
@@ -18,7 +17,9 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     write_set(folder / "root")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "samples_per_shard", lambda spec: 6)
+        patch.setattr(
+            "mmkeras.data.ingest.plan.samples_per_shard", lambda spec: 6
+        )
         prepare(make_spec(folder / "root"), folder / "out")
     return folder / "out"
 

@@ -121,9 +121,10 @@ def test_no_worker_outlives_a_killed_prepare(root, tmp_path):
     code = (
         "import sys, json\n"
         "from mmkeras.data import prepare\n"
-        "from mmkeras.data.ingest import plan\n"
         "from mmkeras.spec import DataSpec\n"
-        "plan.samples_per_shard = lambda spec: 4\n"
+        "from unittest import mock\n"
+        "name = 'mmkeras.data.ingest.plan.samples_per_shard'\n"
+        "mock.patch(name, lambda spec: 4).start()\n"
         "spec = DataSpec.from_dict(json.load(open(sys.argv[2])))\n"
         "prepare(spec, sys.argv[3], root=sys.argv[1], workers=2)"
     )

@@ -9,8 +9,7 @@ import pytest
 from export.export_toys import ready_files, toy_export, toy_run
 
 from mmkeras import artefact
-from mmkeras.export import __main__ as command
-from mmkeras.export import exporter
+from mmkeras.export import main
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -21,11 +20,11 @@ def toy_data(monkeypatch):
     monkeypatch.setattr(
         "mmkeras.runs.setup.load_data", lambda *a, **k: toy_run().data
     )
-    monkeypatch.setattr(exporter, "run_child", ready_files)
+    monkeypatch.setattr("mmkeras.export.exporter.run_child", ready_files)
 
 
 def run(out, *options):
-    return command.main(
+    return main(
         [str(toy_run().run), "--out", str(out), "--samples", "20",
          "--max-drop", "0.2", *options]
     )  # fmt: skip
@@ -64,7 +63,7 @@ def test_a_disk_that_fills_up_while_writing(older, capsys, monkeypatch):
         return made
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    monkeypatch.setattr(exporter, "run_child", ready_then_full)
+    monkeypatch.setattr("mmkeras.export.exporter.run_child", ready_then_full)
     try:
         assert run(older) == 2
     finally:

@@ -2,6 +2,7 @@
 
 import collections
 import os
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,6 @@ import pytest
 from data.data_toys import make_spec, write_set
 
 from mmkeras.data import prepare
-from mmkeras.data.ingest import folder
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_a_full_disk_is_found_before_anything_is_decoded(
 ):
     usage = collections.namedtuple("usage", "total used free")
     full = lambda path: usage(10**9, 10**9, 1000)  # noqa: E731
-    monkeypatch.setattr(folder.shutil, "disk_usage", full)
+    monkeypatch.setattr(shutil, "disk_usage", full)
     with pytest.raises(OSError) as caught:
         prepare(make_spec(root), tmp_path / "out")
     message = str(caught.value)

@@ -5,7 +5,6 @@ from data.data_toys import make_spec, read_rows, write_rows, write_set
 
 from mmkeras.artefact import sha256_of
 from mmkeras.data import load_data, prepare
-from mmkeras.data.ingest import plan
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,9 @@ def outputs(tmp_path_factory):
         modalities__image__noise_std=0.1,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "samples_per_shard", lambda spec: 5)
+        patch.setattr(
+            "mmkeras.data.ingest.plan.samples_per_shard", lambda spec: 5
+        )
         for name, workers in (("1", 1), ("2", 2), ("8", 8), ("again", 2)):
             prepare(spec, folder / name, workers=workers)
         prepare(spec, folder / "seed", workers=1, seed=1)

@@ -17,8 +17,7 @@ from faults.model_toys import (
     with_weights,
 )
 
-from mmkeras.model import load_model
-from mmkeras.model.inspect import inspect_model
+from mmkeras.model import inspect_model, load_model
 
 
 @pytest.fixture(scope="module")

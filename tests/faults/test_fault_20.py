@@ -8,7 +8,6 @@ import pytest
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
 from mmkeras.data import BadSample, open_inside, prepare, read_inside
-from mmkeras.data.files import paths
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def test_each_path_is_refused_with_a_reason_at_once(root, monkeypatch):
         opened.append((path, dir_fd))
         return real(path, *arguments, dir_fd=dir_fd)
 
-    monkeypatch.setattr(paths.os, "open", watch)
+    monkeypatch.setattr(os, "open", watch)
     started = time.monotonic()
     for path, reason in cases(root):
         with pytest.raises(BadSample) as caught:
@@ -84,7 +83,7 @@ def test_each_path_is_refused_with_a_reason_at_once(root, monkeypatch):
 
 
 def test_a_link_put_there_in_between_is_not_followed(root, monkeypatch):
-    monkeypatch.setattr(paths.os.path, "realpath", os.path.abspath)
+    monkeypatch.setattr(os.path, "realpath", os.path.abspath)
     for path in ("link.png", "linked/secret.png", "zero.png"):
         with pytest.raises(BadSample):
             open_inside(root, path)

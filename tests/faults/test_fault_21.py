@@ -13,8 +13,8 @@ from PIL import Image
 
 from mmkeras.data import BadSample
 from mmkeras.kinds import Image as ImageSpec
-from mmkeras.kinds.image.read import MAX_PIXELS, decode
 
+image = ImageSpec.part("read")
 SPEC = ImageSpec(kind="image", column="x", height=4, width=4, channels=3)
 
 
@@ -66,7 +66,7 @@ def test_the_header_is_enough_to_refuse(bomb):
     raw = make()
     assert len(raw) < 2_000_000
     with pytest.raises(BadSample) as caught:
-        decode(SPEC, raw, name)
+        image.decode(SPEC, raw, name)
     assert caught.value.reason == reason
 
 
@@ -75,8 +75,8 @@ def test_memory_stays_bounded(tmp_path):
         (tmp_path / f"{number}.bin").write_bytes(make())
     code = (
         "import resource, sys, time, pathlib\n"
-        "from mmkeras.kinds.image.read import decode\n"
         "from mmkeras.kinds import Image\n"
+        "decode = Image.part('read').decode\n"
         "import PIL.PngImagePlugin, PIL.JpegImagePlugin\n"
         f"spec = Image(**{SPEC.model_dump()!r})\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
@@ -95,8 +95,8 @@ def test_memory_stays_bounded(tmp_path):
 
 
 def test_a_picture_at_the_cap_is_read():
-    assert MAX_PIXELS == 8000 * 8000
-    found = decode(SPEC, png_bytes(8000, 8000), "a.png")
+    assert image.MAX_PIXELS == 8000 * 8000
+    found = image.decode(SPEC, png_bytes(8000, 8000), "a.png")
     assert not found.any()
 
 
@@ -106,5 +106,5 @@ def test_unusual_pictures_are_converted_by_rule(mode):
     buffer = io.BytesIO()
     kind, name = ("JPEG", "a.jpg") if mode == "CMYK" else ("PNG", "a.png")
     Image.new(mode, (9, 5)).save(buffer, kind)
-    found = decode(SPEC, buffer.getvalue(), name)
+    found = image.decode(SPEC, buffer.getvalue(), name)
     assert found.shape == (4, 4, 3) and found.dtype == np.uint8

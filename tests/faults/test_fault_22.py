@@ -10,9 +10,8 @@ import soundfile
 from data.data_toys import read_bytes, wav_bytes
 
 from mmkeras.data import BadSample
-from mmkeras.data.files.sounds import MAX_VALUES
+from mmkeras.data.files import MAX_SOUND_VALUES
 from mmkeras.kinds import Audio
-from mmkeras.kinds.audio.read import decode
 
 SPEC = Audio(kind="audio", column="x", sample_rate_hz=8000, duration_sec=0.1)
 
@@ -30,7 +29,7 @@ def silence_bomb() -> bytes:
         buffer, "w", 8000, 1, format="FLAC", subtype="PCM_16"
     ) as file:
         part = np.zeros(1_000_000, np.int16)
-        for _ in range(MAX_VALUES // len(part) + 1):
+        for _ in range(MAX_SOUND_VALUES // len(part) + 1):
             file.write(part)
     return buffer.getvalue()
 
@@ -113,7 +112,7 @@ def test_it_is_refused_with_a_reason(case):
     raw = make()
     assert len(raw) < 500_000
     with pytest.raises(BadSample) as caught:
-        decode(SPEC, raw, name)
+        Audio.part("read").decode(SPEC, raw, name)
     assert re.match(reason, caught.value.reason), caught.value
 
 
@@ -124,6 +123,7 @@ def test_memory_and_time_stay_bounded(tmp_path):
         "import resource, sys, time, pathlib, soundfile, soxr\n"
         "from mmkeras.kinds.audio.read import decode\n"
         "from mmkeras.kinds import Audio\n"
+        "decode = Audio.part('read').decode\n"
         f"spec = Audio(**{SPEC.model_dump()!r})\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "files = [(p.read_bytes(), p.name)\n"

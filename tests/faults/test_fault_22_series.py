@@ -11,7 +11,7 @@ from data.data_toys import read_cell
 from data.signal_toys import signal
 
 from mmkeras.data import BadSample
-from mmkeras.data.files.resampling import MAX_VALUES
+from mmkeras.data.files import MAX_RESAMPLED_VALUES
 from mmkeras.kinds import Series
 
 pytest.importorskip("wfdb")
@@ -191,13 +191,13 @@ def test_memory_and_time_stay_bounded(tmp_path):
     # 40 million values of one byte: within the size of a file, not of ours.
     (tmp_path / "large").mkdir()
     with open(tmp_path / "large" / "x.npy", "wb") as file:
-        file.write(npy((MAX_VALUES, 2), "|i1"))
-        file.truncate(2 * MAX_VALUES + 128)
+        file.write(npy((MAX_RESAMPLED_VALUES, 2), "|i1"))
+        file.truncate(2 * MAX_RESAMPLED_VALUES + 128)
     code = (
         "import resource, sys, time, pathlib, soxr, wfdb, pyarrow.csv\n"
         "from mmkeras.data import SampleIO\n"
         "from mmkeras.kinds import Series\n"
-        "from mmkeras.kinds.series.read import read\n"
+        "read = Series.part('read').read\n"
         f"spec = Series(**{VALUES!r})\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before, started = peak(), time.monotonic()\n"

@@ -20,10 +20,11 @@ from data.signal_toys import (
 )
 
 from mmkeras.data import BadSample, SampleIO, prepare
-from mmkeras.kinds.volume.read import oriented, read_scan
+from mmkeras.kinds import Volume
 
 pytest.importorskip("nibabel")
 pytest.importorskip("pydicom")
+volume = Volume.part("read")
 EXPLICIT = "1.2.840.10008.1.2.1"
 PLANE = body()[0]
 
@@ -277,7 +278,9 @@ def files(tmp_path_factory):
 def test_it_is_refused_with_a_reason(files, case):
     name, _, reason = HOSTILE[case]
     with pytest.raises(BadSample) as caught:
-        oriented(read_scan(SampleIO(str(files / case)), name), name)
+        volume.oriented(
+            volume.read_scan(SampleIO(str(files / case)), name), name
+        )
     assert re.match(reason, caught.value.reason), caught.value
     for value in PATIENT.values():
         assert value not in str(caught.value)
@@ -288,7 +291,8 @@ def test_memory_and_time_stay_bounded(files):
         "import resource, sys, time, pathlib, pydicom, nibabel\n"
         "import pydicom.pixels\n"
         "from mmkeras.data import SampleIO\n"
-        "from mmkeras.kinds.volume.read import read_scan\n"
+        "from mmkeras.kinds import Volume\n"
+        "read_scan = Volume.part('read').read_scan\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "slowest, before = 0, peak()\n"
         "for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
@@ -310,7 +314,7 @@ def test_memory_and_time_stay_bounded(files):
 
 def test_an_honest_deflated_file_is_read(tmp_path):
     (tmp_path / "x.dcm").write_bytes(deflated(dicom_bytes(PLANE)))
-    scan = read_scan(SampleIO(str(tmp_path)), "x.dcm")
+    scan = volume.read_scan(SampleIO(str(tmp_path)), "x.dcm")
     np.testing.assert_array_equal(scan.voxels, PLANE[None])
     assert (scan.slope, scan.intercept) == (1, -1000)
 
@@ -363,7 +367,9 @@ def test_damage_is_refused_or_read_and_nothing_else(tmp_path, name):
             bad[place] = random.integers(256)
         (tmp_path / "x.dcm").write_bytes(bad)
         try:
-            seen.add(read_scan(SampleIO(str(tmp_path)), "x.dcm").voxels.shape)
+            seen.add(
+                volume.read_scan(SampleIO(str(tmp_path)), "x.dcm").voxels.shape
+            )
         except BadSample as error:
             seen.add(str(error.reason))
     assert (1, 64, 64) in seen and "bad_header" in seen
@@ -378,7 +384,11 @@ def test_a_damaged_nifti_is_refused_or_read_and_nothing_else(tmp_path):
         (tmp_path / "x.nii").write_bytes(bad)
         try:
             seen.add(
-                len(oriented(read_scan(SampleIO(str(tmp_path)), "x.nii"), "x"))
+                len(
+                    volume.oriented(
+                        volume.read_scan(SampleIO(str(tmp_path)), "x.nii"), "x"
+                    )
+                )
             )
         except BadSample as error:
             seen.add(str(error.reason))

@@ -17,11 +17,12 @@ from keras import ops
 from mmkeras.fusion import (
     MIMO,
     Graph,
+    ModalityCritic,
     ModalityInvariant,
     MultiChannelAttention,
     MultiView,
+    reverse_gradient,
 )
-from mmkeras.fusion.invariant import ModalityCritic, reverse_gradient
 
 
 def multi_channel(layer, f):

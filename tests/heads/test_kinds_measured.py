@@ -9,8 +9,8 @@ from sklearn import metrics as sk
 from target_toys import problem, target_of
 
 from mmkeras.evaluation import evaluate, render_report
-from mmkeras.export.conversion.produced_file import ProducedFile
-from mmkeras.export.verification.comparison import compare_outputs
+from mmkeras.export import ProducedFile
+from mmkeras.export.verification import compare_outputs
 from mmkeras.metrics import measure
 
 KINDS = ["ordinal", "sequence", "embedding"]

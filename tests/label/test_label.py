@@ -5,19 +5,23 @@ import csv
 import keras
 import numpy as np
 import pytest
-import typer
 from data.data_toys import COLORS, read_rows, write_rows, write_set
 from target_toys import target_of
 from typer.testing import CliRunner
 
-from mmkeras.cli import label as commands
+from mmkeras.cli import app
 from mmkeras.data import BadSample, Reason, load_data, prepare
 from mmkeras.heads import Categories, Category, Number
 from mmkeras.runs import describe_run
-from mmkeras.studies.label import apply_labels, judge, propose_labels
-from mmkeras.studies.label.acquisition import disagreement
-from mmkeras.studies.label.name_matching import find, spellings
-from mmkeras.studies.label.sheet import write_sheet
+from mmkeras.studies.label import (
+    apply_labels,
+    disagreement,
+    find_name,
+    judge,
+    propose_labels,
+    spellings,
+    write_sheet,
+)
 from mmkeras.training import save_run
 
 TOML = """
@@ -389,7 +393,7 @@ def test_another_encoding_is_one_message(sheet, tmp_path):
 def test_spreadsheets_change_names_and_they_are_found_all_the_same():
     places = spellings(["001", "true", "-1", "=x", "7", "07"])
     found = {
-        text: find(places, text)
+        text: find_name(places, text)
         for text in ("1", "TRUE", "-1", "'-1", "'=x", "7", "07", "007", "2")
     }
     assert found == {
@@ -415,10 +419,6 @@ def test_a_sheet_comes_back_as_it_was_written(toys, tmp_path):
 
 
 def test_the_commands(toys, tmp_path):
-    app = typer.Typer()
-    app.command()(commands.label)
-    app.command("apply-labels")(commands.apply_labels)
-
     def run(*arguments):
         found = CliRunner().invoke(app, [str(each) for each in arguments])
         return found.exit_code, found.output

@@ -8,13 +8,12 @@ from metrics.metrics_toys import fractions
 from target_toys import KEYS, problem, target_of
 
 from mmkeras.evaluation import evaluate
-from mmkeras.export.conversion.produced_file import ProducedFile
-from mmkeras.export.verification.comparison import compare_outputs
-from mmkeras.export.verification.drops import guarded
+from mmkeras.export import ProducedFile, guarded
+from mmkeras.export.verification import compare_outputs
 from mmkeras.spec import TARGETS
-from mmkeras.studies.compare.measurement import figures_of as compared
-from mmkeras.studies.compare.table import Table
-from mmkeras.studies.ensemble.results import figures_of as ensembled
+from mmkeras.studies.compare import Table
+from mmkeras.studies.compare import figures_of as compared
+from mmkeras.studies.ensemble import figures_of as ensembled
 
 # What a head's metrics and the figures of the target both have.
 IN_TRAINING = {

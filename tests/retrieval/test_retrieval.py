@@ -5,12 +5,11 @@ import json
 import keras
 import numpy as np
 import pytest
-import typer
 from data.data_toys import make_spec, write_set
 from typer.testing import CliRunner
 
 from mmkeras import artefact
-from mmkeras.cli import retrieve as commands
+from mmkeras.cli import app
 from mmkeras.data import load_data, prepare
 from mmkeras.heads import Category, Embedding
 from mmkeras.metrics import recall_between
@@ -22,8 +21,7 @@ from mmkeras.studies.retrieval import (
     open_encoder,
     query,
 )
-from mmkeras.training import save_run
-from mmkeras.training.alignment.pretraining import alignment_model
+from mmkeras.training import alignment_model, save_run
 
 
 def unit(x):
@@ -299,9 +297,6 @@ def test_a_picture_finds_itself(toys, indexes):
     names = load_data(toys / "data").ids("train")
     ids = json.loads((indexes / "tflite" / "ids.json").read_text())
     assert ids == names
-    app = typer.Typer()
-    app.command()(commands.index)
-    app.command()(commands.search)
     path = toys / "root" / f"{names[0].removeprefix('s')}.png"
     told = CliRunner().invoke(
         app, ["search", str(indexes / "tflite"), f"image={path}", "-k", "2"]

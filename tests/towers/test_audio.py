@@ -5,10 +5,15 @@ import numpy as np
 import pytest
 
 from mmkeras.model import load_model
-from mmkeras.towers import audio_tower
-from mmkeras.towers.audio_features import MFCC, WhisperLogMel
-from mmkeras.towers.hub import load_backbone
-from mmkeras.towers.logmel import LogMel, SpecAugment, mel_filterbank
+from mmkeras.towers import (
+    MFCC,
+    LogMel,
+    SpecAugment,
+    WhisperLogMel,
+    audio_tower,
+    load_backbone,
+    mel_filterbank,
+)
 
 TOY = dict(samples=2000, sample_rate_hz=8000, units=5, width=4)
 BANDS = dict(mel_bands=16)

@@ -6,8 +6,7 @@ import pytest
 from keras import layers, ops
 
 from mmkeras.model import load_model
-from mmkeras.towers import as_tower
-from mmkeras.towers.hub import load_backbone
+from mmkeras.towers import as_tower, load_backbone
 
 TEXT = dict(
     vocabulary_size=30,

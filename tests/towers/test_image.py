@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.towers import image_tower
-from mmkeras.towers.hub import load_backbone
+from mmkeras.towers import image_tower, load_backbone
 
 TINY = {"height": 12, "width": 10, "channels": 3, "units": 5, "filters": 4}
 RESNET = {"height": 32, "width": 32, "units": 5}

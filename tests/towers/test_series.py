@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.towers import SERIES_TOWERS, series_tower
-from mmkeras.towers.temporal import KnownSteps, MarkGaps
+from mmkeras.towers import SERIES_TOWERS, KnownSteps, MarkGaps, series_tower
 
 NAN = np.nan
 ONE_WAY = {"variant": "gru", "bidirectional": False}

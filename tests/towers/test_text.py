@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.towers import text_tower
-from mmkeras.towers.masked_layers import MaskedMean, SelfAttention
+from mmkeras.towers import MaskedMean, SelfAttention, text_tower
 
 TINY = {"max_tokens": 8, "vocabulary_size": 20, "units": 4}
 VARIANTS = {

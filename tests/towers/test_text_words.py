@@ -6,8 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.towers import text_tower
-from mmkeras.towers.word_vectors import read_word_vectors, word_matrix
+from mmkeras.towers import read_word_vectors, text_tower, word_matrix
 
 VOCABULARY = {"[PAD]": 0, "[UNK]": 1, "cat": 2, "dog": 3, "café": 4, ".": 5}
 GLOVE = "cat 1 2 3\n. . . 9 9 9\ncafé -1 0.5 1e-3\nbird 7 7 7\ncat 8 8 8\n"

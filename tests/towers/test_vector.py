@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.towers import vector_tower
-from mmkeras.towers.tabular import (
-    LIMIT,
+from mmkeras.towers import (
+    STANDARDISED_LIMIT,
     CategoryIds,
     FeatureTokens,
     FillMissing,
     MissingCells,
+    vector_tower,
 )
 
 NAN, INF = np.nan, np.inf
@@ -85,7 +85,8 @@ def test_layers_against_numpy():
     x = np.array([[NAN, -50.0, 3.0, INF]], "float32")
     np.testing.assert_array_equal(MissingCells()(x), np.isnan(x))
     np.testing.assert_array_equal(
-        FillMissing()(x), np.clip(np.nan_to_num(x), -LIMIT, LIMIT)
+        FillMissing()(x),
+        np.clip(np.nan_to_num(x), -STANDARDISED_LIMIT, STANDARDISED_LIMIT),
     )
 
 

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras.towers import video_tower
-from mmkeras.towers.temporal import Regroup, spread_convolution
+from mmkeras.towers import Regroup, spread_convolution, video_tower
 
 FRAME = {"filters": 4, "depth": 2}
 # Arguments, and the positions made of 5 frames.

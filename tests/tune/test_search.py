@@ -6,10 +6,14 @@ import math
 import keras
 import pytest
 
-from mmkeras.studies.tune import Job, trial
-from mmkeras.studies.tune.job import direction_of, remember
-from mmkeras.studies.tune.search import choose, list_trials
-from mmkeras.studies.tune.tuner import search
+from mmkeras.studies.tune import (
+    Job,
+    best_trial,
+    direction_of,
+    list_trials,
+    remember_job,
+    run_trials,
+)
 
 SPACE = {
     "fusion": {
@@ -62,8 +66,10 @@ def fitted(monkeypatch):
         return history, 10, {"val_loss": formula(recipe)}
 
     # There are no data whose spec could say what a recipe of it has.
-    monkeypatch.setattr(trial, "drawn", lambda job, source: (source, None))
-    monkeypatch.setattr(trial, "fit", fit)
+    monkeypatch.setattr(
+        "mmkeras.studies.tune.trial.drawn", lambda job, source: (source, None)
+    )
+    monkeypatch.setattr("mmkeras.studies.tune.trial.fit", fit)
     return found
 
 
@@ -73,18 +79,18 @@ def job_of(folder, **settings):
 
 
 def table(job):
-    rows = list_trials(job, search(job))
+    rows = list_trials(job, run_trials(job))
     return [(tuple(r["values"].values()), r["objective"]) for r in rows]
 
 
 def test_a_grid_tries_every_combination_once(tmp_path, fitted):
     job = job_of(tmp_path, space=GRID, method="grid", trials=None)
-    rows = list_trials(job, search(job))
+    rows = list_trials(job, run_trials(job))
     tried = [tuple(row["values"].values()) for row in rows]
     everything = itertools.product(["concat", "gated"], [8, 16, 24])
     assert sorted(tried) == sorted(everything)
     assert len(fitted) == 6
-    best = choose(job, rows)
+    best = best_trial(job, rows)
     assert best["values"] == {"fusion.method": "gated", "fusion.units": 24}
     assert best["objective"] == formula(best["recipe"])
 
@@ -100,7 +106,7 @@ def test_the_seed_decides_what_is_tried(tmp_path, fitted):
 
 def test_hyperband_trains_anew_on_every_rung(tmp_path, fitted):
     job = job_of(tmp_path, method="hyperband", trials=None, epochs=9)
-    rows = list_trials(job, search(job))
+    rows = list_trials(job, run_trials(job))
     epochs = [row["epochs"] for row in rows]
     # Li et al.: 9 epochs with a factor of 3 make three brackets.
     assert sorted(set(epochs)) == [1, 3, 9]
@@ -110,7 +116,7 @@ def test_hyperband_trains_anew_on_every_rung(tmp_path, fitted):
         if sum(other["values"] == row["values"] for other in rows) == 3
     ]  # fmt: skip
     assert promoted and len(fitted) == len(rows)
-    best = choose(job, rows)
+    best = best_trial(job, rows)
     assert best["epochs"] == 9
     assert best["recipe"]["training"]["full"]["epochs"] == 9
     top = [row["objective"] for row in rows if row["epochs"] == 9]
@@ -130,7 +136,7 @@ def test_a_stopped_search_goes_on_as_if_it_had_not(tmp_path, fitted, method):
     for stop in (2, 5):
         fitted.stop_at = count + stop
         with pytest.raises(KeyboardInterrupt):
-            search(job)
+            run_trials(job)
     assert table(job) == whole
     # No trial was trained twice.
     assert len(fitted) == 2 * count
@@ -156,17 +162,17 @@ def test_more_trials_are_the_same_search_carried_further(tmp_path, fitted):
 def test_a_failed_trial_is_told_and_left_out(tmp_path, fitted):
     fitted.fails = lambda recipe: recipe["fusion"]["units"] == 24
     job = job_of(tmp_path, space=GRID, method="grid", trials=None)
-    rows = list_trials(job, search(job))
+    rows = list_trials(job, run_trials(job))
     failed = [row for row in rows if row["failed"] is not None]
     assert [row["values"]["fusion.units"] for row in failed] == [24, 24]
     assert "The loss must stay finite" in failed[0]["failed"]
-    assert choose(job, rows)["values"]["fusion.units"] == 16
+    assert best_trial(job, rows)["values"]["fusion.units"] == 16
 
 
 def test_three_failures_in_a_row_end_the_search(tmp_path, fitted):
     fitted.fails = lambda recipe: True
     with pytest.raises(ValueError, match="3 trials in a row.*stay finite"):
-        search(job_of(tmp_path))
+        run_trials(job_of(tmp_path))
     assert len(fitted) == 3
 
 
@@ -174,7 +180,7 @@ def test_a_figure_that_is_not_finite_is_a_failure(tmp_path, fitted):
     fitted.fails = lambda recipe: False
     job = job_of(tmp_path, objective="val_nothing", trials=2)
     with pytest.raises(ValueError, match="Choices: val_loss"):
-        choose(job, list_trials(job, search(job)))
+        best_trial(job, list_trials(job, run_trials(job)))
 
 
 @pytest.mark.parametrize(
@@ -237,9 +243,9 @@ def test_a_folder_holds_one_search(tmp_path):
         settings = {"space": SPACE, "trials": 3, **settings}
         return Job(data=str(data), out=str(tmp_path / "out"), **settings)
 
-    remember(job())
-    remember(job())
-    remember(job(trials=9))
+    remember_job(job())
+    remember_job(job())
+    remember_job(job(trials=9))
     changes = {
         "seed": ({"seed": 3}, "`seed` was 0, now 3"),
         "space": (
@@ -250,17 +256,17 @@ def test_a_folder_holds_one_search(tmp_path):
     }
     for settings, message in changes.values():
         with pytest.raises(ValueError, match=message):
-            remember(job(**settings))
+            remember_job(job(**settings))
     (data / "manifest.json").write_text('{"kind": "data", "files": {}} ')
     with pytest.raises(ValueError, match="`data_sha256` was"):
-        remember(job())
+        remember_job(job())
     (tmp_path / "out" / "trials").mkdir()
-    remember(job(seed=3), restart=True)
+    remember_job(job(seed=3), restart=True)
     assert not (tmp_path / "out" / "trials").exists()
     # What has looked at the test split is not carried further.
     (tmp_path / "out" / "manifest.json").write_text("{}")
     with pytest.raises(ValueError, match="`trials` was 3, now 5"):
-        remember(job(seed=3, trials=5))
+        remember_job(job(seed=3, trials=5))
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
@@ -271,5 +277,5 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
               method="grid")  # fmt: skip
     for restart in (False, True):
         with pytest.raises(ValueError, match="must be empty, or hold a search"):
-            remember(job, restart)
+            remember_job(job, restart)
     assert manifest.is_file()

@@ -4,8 +4,7 @@ import tomllib
 
 import pytest
 
-from mmkeras.studies.tune.recipe_toml import to_toml
-from mmkeras.studies.tune.space import Space
+from mmkeras.studies.tune import Space, to_toml
 
 SPACE = """
 modality_dropout = { min = 0.0, max = 0.3, step = 0.1 }

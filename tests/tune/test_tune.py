@@ -14,11 +14,8 @@ import pytest
 from two_tables import RECIPE, two_tables
 
 from mmkeras import artefact
-from mmkeras.runs import set_up_run
-from mmkeras.studies import tune
-from mmkeras.studies.tune import Job, to_toml
-from mmkeras.studies.tune.search import check
-from mmkeras.studies.tune.trial import recipe_of
+from mmkeras.runs import evaluate_run, set_up_run
+from mmkeras.studies.tune import Job, check_space, recipe_of, to_toml, tune
 
 SPACE = {
     **RECIPE,
@@ -45,7 +42,6 @@ def searched(data, tmp_path_factory):
     """A finished search: its job, its result, how often the test was read."""
     patch = pytest.MonkeyPatch()
     read = []
-    evaluate_run = tune.search.evaluate_run
 
     def evaluate_once(run, *args, **kwargs):
         read.append(run.name)
@@ -53,9 +49,13 @@ def searched(data, tmp_path_factory):
 
     job = job_of(data, tmp_path_factory.mktemp("out") / "search")
     with patch.context() as patched:
-        patched.setattr(tune.search, "evaluate_run", evaluate_once)
-        patched.setattr(tune.trial, "set_up_run", set_up_without_test)
-        result = tune.tune(job, verbose=0)
+        patched.setattr(
+            "mmkeras.studies.tune.search.evaluate_run", evaluate_once
+        )
+        patched.setattr(
+            "mmkeras.studies.tune.trial.set_up_run", set_up_without_test
+        )
+        result = tune(job, verbose=0)
     return job, result, read
 
 
@@ -77,10 +77,10 @@ def test_a_finished_search_answers_without_training(searched, monkeypatch):
     def never(*args, **kwargs):
         raise RuntimeError("nothing is left to do")
 
-    monkeypatch.setattr(tune.trial, "fit", never)
-    monkeypatch.setattr(tune.search, "train_run", never)
-    monkeypatch.setattr(tune.search, "evaluate_run", never)
-    assert tune.tune(job, verbose=0) == result
+    monkeypatch.setattr("mmkeras.studies.tune.trial.fit", never)
+    monkeypatch.setattr("mmkeras.studies.tune.search.train_run", never)
+    monkeypatch.setattr("mmkeras.studies.tune.search.evaluate_run", never)
+    assert tune(job, verbose=0) == result
 
 
 def test_the_best_recipe_is_the_run_that_was_tested(searched):
@@ -124,23 +124,23 @@ def test_what_is_written_is_proved(searched):
 
 
 def test_names_are_escaped_in_the_report(searched):
-    from mmkeras.studies.tune.report import render
+    from mmkeras.studies.tune import render_report
 
     _, result, _ = searched
     text = json.dumps(result).replace("concat", "<script>x</script>")
     text = text.replace("gated", "$&<b>").replace("fusion.method", "<i>")
-    assert "<script" not in render(json.loads(text))
-    assert "<b>" not in render(json.loads(text))
+    assert "<script" not in render_report(json.loads(text))
+    assert "<b>" not in render_report(json.loads(text))
 
 
 def test_a_range_over_magnitudes_has_readable_ticks(searched):
-    from mmkeras.studies.tune.report import against
+    from mmkeras.studies.tune import plot_against
 
     _, result, _ = searched
     name = "training.learning_rate"
     for trial, rate in zip(result["trials"], (1e-4, 1e-1), strict=True):
         trial["values"][name] = rate
-    svg = against(result, name)
+    svg = plot_against(result, name)
     assert "0.001" in svg and "0.1" in svg
     assert "mathdefault" not in svg
 
@@ -194,27 +194,25 @@ def test_other_strategies_share_out_the_steps_of_the_epochs(data, tmp_path):
 )
 def test_a_space_that_cannot_be_built_is_refused(data, change, message):
     with pytest.raises(ValueError, match=message):
-        check(job_of(data, "nowhere", space={**SPACE, **change}))
+        check_space(job_of(data, "nowhere", space={**SPACE, **change}))
 
 
 def test_an_objective_that_is_no_figure_is_refused(data):
     job = job_of(data, "nowhere", objective="val_kind_acc", direction="max")
     with pytest.raises(ValueError, match="Choices: val_accuracy"):
-        check(job)
+        check_space(job)
 
 
 def test_the_command_tells_what_was_found(searched, data, tmp_path):
-    import typer
     from typer.testing import CliRunner
 
-    from mmkeras.cli.tune import tune as command
+    from mmkeras.cli import app
 
     job, result, _ = searched
-    app = typer.Typer()
-    app.command()(command)
     (tmp_path / "space.toml").write_text(to_toml(SPACE))
     arguments = [
-        str(data), "--space", str(tmp_path / "space.toml"), "--out", job.out,
+        "tune", str(data),
+        "--space", str(tmp_path / "space.toml"), "--out", job.out,
         "--trials", "2", "--epochs", "2",
     ]  # fmt: skip
     found = CliRunner().invoke(app, arguments)
