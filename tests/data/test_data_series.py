@@ -121,8 +121,8 @@ def test_a_single_step_missing_of_many_is_bridged():
 def test_times_show_the_rate_and_the_gaps():
     times = np.array([0, 10, 20, 30, 70, 80, 90]) / 1000 + 5
     values = np.arange(7.0)[:, None]
-    found, rate = on_grid(times, values, "x")
-    assert rate == pytest.approx(100)
+    found, rate, notes = on_grid(times, values, "x")
+    assert rate == pytest.approx(100) and notes == {}
     np.testing.assert_array_equal(
         found[:, 0], [0, 1, 2, 3, np.nan, np.nan, np.nan, 4, 5, 6]
     )
@@ -131,7 +131,7 @@ def test_times_show_the_rate_and_the_gaps():
 def test_rounded_and_shaky_times_lose_no_row():
     # 300 Hz in whole milliseconds: 0, 3, 7, 10, ...
     times = np.round(np.arange(3000) / 300, 3)
-    found, rate = on_grid(times, np.arange(3000.0)[:, None], "x")
+    found, rate, _ = on_grid(times, np.arange(3000.0)[:, None], "x")
     assert rate == pytest.approx(300, rel=1e-3)
     np.testing.assert_allclose(found[:, 0], np.arange(3000), atol=1)
     shaky = times + np.random.default_rng(0).uniform(-1e-3, 1e-3, 3000)

@@ -7,6 +7,9 @@ import numpy as np
 from validation import check_gaps, read_npy, refuse, size_of
 
 check = check_gaps
+SECONDS = {
+    "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0,
+}  # fmt: skip
 
 
 def read(path: str, entry: dict) -> np.ndarray:
@@ -35,7 +38,11 @@ def read(path: str, entry: dict) -> np.ndarray:
 
 
 def read_csv(path: str, entry: dict) -> np.ndarray:
-    """Reads the model's channels; a time column must have the model's rate."""
+    """Reads the model's channels; a time column must have the model's rate.
+
+    Numbers with points between commas: whatever else `prepare` finds out about
+    a table is refused.
+    """
     size_of(path)
     rate, timed = entry["sample_rate_hz"], entry["time_column"]
     wanted = [*entry["channels"], *([timed] if timed else [])]
@@ -50,7 +57,7 @@ def read_csv(path: str, entry: dict) -> np.ndarray:
         refuse(f"`{path}`", "a .csv of numbers", error)
     table = np.array(cells).reshape(-1, len(wanted))
     if timed:
-        steps = np.diff(table[:, -1])
+        steps = np.diff(table[:, -1]) * SECONDS[entry.get("time_unit") or "s"]
         if not (np.abs(steps * rate - 1) <= 0.5).all():
             refuse(f"`{path}`", f"rows 1/{rate} s apart", np.unique(steps)[:3])
         table = table[:, :-1]

@@ -1,9 +1,7 @@
-"""Sensor data, .npy, .csv or a WFDB record, to `(steps, channels)` float32."""
+"""Sensor data of any format to `(steps, channels)` float32."""
 
 import math
-import re
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,31 +12,50 @@ from mmkeras.data import (
     SampleIO,
     known_moments,
     known_sums,
-    read_npy_header,
-    read_wfdb,
-    record_files,
     resample,
+    shares,
 )
 from mmkeras.data.files.resampling import check_size, on_grid
-from mmkeras.data.files.wfdb_files import MAX_HEADER_BYTES
+from mmkeras.data.files.signals import (
+    Signals,
+    read_edf,
+    read_mat,
+    read_npy,
+    read_npz,
+    read_parquet,
+    read_text,
+    read_wfdb,
+    record_files,
+    seconds_of,
+    times_in_order,
+    unit_scale,
+)
 from mmkeras.kinds.series import Series
-from mmkeras.spec import Sample
+from mmkeras.spec import Learned, Sample
 
-MAX_COLUMNS = 4096
 # A rate may be raised so many times, and lowered so many times.
 MAX_RAISED, MAX_LOWERED = 100, 10_000
 MAX_RATE_HZ = 1_000_000
 # A WFDB record is named without its suffixes.
 RECORDS = (".hea", "")
-SUFFIXES = (".npy", ".csv", *RECORDS)
 
 
 def source_files(modality: Series, cells: Mapping[str, str]) -> tuple[str, ...]:
     """Returns the file of a cell, or those of the record that it names."""
     name = cells[modality.column]
-    if Path(name).suffix.lower() in RECORDS:
+    if is_record(name):
         return record_files(name.removesuffix(".hea"))
     return (name,)
+
+
+def is_record(name: str) -> bool:
+    """Whether a path names a WFDB record, which is several files."""
+    return Path(name).suffix.lower() in RECORDS
+
+
+def open_learned(modality: Series, learned: Learned) -> list | None:
+    """Returns the units of the training split, one a channel."""
+    return learned.facts.get("units")
 
 
 def sums(modality: Series, value: np.ndarray) -> dict:
@@ -52,18 +69,100 @@ def finish(modality: Series, found: dict | None) -> dict:
     return {"mean": mean, "std": [math.sqrt(v) for v in variance]}
 
 
-def read(modality: Series, cells: Mapping[str, str], io: SampleIO) -> Sample:
-    """Reads the file of a cell as `(steps, channels)` float32, raw units.
+def tell(modality: Series, notes: Mapping[str, int], samples: int) -> list[str]:
+    """Returns what was changed or is missing, as sentences with shares."""
+    steps = modality.shape[0]
+    rows = ("stamps_averaged", "rows_without_time", "steps_filled_in")
+    parts = {
+        "gap_steps": (steps, "steps"),
+        "missing_steps_at_the_end": (steps, "steps"),
+        **dict.fromkeys(rows, (0, "rows")),
+    }
+    return shares(notes, samples, parts)
 
-    In this order: the named channels; a time column laid on an even grid;
-    resampling (soxr, high quality, around the line from the first value to
-    the last); cut at the end, or on both sides with `crop = "center"`. A gap
-    is NaN: what the file leaves out, and what is missing at the end.
+
+def read(modality: Series, cells: Mapping[str, str], io: SampleIO) -> Sample:
+    """Reads the file of a cell as `(steps, channels)` float32, in one unit.
+
+    In this order: the named channels; units; a time column sorted and laid on
+    an even grid; resampling (soxr, high quality, around the line from the
+    first value to the last); cut at the end, or on both sides with `crop =
+    "center"`. A gap is NaN: what the file leaves out, and what is missing at
+    the end.
     """
     name = cells[modality.column]
     if not name.strip():
         raise BadSample(Reason.MISSING)
-    values, rate = _read(modality, io, name)
+    notes: dict[str, int] = {}
+    units = modality.units or io.learned or (None,) * len(modality.channels)
+    parts, place = [], 0
+    for signals in _read(modality, io, name):
+        count = signals.values.shape[1]
+        here = slice(place, place := place + count)
+        values = _in_units(modality, signals, units[here], here, notes, name)
+        parts.append(_on_steps(modality, signals, values, notes, name))
+    values = np.concatenate(parts, axis=1)
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32)
+    if np.isinf(values).any():
+        raise BadSample(Reason.NOT_FINITE, repr(name))
+    if np.isnan(values).all():
+        raise BadSample(Reason.EMPTY, f"{name!r}: no value, gaps alone")
+    missing = notes.get("missing_steps_at_the_end", 0)
+    gaps = int(np.isnan(values[: len(values) - missing]).any(axis=1).sum())
+    if gaps:
+        notes |= {"with_gaps": 1, "gap_steps": gaps}
+    return Sample(values, notes)
+
+
+def _in_units(
+    modality: Series,
+    signals: Signals,
+    wanted: tuple,
+    here: slice,
+    notes: dict[str, int],
+    name: str,
+) -> np.ndarray:
+    """Returns values in the wanted units, where the file states others."""
+    scales = []
+    stated = signals.units or (None,) * signals.values.shape[1]
+    for channel, unit, other in zip(
+        modality.channels[here], stated, wanted, strict=True
+    ):
+        scale = unit_scale(unit, other) if unit and other else 1.0
+        # Nobody has said that one may be turned into the other.
+        if scale is None or (scale != 1 and modality.units is None):
+            raise BadSample(
+                Reason.BAD_UNIT,
+                f"{name!r}: {channel[:80]!r} in {unit[:20]}, not {other}",
+            )
+        scales.append(scale)
+    if set(scales) == {1.0}:
+        return signals.values
+    notes["unit_changed"] = 1
+    return signals.values * np.array(scales)
+
+
+def _on_steps(
+    modality: Series,
+    signals: Signals,
+    values: np.ndarray,
+    notes: dict[str, int],
+    name: str,
+) -> np.ndarray:
+    """Returns some channels at the wanted rate and of the wanted length."""
+    found, rate = dict(signals.notes), signals.rate_hz
+    if signals.times is not None:
+        times, values, more = times_in_order(signals.times, values, name)
+        wanted = modality.sample_rate_hz
+        values, rate, filled = on_grid(times, values, name, wanted)
+        found |= {**more, **filled}
+    if rate is None:
+        rate = modality.file_rate_hz
+    if rate is None:
+        raise BadSample(
+            Reason.BAD_HEADER, f"{name!r} needs `file_rate_hz` in the spec"
+        )
     if not (0 < rate <= MAX_RATE_HZ) or not (
         rate / MAX_LOWERED <= modality.sample_rate_hz <= rate * MAX_RAISED
     ):
@@ -73,14 +172,13 @@ def read(modality: Series, cells: Mapping[str, str], io: SampleIO) -> Sample:
         )
     if np.isinf(values).any():
         raise BadSample(Reason.NOT_FINITE, repr(name))
-    values = _fit(modality, _resample(modality, values, rate, name))
-    with np.errstate(over="ignore"):
-        values = values.astype(np.float32)
-    if np.isinf(values).any():
-        raise BadSample(Reason.NOT_FINITE, repr(name))
-    if np.isnan(values).all():
-        raise BadSample(Reason.EMPTY, f"{name!r}: no value, gaps alone")
-    return Sample(values)
+    if rate != modality.sample_rate_hz:
+        found["resampled"] = 1
+    values = _fit(modality, _resample(modality, values, rate, name), found)
+    # Channels that were recorded together are one sample.
+    for note, count in found.items():
+        notes[note] = max(notes.get(note, 0), count)
+    return values
 
 
 def _resample(modality: Series, values, rate: float, name: str) -> np.ndarray:
@@ -93,106 +191,46 @@ def _resample(modality: Series, values, rate: float, name: str) -> np.ndarray:
     return resample(values, rate, modality.sample_rate_hz)
 
 
-def _fit(modality: Series, values: np.ndarray) -> np.ndarray:
+def _fit(
+    modality: Series, values: np.ndarray, notes: dict[str, int]
+) -> np.ndarray:
     steps = modality.shape[0]
+    missing = max(0, steps - len(values))
+    if missing:
+        notes |= {"ends_early": 1, "missing_steps_at_the_end": missing}
+    elif len(values) > steps:
+        notes["cut"] = 1
     if modality.crop == "center":
         values = values[max(0, (len(values) - steps) // 2) :]
-    gap = np.full((max(0, steps - len(values)), values.shape[1]), np.nan)
+    gap = np.full((missing, values.shape[1]), np.nan)
     return np.concatenate([values[:steps], gap])
 
 
-def _read(
-    modality: Series, io: SampleIO, name: str
-) -> tuple[np.ndarray, float]:
-    """Returns `(steps, channels)` with NaN in gaps, and their rate in Hz."""
-    suffix = Path(name).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise BadSample(
-            Reason.WRONG_FORMAT,
-            f"{name!r} must end in .csv, .npy or .hea, or name a WFDB record",
-        )
-    if suffix in RECORDS:
-        return read_wfdb(io, name.removesuffix(".hea"), modality.channels)
-    raw = io.bytes(name)
-    if suffix == ".csv":
-        values, times = _read_csv(modality, raw, name)
-        if times is not None:
-            return on_grid(times, values, name)
+def _read(modality: Series, io: SampleIO, name: str) -> list[Signals]:
+    """Returns the channels in order, together as far as they were recorded.
+
+    What a file is called matters to WFDB alone; others are told by content.
+    """
+    channels, time = modality.channels, modality.time_column
+    if is_record(name):
+        return [read_wfdb(io, name.removesuffix(".hea"), channels)]
+    raw, unit = io.bytes(name), modality.time_unit
+    if raw.startswith(b"\x93NUMPY"):
+        return [read_npy(raw, name, len(channels))]
+    if raw.startswith((b"0       ", b"\xffBIOSEMI")):
+        return read_edf(raw, name, channels)
+    if raw.startswith(b"PAR1"):
+        found, times = read_parquet(raw, name, channels, time, modality.decimal)
+    elif raw.startswith(b"PK\3\4"):
+        found, times = read_npz(raw, name, channels, modality.array, time)
+    elif raw.startswith(b"MATLAB ") or name.lower().endswith(".mat"):
+        found, times = read_mat(raw, name, channels, modality.array, time)
     else:
-        values = _read_npy(raw, name, len(modality.channels))
-    if modality.file_rate_hz is None:
-        raise BadSample(
-            Reason.BAD_HEADER, f"{name!r} needs `file_rate_hz` in the spec"
+        found, times, stated = read_text(
+            raw, name, channels, time, modality.separator, modality.decimal
         )
-    return values, modality.file_rate_hz
-
-
-def _read_npy(raw: bytes, name: str, channels: int) -> np.ndarray:
-    """Reads an array without trust in what its header says."""
-    file = BytesIO(raw)
-    try:
-        shape, by_columns, dtype = read_npy_header(file)
-    except (ValueError, KeyError, EOFError, SyntaxError) as error:
-        kind = type(error).__name__
-        raise BadSample(Reason.WRONG_FORMAT, f"{name!r}: {kind}") from None
-    shape = (*shape, 1) if len(shape) == 1 else shape
-    if dtype.kind not in "fiu" or len(shape) != 2 or shape[1] != channels:
-        raise BadSample(
-            Reason.BAD_HEADER,
-            f"{name!r}: {dtype} of shape {shape}, not (steps, {channels})",
-        )
-    check_size(shape[0] * channels, name)
-    count = shape[0] * channels
-    if len(raw) - file.tell() < count * dtype.itemsize:
-        raise BadSample(
-            Reason.TRUNCATED,
-            f"{name!r}: {len(raw) - file.tell():,} bytes of shape {shape}",
-        )
-    values = np.frombuffer(raw, dtype, count, file.tell())
-    return values.reshape(shape, order="F" if by_columns else "C")
-
-
-def _read_csv(
-    modality: Series, raw: bytes, name: str
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns the named columns, and the time column where there is one."""
-    import pyarrow
-    from pyarrow import csv
-
-    head = raw[:MAX_HEADER_BYTES].partition(b"\n")[0]
-    if head.count(b",") >= MAX_COLUMNS or len(head) == MAX_HEADER_BYTES:
-        raise BadSample(Reason.BAD_HEADER, f"{name!r}: too many columns")
-    check_size(raw.count(b"\n") * len(modality.channels), name)
-    columns = [*modality.channels]
-    columns += [modality.time_column] if modality.time_column else []
-    try:
-        table = csv.read_csv(
-            BytesIO(raw),
-            csv.ReadOptions(use_threads=False),
-            # An empty line of a lone column is a gap.
-            csv.ParseOptions(ignore_empty_lines=b"," in head),
-            csv.ConvertOptions(
-                include_columns=columns,
-                column_types=dict.fromkeys(columns, pyarrow.float64()),
-            ),
-        )
-    except KeyError as error:
-        detail = f"{name!r}: {str(error)[:80]}"
-        raise BadSample(Reason.BAD_HEADER, detail) from None
-    except pyarrow.ArrowInvalid as error:
-        # It may quote the file, and so whatever is in it: its words are ours.
-        text = str(error)
-        if "conversion error" in text:
-            column = re.match(r"In CSV column #(\d+)", text)
-            where = f"column {int(column[1]) + 1}" if column else "a column"
-            detail = f"{name!r}: {where} holds more than numbers"
-            raise BadSample(Reason.NOT_A_NUMBER, detail) from None
-        row = re.search(r"Row #(\d+)", text)
-        where = f" in row {row[1]}" if row else ""
-        detail = f"{name!r}: no table of so many columns{where}"
-        raise BadSample(Reason.CORRUPT, detail) from None
-    arrays = [table[column].to_numpy() for column in columns]
-    found = np.stack(arrays, axis=1).astype(np.float64)
-    if modality.time_column:
-        return found[:, :-1], found[:, -1]
-    return found, None
+        unit = unit or stated
+    if times is None:
+        return [found]
+    seconds = seconds_of(times, unit, modality.time_format, name)
+    return [Signals(found.values, None, seconds, found.units, found.notes)]
