@@ -243,7 +243,9 @@ class Modality(Kind):
         Args:
             other: Table of the other spec.
         """
-        here = self.model_dump(mode="json")
+        # An older version did not know every key, which says nothing.
+        said = {*other, *self.model_dump(exclude_defaults=True)}
+        here = self.model_dump(mode="json", include=said)
         return tuple(
             {k: v for k, v in table.items() if k not in self.free_keys}
             for table in (other, here)
