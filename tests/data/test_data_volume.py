@@ -8,6 +8,7 @@ from data.data_toys import read_cell
 from data.signal_toys import body, dicom_bytes, nifti_bytes, write_dicom_folder
 
 from mmkeras.data import BadSample, SampleIO, decode_file, to_model
+from mmkeras.data.files import scan_folder
 from mmkeras.kinds import Volume
 
 pytest.importorskip("nibabel")
@@ -292,16 +293,6 @@ def test_slices_of_a_tilted_gantry_are_refused(tmp_path):
         read(tmp_path, "scan")
 
 
-def test_an_index_and_hidden_files_are_passed_over(tmp_path):
-    folder_of(tmp_path / "scan", {})
-    for name in ("DICOMDIR", ".DS_Store"):
-        (tmp_path / "scan" / name).write_bytes(b"anything")
-    assert read_scan(tmp_path, "scan").voxels.shape == (4, 8, 10)
-    (tmp_path / "scan" / "notes.txt").write_bytes(b"anything")
-    with pytest.raises(BadSample, match="wrong_format: 'scan', file 5 of 5"):
-        read_scan(tmp_path, "scan")
-
-
 def test_no_file_of_a_folder_is_read_from_outside_the_root(tmp_path):
     import os
 
@@ -337,7 +328,7 @@ def test_a_folder_of_too_many_files_or_bytes_is_refused(tmp_path, monkeypatch):
     with pytest.raises(BadSample, match="too_large.*more than 3 files"):
         read_scan(tmp_path, "scan")
     monkeypatch.setattr(volume, "MAX_FILES", 4)
-    monkeypatch.setattr(volume, "MAX_BYTES", 2000)
+    monkeypatch.setattr(scan_folder, "MAX_BYTES", 2000)
     with pytest.raises(BadSample, match="too_large.*more than 2,000 bytes"):
         read_scan(tmp_path, "scan")
 

@@ -1,6 +1,6 @@
 """A scan as its file holds it: voxels, and how they lie in the body."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,12 +20,14 @@ class Scan:
             the next along axis i: to the right, to anterior, to superior.
         slope: What a stored value is multiplied with.
         intercept: What is added then.
+        notes: What was passed over or guessed, counted.
     """
 
     voxels: np.ndarray
     axes: np.ndarray
     slope: float = 1.0
     intercept: float = 0.0
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def check_voxels(shape: tuple[int, ...], where: str) -> None:

@@ -34,6 +34,8 @@ class Volume(Modality):
         window_low: Value, such as -1000 Hounsfield units, at and below which
             everything is alike.
         window_high: Value at and above which everything is alike.
+        frame: Which volume of a NIfTI file of several, such as the times of
+            an fMRI, from 0; such a file is refused when it is left out.
     """
 
     kind: Literal["volume"]
@@ -44,6 +46,7 @@ class Volume(Modality):
     spacing_mm: Spacing
     window_low: Unit
     window_high: Unit
+    frame: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     example: ClassVar[str] = "VOLUME.npy"
     device_keys: ClassVar[tuple[str, ...]] = (
         "depth",

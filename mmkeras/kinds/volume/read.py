@@ -1,7 +1,7 @@
 """CT and MRI to `(depth, height, width, 1)` int16 inside a window."""
 
+import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -9,76 +9,125 @@ from mmkeras.data import (
     BadSample,
     Reason,
     SampleIO,
+    Scan,
+    check_frame,
+    is_dicom,
+    is_nifti,
     needs,
     read_dicom,
+    read_folder,
     read_nifti,
 )
-from mmkeras.data.files.scan import MAX_BYTES, Scan
 from mmkeras.kinds.volume import LEVELS, Volume
 from mmkeras.spec import Sample
 
 MAX_FILES = 4096
+# What a person is told, by note.
+SAID = {
+    "neighbours_ignored": (
+        "`{of}`: {count:,} files passed over that lie beside slices and are "
+        "none"
+    ),
+    "orientation_guessed": (
+        "`{of}`: {count:,} of {samples:,} NIfTI files tell no orientation "
+        "(qform, sform); x was taken to run to the left, as nibabel does"
+    ),
+    "frames_left": "`{of}`: {count:,} volumes that `frame` does not choose",
+    "voxels_filled": (
+        "`{of}`: {count:,} voxels that are no numbers, taken for an end of "
+        "the window"
+    ),
+    "thin_and_centred": (
+        "`{of}`: {count:,} of {samples:,} scans thinner than a voxel, laid "
+        "on the one after the middle"
+    ),
+    "nothing_in_window": (
+        "`{of}`: {count:,} of {samples:,} scans with no value inside "
+        "`window_low` to `window_high`"
+    ),
+}
 
 
 def read(modality: Volume, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """Reads a scan as `(depth, height, width, 1)` int16 over its window.
 
-    A cell names a .nii or .nii.gz file, one DICOM file, or a folder with the
-    DICOM files of one series.
+    A cell names a NIfTI file, one DICOM file, or a folder with the DICOM
+    files of one series; their content decides, not their names.
 
-    In this order: slices sorted by their place; the closest of the axes of
-    the body (RAS: from inferior to superior, from posterior to anterior, from
-    left to right); a blur where voxels grow, against aliasing; linear
-    interpolation at `modality.spacing_mm` around the centre, with
-    `window_low` outside the scan; the file's slope and intercept (a CT is in
-    Hounsfield units then); values outside the window cut to its ends.
+    In this order: slices sorted by their place; what is no number, as the
+    background of some NIfTI files, takes the nearer end of the window; the
+    closest of the axes of the body (RAS: from inferior to superior, from
+    posterior to anterior, from left to right); a blur where voxels grow,
+    against aliasing; linear interpolation at `modality.spacing_mm` around the
+    centre, with `window_low` outside the scan; the file's slope and intercept
+    (a CT is in Hounsfield units then); values outside the window cut to its
+    ends.
 
     Raises:
         BadSample: With the reason. It never holds a value of the header.
     """
     name = cells[modality.column]
-    scan = read_scan(io, name)
-    values, inside = _resample(modality, scan, name)
+    scan = _filled(modality, read_scan(io, name, modality.frame), name)
+    values, inside, moved = _resample(modality, scan, name)
     with np.errstate(all="ignore"):
         values = scan.slope * values + scan.intercept
     if not np.isfinite(values).all():
         raise BadSample(Reason.NOT_FINITE, repr(name))
     low, high = modality.window_low, modality.window_high
+    seen = values[inside]
+    notes = {
+        **scan.notes,
+        "thin_and_centred": int(moved),
+        "nothing_in_window": int((seen <= low).all() or (seen >= high).all()),
+    }
     values = np.where(inside, np.clip(values, low, high), low)
     levels = np.rint((values - low) / (high - low) * LEVELS) - 32768
-    return Sample(levels.astype(np.int16)[..., None])
+    return Sample(
+        levels.astype(np.int16)[..., None],
+        {note: count for note, count in notes.items() if count},
+    )
 
 
-def read_scan(io: SampleIO, name: str) -> Scan:
+def tell(modality: Volume, notes: Mapping[str, int], samples: int) -> list[str]:
+    """Returns what reading changed, as sentences."""
+    return [SAID[note].format(count=n, samples=samples, of=modality.column)
+            for note, n in notes.items()]  # fmt: skip
+
+
+def read_scan(io: SampleIO, name: str, frame: int | None = None) -> Scan:
     """Reads the voxels of a file or folder as they are, and their axes."""
     names = io.list(name, MAX_FILES)
-    if names is None:
-        if name.lower().endswith((".nii", ".nii.gz")):
-            return read_nifti(io.bytes(name), name)
-        if Path(name).suffix.lower() not in (".dcm", ".dicom", ""):
-            raise BadSample(
-                Reason.WRONG_FORMAT,
-                f"{name!r} must end in .nii, .nii.gz or .dcm, or be a folder",
-            )
-        return read_dicom([io.bytes(name)], name)
-    # A folder has files of its system, and perhaps an index, beside slices.
-    names = [n for n in names if n[0] != "." and n.upper() != "DICOMDIR"]
-    files, total = [], 0
-    for number, inner in enumerate(names, 1):
-        try:
-            files.append(io.bytes(str(Path(name, inner))))
-        except BadSample as error:
-            # Its text has the inner name, which may be that of the patient.
-            detail = f"{name!r}, file {number} of {len(names)}"
-            raise BadSample(error.reason, detail) from None
-        total += len(files[-1])
-        if total > MAX_BYTES:
-            raise BadSample(
-                Reason.TOO_LARGE, f"{name!r}: more than {MAX_BYTES:,} bytes"
-            )
-    if not files:
-        raise BadSample(Reason.EMPTY, f"{name!r}: no file")
-    return read_dicom(files, name)
+    raw = io.bytes(name) if names is None else b""
+    # The first bytes of DICOM are free, and Siemens puts an old header there.
+    if is_nifti(raw) and not is_dicom(raw):
+        return read_nifti(raw, name, frame)
+    check_frame(frame, 1, repr(name))
+    if names is not None:
+        return read_folder(io, name, names)
+    if not is_dicom(raw):
+        raise BadSample(
+            Reason.WRONG_FORMAT, f"{name!r} is neither NIfTI nor DICOM"
+        )
+    return read_dicom([raw], name)
+
+
+def _filled(modality: Volume, scan: Scan, name: str) -> Scan:
+    """Returns a scan without voxels that are no numbers."""
+    if scan.voxels.dtype.kind != "f":
+        return scan
+    bad = ~np.isfinite(scan.voxels)
+    if not bad.any():
+        return scan
+    if bad.all():
+        raise BadSample(Reason.NOT_FINITE, f"{name!r}: no number at all")
+    low, high = (
+        (end - scan.intercept) / scan.slope
+        for end in (modality.window_low, modality.window_high)
+    )
+    least, most = sorted((low, high))
+    voxels = np.nan_to_num(scan.voxels, nan=low, posinf=most, neginf=least)
+    notes = {**scan.notes, "voxels_filled": int(bad.sum())}
+    return dataclasses.replace(scan, voxels=voxels, notes=notes)
 
 
 def oriented(scan: Scan, name: str) -> tuple[np.ndarray, list[float]]:
@@ -102,24 +151,29 @@ def oriented(scan: Scan, name: str) -> tuple[np.ndarray, list[float]]:
 
 def _resample(
     modality: Volume, scan: Scan, name: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the wanted voxels, and which of them lie inside the scan."""
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Returns the wanted voxels, which of them lie inside the scan, and
+    whether a thin scan was moved to lie on one of them."""
     from scipy import ndimage
 
     voxels, spacing = oriented(scan, name)
     scale = np.divide(modality.spacing_mm, spacing)
     wanted = modality.shape[:3]
+    sizes = np.array(voxels.shape)
     # Where the first wanted voxel lies, counted in voxels of the scan.
-    first = (np.subtract(voxels.shape, 1) - scale * np.subtract(wanted, 1)) / 2
+    first = (sizes - 1 - scale * np.subtract(wanted, 1)) / 2
+    # A slice thinner than a voxel may fall between two of them.
+    between = (np.array(wanted) % 2 == 0) & (scale > sizes)
+    first -= np.where(between, scale / 2, 0)
     places = [f + s * np.arange(n) for f, s, n in zip(first, scale, wanted)]
     inside = [
         (-0.5 <= place) & (place <= size - 0.5)
-        for place, size in zip(places, voxels.shape)
+        for place, size in zip(places, sizes)
     ]
     blur = np.maximum(scale - 1, 0) / 2
     # Only what is seen is read, with what its blur needs.
     margin = np.ceil(3 * blur) + 1
-    low = np.maximum(np.floor(first - margin), 0).astype(int)
+    low = np.clip(np.floor(first - margin), 0, sizes - 1).astype(int)
     end = np.ceil([place[-1] for place in places] + margin).astype(int) + 1
     voxels = voxels[tuple(map(slice, low, end))].astype(np.float32)
     if blur.any():
@@ -130,4 +184,5 @@ def _resample(
         voxels, scale, first - low, wanted, order=1, mode="nearest"
     )
     deep, high, wide = inside
-    return found, deep[:, None, None] & high[:, None] & wide
+    inside = deep[:, None, None] & high[:, None] & wide
+    return found, inside, bool(between.any())
