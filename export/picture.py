@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jpeg import is_cut, layout_of
 from validation import refuse, size_of
 
+# As `prepare`, which refuses others or makes them smaller.
+MAX_PIXELS = 64_000_000
+# Where a PNG may tell that it lies on its side.
+TELLING = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type exif")
 PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 
 
@@ -21,15 +28,34 @@ def read_picture(path: str, shape: list[int]) -> np.ndarray:
         return read_png(data, path, shape)
     if data[:3] != b"\xff\xd8\xff":
         refuse(f"`{path}`", "a PNG or JPEG file", "another kind")
+    picture = upright_jpeg(data, path)
+    channels = {"L": 1, "RGB": 3}.get(picture.mode, picture.mode)
+    check_shape(path, shape, [picture.height, picture.width, channels])
+    return np.asarray(picture).reshape(shape)
+
+
+def upright_jpeg(data: bytes, path: str) -> Any:
+    """Returns a whole JPEG as a Pillow picture, turned by its EXIF tag."""
     try:
         from PIL import Image, ImageOps
     except ImportError:
         refuse(f"`{path}`", "a PNG file, as Pillow is not installed", "JPEG")
-    with Image.open(path, formats=("JPEG",)) as file:
-        picture = ImageOps.exif_transpose(file)
-        channels = {"L": 1, "RGB": 3}.get(picture.mode, picture.mode)
-        check_shape(path, shape, [picture.height, picture.width, channels])
-        return np.asarray(picture).reshape(shape)
+
+    def decode(data: bytes) -> Any:
+        picture = Image.open(BytesIO(data), formats=("JPEG",))
+        picture.load()
+        return picture
+
+    layout = layout_of(data)
+    if layout is None:
+        refuse(f"`{path}`", "a whole JPEG", "one without an end")
+    if layout.size[0] * layout.size[1] > MAX_PIXELS:
+        refuse(f"`{path}`", f"at most {MAX_PIXELS:,} pixels", layout.size)
+    lacks = layout.lacks()
+    picture = None if lacks else decode(data)
+    if lacks or is_cut(data, layout, picture, decode):
+        refuse(f"`{path}`", "a whole JPEG", lacks or "one that is cut")
+    return ImageOps.exif_transpose(picture)
 
 
 def check_shape(path: str, expected: list[int], received: list) -> None:
@@ -42,6 +68,9 @@ def check_shape(path: str, expected: list[int], received: list) -> None:
 def read_png(data: bytes, path: str, shape: list[int]) -> np.ndarray:
     """Decodes a PNG of up to 8 bits a sample that is not interlaced."""
     chunks = png_chunks(data, path)
+    texts = b"".join(chunks.get(k, b"") for k in (b"tEXt", b"zTXt", b"iTXt"))
+    if b"eXIf" in chunks or any(key in texts for key in TELLING):
+        refuse(f"`{path}`", "a PNG without EXIF or XMP", "one that has them")
     width, height, bits, colour, _, _, interlaced = struct.unpack(
         ">IIBBBBB", chunks[b"IHDR"]
     )
@@ -52,6 +81,8 @@ def read_png(data: bytes, path: str, shape: list[int]) -> np.ndarray:
     samples = PNG_SAMPLES[colour]
     channels = 3 if colour in (2, 3, 6) else 1
     check_shape(path, shape, [height, width, channels])
+    if width * height > MAX_PIXELS:
+        refuse(f"`{path}`", f"at most {MAX_PIXELS:,} pixels", [height, width])
 
     row_bytes = (width * samples * bits + 7) // 8
     rows = unfilter(inflate(chunks, path, height, row_bytes), samples)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmkeras import spec as specs
+from mmkeras.kinds.image import Ends
 from mmkeras.kinds.volume import Millimetres3
 
 FOLDER = Path(__file__).parents[2] / "data_specs"
@@ -78,6 +79,8 @@ def type_of(field) -> str:
         return "table"
     if plain == Millimetres3:
         return "3 numbers, above 0, at most 1000"
+    if plain == Ends:
+        return "2 numbers, -1000000000 to 1000000000"
     word = {tuple: "texts", dict: "tables by name"}.get(origin)
     of = " characters" if plain is str else ""
     least = bounds.get("ge", bounds.get("min_length"))

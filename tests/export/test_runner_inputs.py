@@ -3,13 +3,15 @@
 import struct
 import wave
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from export.export_toys import device_code, reader
 from PIL import Image
 
-from mmkeras.data import decode_file
+import mmkeras
+from mmkeras.data import BadSample, decode_file
 from mmkeras.kinds import Audio
 from mmkeras.kinds import Image as ImageSpec
 
@@ -20,6 +22,7 @@ def picture_code():
 
 
 SHAPES = {"L": (9, 14, 1), "RGB": (9, 14, 3)}
+COLOUR = ImageSpec(kind="image", column="c", height=9, width=14, channels=3)
 
 
 def picture(mode="RGB", seed=0):
@@ -187,3 +190,46 @@ def test_a_cut_recording_is_refused(tmp_path, keep):
     entry = {"shape": [800], "sample_rate_hz": 8000, "crop": "start"}
     with pytest.raises(ValueError, match="sound.wav"):
         reader(Audio).read(str(path), entry)
+
+
+def test_the_device_knows_a_cut_jpeg_by_the_same_code():
+    package = Path(mmkeras.__file__).parent
+    here, there = (
+        package / "data/files/jpeg.py",
+        package.parent / "export/jpeg.py",
+    )
+    assert here.read_bytes() == there.read_bytes()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+def test_a_cut_jpeg_is_refused_as_at_ingest(
+    picture_code, tmp_path, share, progressive
+):
+    path = tmp_path / "cut.jpg"
+    picture().save(path, progressive=progressive)
+    data = path.read_bytes()
+    start = data.index(b"\xff\xda") + 14
+    kept = data[: start + int((len(data) - start) * share)]
+    path.write_bytes(kept.rstrip(b"\xff") + b"\xff\xd9")
+    with pytest.raises(ValueError, match="a whole JPEG"):
+        picture_code.read_picture(str(path), list(SHAPES["RGB"]))
+    with pytest.raises(BadSample, match="truncated"):
+        decode_file(COLOUR, path)
+
+
+@pytest.mark.parametrize("tag", [1, 3])
+def test_a_jpeg_is_turned_and_a_png_with_exif_refused(
+    picture_code, tmp_path, tag
+):
+    exif = Image.Exif()
+    exif[274] = tag
+    for kind in ("jpg", "png"):
+        picture().save(tmp_path / f"turned.{kind}", exif=exif)
+    path = str(tmp_path / "turned.jpg")
+    found = picture_code.read_picture(path, list(SHAPES["RGB"]))
+    np.testing.assert_array_equal(found, decode_file(COLOUR, path))
+    with pytest.raises(ValueError, match="a PNG without EXIF or XMP"):
+        picture_code.read_picture(
+            str(tmp_path / "turned.png"), list(SHAPES["RGB"])
+        )

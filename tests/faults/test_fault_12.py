@@ -23,9 +23,9 @@ def break_samples(root) -> dict[str, tuple[str, str]]:
     rows = read_rows(root)
     (root / "cut.jpg").write_bytes(picture("JPEG")[:2000])
     (root / "cut.png").write_bytes(picture("PNG")[:2000])
-    (root / "jpeg.png").write_bytes(picture("JPEG"))
-    (root / "gif.gif").write_bytes(picture("GIF"))
-    (root / "gif.png").write_bytes(picture("GIF"))
+    (root / "half.jpg").write_bytes(picture("JPEG")[:2000] + b"\xff\xd9")
+    (root / "text.gif").write_text("not a picture")
+    (root / "page.png").write_bytes(b"%PDF-1.7")
     (root / "junk.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
     (root / "empty.wav").touch()
     (root / "silent.wav").write_bytes((root / "0.wav").read_bytes()[:44])
@@ -35,9 +35,9 @@ def break_samples(root) -> dict[str, tuple[str, str]]:
         [
             ("image", "cut.jpg", "truncated"),
             ("image", "cut.png", "truncated"),
-            ("image", "jpeg.png", "wrong_format"),
-            ("image", "gif.gif", "wrong_format"),
-            ("image", "gif.png", "wrong_format"),
+            ("image", "half.jpg", "truncated"),
+            ("image", "text.gif", "wrong_format"),
+            ("image", "page.png", "wrong_format"),
             ("image", "junk.png", "corrupt"),
             ("image", "nowhere.png", "not_found"),
             ("image", "", "missing"),
@@ -93,8 +93,8 @@ def test_above_the_limit_it_fails_and_names_the_counts(tmp_path):
     with pytest.raises(ValueError) as caught:
         prepare(spec, tmp_path / "out")
     message = str(caught.value)
-    assert "17 of 100" in message and "4 wrong_format" in message
-    assert "3 truncated" in message and "2 unknown_class" in message
+    assert "17 of 100" in message and "3 wrong_format" in message
+    assert "4 truncated" in message and "2 unknown_class" in message
     assert "'s0'" in message and "cut.jpg" in message
     assert not (tmp_path / "out").exists()
 

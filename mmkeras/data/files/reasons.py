@@ -23,7 +23,7 @@ class Reason(enum.StrEnum):
     UNREADABLE = "unreadable"  # permission or disk error
     TOO_LARGE = "too_large"  # bytes, pixels or audio values above the cap
     EMPTY = "empty"  # no bytes, no sound, no token
-    WRONG_FORMAT = "wrong_format"  # GIF, ADPCM, a JPEG named .png
+    WRONG_FORMAT = "wrong_format"  # ADPCM, a report, what nobody here reads
     ANIMATED = "animated"
     WRONG_SIZE = "wrong_size"  # with `resize = "refuse"`
     BAD_HEADER = "bad_header"  # rate, channels or size impossible
@@ -35,6 +35,7 @@ class Reason(enum.StrEnum):
     CANCELLED = "cancelled"  # channels in antiphase, nothing left when mixed
     BAD_UNIT = "bad_unit"  # in another unit than the rest
     NOT_FINITE = "not_finite"  # NaN or infinity
+    NO_RANGE = "no_range"  # 32-bit pixels, and no key says which are white
     BAD_UTF8 = "bad_utf8"
     NOT_A_NUMBER = "not_a_number"
     ROW_OUT_OF_RANGE = "row_out_of_range"  # no such row in the .npy file

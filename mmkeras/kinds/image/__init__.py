@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
+import pydantic
 from pydantic import Field
 
 from mmkeras.spec.modality import Augmentation, Modality
@@ -10,11 +11,16 @@ from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column
 
 Pixels = Annotated[int, Field(gt=0, le=8192)]
+Unit = Annotated[float, Field(ge=-1_000_000_000, le=1_000_000_000)]
+Ends = tuple[Unit, Unit]
 
 
 @register_modality
 class Image(Modality):
-    """A picture: PNG or JPEG, read as `(height, width, channels)` uint8.
+    """A picture, read as `(height, width, channels)` uint8.
+
+    PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000, PPM; HEIC and DICOM with
+    extras. What a file holds decides, not its name.
 
     Args:
         kind: "image".
@@ -26,6 +32,14 @@ class Image(Modality):
         resize: What happens to a picture of another size: "stretch", "crop"
             (keep the shape, cut the centre), "pad" (keep the shape, fill with
             black) or "refuse" (quarantine it).
+        range: Values that become black and white, as [low, high], of grey
+            pictures of more than 8 bits: [0, 4095] where a 16-bit PNG holds
+            12 bits. All values that 16 bits can have when left out.
+        window_low: Value, in the units of the file, that becomes black in a
+            DICOM picture.
+        window_high: Value that becomes white there. The window in the file
+            when both are left out, or else from its least to its largest
+            value.
         noise_std: Deviation of the Gaussian noise added once at ingest, as a
             fraction of full scale; it makes a benchmark harder.
     """
@@ -36,6 +50,9 @@ class Image(Modality):
     width: Pixels
     channels: Literal[1, 3] = 3
     resize: Literal["stretch", "crop", "pad", "refuse"] = "stretch"
+    range: Annotated[Ends, Field(strict=False)] | None = None
+    window_low: Unit | None = None
+    window_high: Unit | None = None
     noise_std: Annotated[float, Field(ge=0, le=10)] = 0.0
     dtype: ClassVar[str] = "uint8"
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
@@ -47,9 +64,29 @@ class Image(Modality):
         "horizontal_flip": Augmentation(0, 0, 1, "1: half of the pictures"),
     }
     example: ClassVar[str] = "IMAGE.png"
-    device_uses: ClassVar[tuple[str, ...]] = ("picture.py", "devices.py")
+    device_uses: ClassVar[tuple[str, ...]] = (
+        "picture.py",
+        "jpeg.py",
+        "devices.py",
+    )
     device_keys: ClassVar[tuple[str, ...]] = ("height", "width", "channels")
     web: ClassVar[str] = "picture"
+
+    @pydantic.model_validator(mode="after")
+    def _ranges(self) -> "Image":
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(
+                f"`range` must be [low, high]. Received: {list(self.range)}"
+            )
+        window = self.window_low, self.window_high
+        if window != (None, None) and (
+            None in window or window[0] >= window[1]
+        ):
+            raise ValueError(
+                "`window_low` must be below `window_high`, and both be given "
+                f"or none. Received: {window[0]}, {window[1]}"
+            )
+        return self
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,4 +1,8 @@
-"""Pictures on the device: PNG or JPEG of the model's size."""
+"""Pictures on the device: PNG or JPEG of the model's size.
+
+What is read here is what `prepare` reads; what it reads and this does not is
+refused.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""PNG and JPEG to `(height, width, channels)` uint8.
+"""Picture files to `(height, width, channels)` uint8.
 
-The rules are part of the contract with the device, which must do the same.
-The header is read and capped before anything is decoded.
+The rules are part of the contract with the device, which must do the same or
+refuse.
 """
 
-import warnings
 from collections.abc import Mapping
-from io import BytesIO
+from typing import Any
 
 import numpy as np
 
@@ -14,26 +13,58 @@ from mmkeras.data import (
     BadSample,
     Reason,
     SampleIO,
-    check_suffix,
+    is_dicom,
+    open_picture,
+    read_plane,
     whole_moments,
     whole_sums,
 )
 from mmkeras.kinds.image import Image
 from mmkeras.spec import Sample
 
-MAX_PIXELS = 64_000_000
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG"}
+# What a person is told, by note.
+SAID = {
+    "first_frame_only": "hold several pictures; the first was taken",
+    "alpha_over_white": "were transparent, and laid over white",
+    "reduced_to_8_bit": (
+        "have more than 8 bits; the highest 8 were kept (`range` chooses)"
+    ),
+    "few_levels_left": (
+        "have at most 16 shades left of thousands: they use the lowest 12 of "
+        "16 bits. `range = [0, 4095]` keeps 256"
+    ),
+    "outside_range": "have values outside `range`, cut to its ends",
+    "turned_by_exif": "were turned upright by their EXIF tag",
+    "decoded_smaller": "are so large that they were decoded at 1/2 to 1/8",
+    "cmyk_without_profile": "are CMYK, made RGB without a colour profile",
+    "window_of_file": (
+        "were seen through the window that their DICOM file tells "
+        "(`window_low` and `window_high` choose)"
+    ),
+    "window_of_values": (
+        "are DICOM without a window, shown from their least to their largest "
+        "value (`window_low` and `window_high` choose)"
+    ),
+}
 
 
 def read(modality: Image, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """Reads the file of a cell, and adds the noise that the spec asks for."""
     path = cells[modality.column]
-    value = decode(modality, io.bytes(path), path)
+    value, notes = decode(modality, io.bytes(path), path)
     if modality.noise_std and io.random is not None:
         noise = io.random.normal(size=value.shape)
         noisy = value + 255 * modality.noise_std * noise
         value = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-    return Sample(value)
+    return Sample(value, notes)
+
+
+def tell(modality: Image, notes: Mapping[str, int], samples: int) -> list[str]:
+    """Returns what reading changed, as sentences."""
+    return [
+        f"`{modality.column}`: {count:,} of {samples:,} pictures {SAID[note]}"
+        for note, count in notes.items()
+    ]
 
 
 def sums(modality: Image, value: np.ndarray) -> dict:
@@ -47,74 +78,116 @@ def finish(modality: Image, found: dict | None) -> dict:
     return {"mean": mean, "std": std}
 
 
-def decode(modality: Image, raw: bytes, name: str) -> np.ndarray:
-    """Decodes a PNG or JPEG to `(height, width, channels)` uint8.
+def decode(
+    modality: Image, raw: bytes, name: str
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Decodes a picture to `(height, width, channels)` uint8.
 
-    In this order: the first frame, turned upright by its EXIF tag; 16 bit to
-    its high byte; transparency laid over white; CMYK and palettes to RGB; grey
-    as (299 R + 587 G + 114 B) / 1000; then `modality.resize`, bilinear with
-    antialiasing as Pillow does it.
+    In this order: the first frame, turned upright by its EXIF tag; grey of
+    more than 8 bits by `modality.range`, or its high byte; transparency laid
+    over white; CMYK and palettes to RGB; grey as (299 R + 587 G + 114 B) /
+    1000; then `modality.resize`, bilinear with antialiasing as Pillow does
+    it. A DICOM file goes through its window first.
 
     Args:
         modality: The wanted size.
         raw: The file's bytes.
-        name: Its name; the suffix must fit the format.
+        name: Its name, for messages.
+
+    Returns:
+        The picture, and what was altered, counted.
+
+    Raises:
+        BadSample: With the reason.
     """
     from PIL import Image as pillow
-    from PIL import ImageOps
 
-    wanted = check_suffix(name, FORMATS)
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns where our own, lower cap refuses.
-            warnings.simplefilter("ignore")
-            picture = pillow.open(BytesIO(raw))
-    except pillow.DecompressionBombError as error:
-        raise BadSample(Reason.TOO_LARGE, f"{name!r}: {error}") from None
-    except Exception as error:
-        known = raw.startswith((b"\x89PNG", b"\xff\xd8\xff"))
-        reason = Reason.CORRUPT if known else Reason.WRONG_FORMAT
-        raise BadSample(reason, f"{name!r}: {_brief(error)}") from None
-    _check_picture(picture, wanted, name)
-    try:
-        picture = _to_eight_bit(ImageOps.exif_transpose(picture))
-        picture = picture.convert("L" if modality.channels == 1 else "RGB")
-    # A decoder fed with damage may raise anything at all.
-    except Exception as error:
-        cut = "truncated" in str(error) or isinstance(error, EOFError)
-        reason = Reason.TRUNCATED if cut else Reason.CORRUPT
-        raise BadSample(reason, f"{name!r}: {_brief(error)}") from None
-    return np.asarray(resize(modality, picture, name)).reshape(modality.shape)
+    if is_dicom(raw):
+        low, high = modality.window_low, modality.window_high
+        window = None if low is None else (low, high)
+        pixels, notes = read_plane(raw, name, window)
+        picture = pillow.fromarray(pixels)
+    else:
+        picture, notes = open_picture(raw, name)
+        picture, more = _to_eight_bit(modality, picture, raw, name)
+        notes |= more
+    picture = picture.convert("L" if modality.channels == 1 else "RGB")
+    value = np.asarray(resize(modality, picture, name)).reshape(modality.shape)
+    return value, {note: count for note, count in notes.items() if count}
 
 
-def _check_picture(picture, wanted: str, name: str) -> None:
-    # MPO is a JPEG with a second view, as telephones write it.
-    found = "JPEG" if picture.format == "MPO" else picture.format
-    width, height = picture.size
-    if found != wanted:
-        raise BadSample(Reason.WRONG_FORMAT, f"{name!r} is a {found}")
-    if width * height > MAX_PIXELS:
-        raise BadSample(
-            Reason.TOO_LARGE,
-            f"{name!r}: {width}x{height}, at most {MAX_PIXELS:,} pixels",
-        )
-    if picture.format == "PNG" and getattr(picture, "is_animated", False):
-        raise BadSample(Reason.ANIMATED, f"{name!r}")
-
-
-def _to_eight_bit(picture):
-    """Returns an 8-bit picture without transparency."""
+def _to_eight_bit(
+    modality: Image, picture: Any, raw: bytes, name: str
+) -> tuple[Any, dict[str, int]]:
+    """Returns an 8-bit picture without transparency, and what was altered."""
     from PIL import Image as pillow
 
-    if picture.mode.startswith("I"):
-        high = np.asarray(picture).astype(np.uint32) >> 8
-        return pillow.fromarray(high.astype(np.uint8))
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        shades, notes = _shades(modality, picture, name)
+        return pillow.fromarray(shades), notes
+    notes = {"reduced_to_8_bit": int(_is_deep(picture, raw))}
+    if notes["reduced_to_8_bit"] and modality.range is not None:
+        raise BadSample(
+            Reason.WRONG_FORMAT,
+            f"{name!r}: in colour or transparent, of which 8 bits are read; "
+            "`range` is for grey",
+        )
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
+        clear = picture.getchannel("A").getextrema()[0] < 255
         white = pillow.new("RGBA", picture.size, "white")
-        return pillow.alpha_composite(white, picture).convert("RGB")
+        picture = pillow.alpha_composite(white, picture).convert("RGB")
+        return picture, {**notes, "alpha_over_white": int(clear)}
+    notes["cmyk_without_profile"] = int(picture.mode == "CMYK")
     # Grey needs RGB on its way: a palette or CMYK has none of its own.
-    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    picture = picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    return picture, notes
+
+
+def _shades(
+    modality: Image, picture: Any, name: str
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Returns grey of more than 8 bits as uint8, and what was altered."""
+    values = np.asarray(picture)
+    if not np.isfinite(values).all():
+        raise BadSample(Reason.NOT_FINITE, f"{name!r}")
+    # Pillow's PPM reader makes 32 bits of 16.
+    sixteen = picture.mode not in ("I", "F") or picture.format == "PPM"
+    if modality.range is None and not sixteen:
+        raise BadSample(
+            Reason.NO_RANGE,
+            f"{name!r}: 32-bit values from {values.min():g} to "
+            f"{values.max():g}; `range = [low, high]` says what is black and "
+            "white",
+        )
+    if modality.range is None:
+        shades = (values.astype(np.uint32) >> 8).astype(np.uint8)
+        few = 255 < values.max() < 4096
+        notes = {"reduced_to_8_bit": 1, "few_levels_left": int(few)}
+    else:
+        low, high = modality.range
+        outside = values.min() < low or values.max() > high
+        shares = (np.clip(values, low, high) - low) / (high - low)
+        shades = np.rint(shares * 255).astype(np.uint8)
+        notes = {"outside_range": int(outside)}
+    if _white_is_zero(picture):
+        shades = 255 - shades
+    return shades, notes
+
+
+def _is_deep(picture: Any, raw: bytes) -> bool:
+    """Whether a file has more bits than the 8 that Pillow made of them."""
+    if picture.format == "PNG":
+        return raw[24] == 16
+    if picture.format == "TIFF":
+        return max(picture.tag_v2.get(258, (1,))) > 8
+    return picture.info.get("bit_depth", 8) > 8  # of HEIC
+
+
+def _white_is_zero(picture: Any) -> bool:
+    """Whether a TIFF counts from white, which Pillow heeds up to 8 bits."""
+    tags = getattr(picture, "tag_v2", {})
+    return picture.format == "TIFF" and tags.get(262) == 0
 
 
 def resize(modality: Image, picture, name: str):
@@ -137,7 +210,3 @@ def resize(modality: Image, picture, name: str):
     if modality.resize == "pad":
         return ImageOps.pad(picture, size, bilinear, color=0)
     return picture.resize(size, bilinear)
-
-
-def _brief(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:120]

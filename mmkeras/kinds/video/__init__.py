@@ -51,7 +51,7 @@ class Video(Modality):
         "horizontal_flip": Augmentation(0, 0, 1, "1: half of the films"),
     }
     example: ClassVar[str] = "FRAMES"
-    device_uses: ClassVar[tuple[str, ...]] = ("picture.py",)
+    device_uses: ClassVar[tuple[str, ...]] = ("picture.py", "jpeg.py")
     free_keys: ClassVar[tuple[str, ...]] = (
         *Modality.free_keys,
         "min_decoded",
