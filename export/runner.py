@@ -190,10 +190,21 @@ class Runner:
     def answer(self, inputs: dict) -> dict:
         """Returns the answer for one sample as JSON values, by target."""
         raw = self.predict(inputs)
+        known = {name: self._known(name, inputs.get(name))
+                 for name in self.inputs}  # fmt: skip
         return {
-            name: self.readers[name].answer(raw[name], entry)
+            name: self.readers[name].answer(
+                raw[name], {**entry, "known": known}
+            )
             for name, entry in self.outputs.items()
         }
+
+    def _known(self, name: str, value: np.ndarray | None) -> float:
+        """Returns the share of an input's length before its padding."""
+        if value is None:
+            return 0.0
+        length = getattr(self.readers[name], "length", None)
+        return length(np.asarray(value)) / len(value) if length else 1.0
 
     def samples(self, path: str) -> Iterator[dict[str, np.ndarray]]:
         """Yields the samples of an .npz file: arrays by modality, by row.

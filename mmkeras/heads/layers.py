@@ -58,7 +58,8 @@ class TokensToSteps(layers.Layer):
 
     Call arguments:
         tokens: `(batch, tokens, units)`.
-        mask: `(batch, tokens)`, 1 = real.
+        mask: `(batch, tokens)`, 1 = real; or fewer, where each entry is for
+            so many tokens in a row.
 
     Output shape: `(batch, steps, units)`.
     """
@@ -73,6 +74,9 @@ class TokensToSteps(layers.Layer):
     def call(self, tokens, mask):
         shares = ops.cast(self.shares, tokens.dtype)
         mask = ops.cast(mask, tokens.dtype)
+        each = tokens.shape[1] // mask.shape[1]
+        if each > 1:
+            mask = ops.repeat(mask, each, axis=1)
         x = tokens * ops.expand_dims(mask, -1)
         # Tokens last: a product with constants is a dense layer to a device.
         x = ops.matmul(ops.transpose(x, (0, 2, 1)), shares)

@@ -14,14 +14,17 @@ from mmkeras.introspection import options_of
 class Sequence(Category):
     """A class for each step of time, such as where an activity changes.
 
-    Each step sees the tokens of one modality under it and the fused vector:
-    two dense layers, added, then the classes.
+    Each step sees the tokens under it, of one modality or of several, and
+    the fused vector: a dense layer each, added, then the classes. So several
+    modalities are fused step by step. A token over several steps gets a part
+    of its dense layer for each of them (dense upsampling, Wang et al., 2018,
+    arXiv 1702.08502): a tower that strides over time keeps what it saw.
 
     Args:
         classes: Number of classes.
         steps: Steps of the sequence.
-        modality: Whose tokens are read; None for the fused vector alone,
-            which then gives every step the same output.
+        modality: Whose tokens are read, a name or several; None for the fused
+            vector alone, which then gives every step the same output.
         units: Width of the hidden layer.
 
     Further arguments: those of `Category`.
@@ -33,25 +36,41 @@ class Sequence(Category):
     """
 
     steps: int
-    modality: str | None = None
+    modality: str | tuple[str, ...] | None = None
     units: int = 32
 
     def __call__(self, fused: Any, name: str, features: Any = None) -> Any:
         x = drop(fused, name, self.dropout)
         x = layers.Dense(self.units, name=f"{name}_context")(x)
         x = layers.RepeatVector(self.steps, name=f"{name}_repeat")(x)
-        if self.modality in (features or {}):
-            found = features[self.modality]
-            tokens = TokensToSteps(self.steps, name=f"{name}_steps")(
-                found["tokens"], found["mask"]
-            )
-            tokens = layers.Dense(self.units, name=f"{name}_tokens")(tokens)
-            x = layers.Add(name=f"{name}_joined")([x, tokens])
+        one = isinstance(self.modality, str)
+        read = (self.modality,) if one else self.modality or ()
+        parts = [
+            self._per_step(features[key], name if one else f"{name}_{key}")
+            for key in read
+            if key in (features or {})
+        ]
+        if parts:
+            x = layers.Add(name=f"{name}_joined")([x, *parts])
         x = layers.Activation("relu", name=f"{name}_hidden")(x)
         x = layers.Dense(self.classes, name=f"{name}_logits", dtype="float32")(
             x
         )
         return layers.Activation("softmax", name=name, dtype="float32")(x)
+
+    def _per_step(self, found: Any, name: str) -> Any:
+        """Returns `(batch, steps, units)` of the tokens of one modality."""
+        tokens, mask = found["tokens"], found["mask"]
+        count = tokens.shape[1]
+        each = -(-self.steps // count)
+        spread = TokensToSteps(self.steps, name=f"{name}_steps")
+        dense = layers.Dense(each * self.units, name=f"{name}_tokens")
+        if each == 1:
+            return dense(spread(tokens, mask))
+        tokens = layers.Reshape(
+            (count * each, self.units), name=f"{name}_unfolded"
+        )(dense(tokens))
+        return spread(tokens, mask)
 
     def finish(self, output: Any, name: str) -> Any:
         raise ValueError(

@@ -74,13 +74,7 @@ class DataSpec(Table):
                 f"Received: {stratify!r}; targets: {sorted(self.targets)}"
             )
         for name, target in self.targets.items():
-            read = getattr(target, "modality", None)
-            if read is not None and read not in self.modalities:
-                raise ValueError(
-                    f"`targets.{name}.modality` must be a modality. "
-                    f"Received: {read!r}; modalities: "
-                    f"{sorted(self.modalities)}"
-                )
+            target.check(name, self.modalities)
         return self
 
     @property
@@ -122,10 +116,10 @@ class DataSpec(Table):
             name: {**parts["modalities"][name], "optional": False}
             for name in sorted(names)
         }
-        for target in parts["targets"].values():
-            # A sequence without its modality goes by the fused vector.
-            if target.get("modality") not in (None, *names):
-                target["modality"] = None
+        parts["targets"] = {
+            name: target.among(names).model_dump(mode="json")
+            for name, target in self.targets.items()
+        }
         spec = self.from_dict(parts)
         spec._folder = self._folder
         return spec

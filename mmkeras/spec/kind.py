@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, get_args
@@ -75,6 +75,22 @@ class Kind(Table):
         Called before a saved model is loaded: Keras knows only what is.
         """
         cls.part("build")
+
+    def tell(self, notes: Mapping[str, int], samples: int) -> list[str]:
+        """Returns what reading changed in samples or labels, as sentences.
+
+        Args:
+            notes: What was changed, counted over all samples.
+            samples: How many were read.
+        """
+        found = self.offer("read", "tell", notes, samples)
+        if found is None:
+            found = [
+                f"{note.replace('_', ' ')}: {count:,} "
+                f"({count / max(samples, 1):.1%} of {samples:,} samples)"
+                for note, count in notes.items()
+            ]
+        return found
 
     def offer(
         self, stem: str, name: str, *arguments: Any, **named: Any

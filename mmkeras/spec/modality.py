@@ -159,22 +159,6 @@ class Modality(Kind):
         """
         return self.offer("read", "finish", sums) or {}
 
-    def tell(self, notes: Mapping[str, int], samples: int) -> list[str]:
-        """Returns what reading changed in samples, as sentences.
-
-        Args:
-            notes: Of `Sample.notes`, added up over all samples.
-            samples: How many were read.
-        """
-        found = self.offer("read", "tell", notes, samples)
-        if found is None:
-            found = [
-                f"{note.replace('_', ' ')}: {count:,} "
-                f"({count / max(samples, 1):.1%} of {samples:,} samples)"
-                for note, count in notes.items()
-            ]
-        return found
-
     def augment(
         self, settings: Mapping[str, float]
     ) -> Callable[[Any, Iterator], Any]:

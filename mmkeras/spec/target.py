@@ -1,6 +1,6 @@
 """What every kind of target answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -74,6 +74,30 @@ class Target(Kind):
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes; empty for a target without."""
         return ()
+
+    def check(self, name: str, modalities: Mapping[str, Any]) -> None:
+        """Raises ValueError if it does not go with the spec's modalities.
+
+        Args:
+            name: Its own name in the spec.
+            modalities: Modalities by name.
+        """
+
+    def among(self, modalities: Container[str]) -> "Target":
+        """Returns the target in a spec with fewer modalities.
+
+        Args:
+            modalities: Names of those that are left.
+        """
+        return self
+
+    def notes(self, cells: Sequence[str]) -> dict[str, int]:
+        """Returns what `encode` changes or leaves out, counted, by note.
+
+        Args:
+            cells: The manifest's column.
+        """
+        return {}
 
     def encode(
         self, cells: Sequence[str]

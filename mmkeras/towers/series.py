@@ -233,11 +233,12 @@ def _tcn(x, known, options, name):
 
 
 def _recurrent(x, known, options, name):
-    width = x.shape[-1]
+    width, both = x.shape[-1], options.bidirectional
+    mask = known[:, :, 0]
     x = normalise(x, f"{name}_patches")
     for i in range(options.depth):
         key = f"{name}_{options.variant}_{i}"
-        x = recurrence(x, options.variant, width, options.bidirectional, key)
+        x = recurrence(x, options.variant, width, both, key, mask)
         x = layers.Dropout(options.dropout, name=f"{key}_dropout")(x)
     return x, known
 

@@ -5,6 +5,8 @@ from math import prod
 import keras
 from keras import layers, ops
 
+from mmkeras.towers.masked_layers import HidePadding
+
 
 @keras.saving.register_keras_serializable(package="mmkeras")
 class Regroup(layers.Layer):
@@ -134,13 +136,31 @@ def normalise(x, name, relu=True):
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
-def recurrence(x, kind, units, bidirectional, name):
-    """A `"gru"` or an `"lstm"` that returns every step."""
+def recurrence(x, kind, units, bidirectional, name, mask=None):
+    """A `"gru"` or an `"lstm"` that returns every step.
+
+    Args:
+        x: `(batch, steps, channels)`.
+        kind: "gru" or "lstm".
+        units: Units of each direction.
+        bidirectional: Whether it reads backwards as well.
+        name: Of the layer.
+        mask: `(batch, steps)`, 1 = real; without it, all steps are.
+
+    Returns:
+        `(batch, steps, units)`, or twice the units; zeros where padding was
+        left out by the mask.
+    """
     make = {"gru": layers.GRU, "lstm": layers.LSTM}[kind]
     if not bidirectional:
+        # Padding is at the end, where a forward pass needs no mask.
         return make(units, return_sequences=True, name=name)(x)
-    one = make(units, return_sequences=True)
-    return layers.Bidirectional(one, name=name)(x)
+    both = layers.Bidirectional(make(units, return_sequences=True), name=name)
+    if mask is None:
+        return both(x)
+    # The backward pass would begin with the padding.
+    x = both(x, mask=ops.cast(mask, "bool"))
+    return HidePadding(name=f"{name}_hide_padding")(x, mask)
 
 
 def flat(x, frames, name):

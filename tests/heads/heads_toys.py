@@ -63,5 +63,7 @@ def write_table(folder, samples=240, seed=0):
     return rows
 
 
-def toy_spec(folder):
-    return DataSpec.from_dict({**SPEC, "data": {"root": str(folder)}})
+def toy_spec(folder, **move):
+    targets = {**SPEC["targets"], "move": {**SPEC["targets"]["move"], **move}}
+    data = {"root": str(folder)}
+    return DataSpec.from_dict({**SPEC, "targets": targets, "data": data})

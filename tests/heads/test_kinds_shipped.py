@@ -34,7 +34,7 @@ RECIPE = {
 @pytest.mark.filterwarnings("ignore")  # of the converters
 def test_every_kind_goes_from_a_table_to_the_runner_s_answer(tmp_path):
     write_table(tmp_path)
-    spec = toy_spec(tmp_path)
+    spec = toy_spec(tmp_path, length="variable")
     prepare(spec, tmp_path / "data", workers=1)
     run = tmp_path / "run"
     runs.train_run(tmp_path / "data", RECIPE, "full", run, verbose=0)
@@ -66,3 +66,11 @@ def test_every_kind_goes_from_a_table_to_the_runner_s_answer(tmp_path):
     assert told["move"]["changes"] == [1, 2, 3]
     assert np.linalg.norm(told["who"]["vector"]) == pytest.approx(1, abs=1e-3)
     assert told["size"]["value"] == pytest.approx(10.4, abs=1)
+    # Three of at most eight words: the answer ends in the second of four steps.
+    short = subprocess.run(
+        [sys.executable, tmp_path / "bundle" / "run.py", "--table",
+         "0.5,-0.9,0.1", "--note", "calm still left"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    told = json.loads(short.stdout)["move"]
+    assert len(told["labels"]) == len(told["probabilities"]["rest"]) == 2

@@ -85,6 +85,63 @@ def test_a_baseline_without_the_modality_keeps_the_sequence():
     assert spec.only("note").targets == spec.targets
 
 
+def move_of(**changes):
+    targets = {**SPEC["targets"], "move": {**SPEC["targets"]["move"]}}
+    targets["move"] |= changes
+    return DataSpec.from_dict({**SPEC, "targets": targets})
+
+
+def test_a_sequence_of_several_modalities_keeps_those_of_a_baseline():
+    spec = move_of(modality=["note", "table"])
+    assert spec.targets["move"].modalities == ("note", "table")
+    assert spec.only("note").targets["move"].modalities == ("note",)
+    assert DataSpec.from_dict(spec.to_dict()) == spec
+    with pytest.raises(ValueError, match=r"move.modality.*'film'.*'note'"):
+        move_of(modality=["note", "film"])
+
+
+@pytest.mark.parametrize(
+    "crop, cell, values, weights",
+    [
+        ("start", "walk|run", [1, 2, 0, 0], [1, 1, 0, 0]),
+        ("center", "walk", [1, 0, 0, 0], [1, 0, 0, 0]),
+        ("start", "run|run|walk|walk|rest|rest", [2, 2, 1, 1], [1] * 4),
+        ("center", "run|run|walk|walk|rest|rest", [2, 1, 1, 0], [1] * 4),
+        ("center", "run|walk|walk|walk|rest", [2, 1, 1, 1], [1] * 4),
+    ],
+)
+def test_a_sequence_of_variable_length_is_padded_and_cut_as_its_series(
+    crop, cell, values, weights
+):
+    spec = move_of(length="variable", crop=crop)
+    table = pd.DataFrame({**CELLS, "move": [cell, "", "walk"]})
+    found, known, bad = read_targets(spec, table)
+    assert bad == []
+    assert found["move"][0].tolist() == values
+    assert known["move"][0].tolist() == weights
+
+
+def test_padded_and_cut_sequences_are_counted():
+    target = move_of(length="variable").targets["move"]
+    cells = ["walk", "", "walk|walk", "|||", "run|run|run|run|run"]
+    assert target.notes(cells) == {"padded": 2, "cut": 1}
+    assert move_of().targets["move"].notes(cells) == {}
+
+
+def test_steps_and_labels_must_be_cut_alike():
+    parts = {"kind": "series", "column": "s", "channels": ["x"],
+             "sample_rate_hz": 1, "duration_sec": 4}  # fmt: skip
+    move = {**SPEC["targets"]["move"], "modality": "s", "length": "variable"}
+    with pytest.raises(ValueError, match=r"move.crop.*'start', and 'center'"):
+        DataSpec.from_dict(
+            {
+                "name": "cut",
+                "modalities": {"s": {**parts, "crop": "center"}},
+                "targets": {"move": move},
+            }
+        )
+
+
 def test_an_ordinal_may_stratify():
     split = {**SPEC["split"], "stratify": "grade"}
     assert DataSpec.from_dict({**SPEC, "split": split}).split.stratify
@@ -163,3 +220,14 @@ def test_an_absent_modality_has_no_tokens_for_a_sequence(prepared):
     np.testing.assert_array_equal(np.asarray(model(x)["move"]), before)
     x["present"][:] = 1
     assert np.abs(np.asarray(model(x)["move"]) - before).max() > 1e-4
+
+
+def test_what_was_padded_is_said(tmp_path, capsys):
+    rows = write_table(tmp_path, samples=40)
+    text = (tmp_path / "manifest.csv").read_text()
+    move = next(row["move"] for row in rows if row["move"].count("|") == 3)
+    (tmp_path / "manifest.csv").write_text(text.replace(move, "walk"))
+    spec = toy_spec(tmp_path, length="variable")
+    found = prepare(spec, tmp_path / "data", workers=1)["notes"]["move"]
+    assert found == {"padded": text.count(move)}
+    assert f"padded: {found['padded']} (" in capsys.readouterr().err

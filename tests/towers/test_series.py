@@ -175,3 +175,23 @@ def test_half_precision_takes_raw_units(variant):
 def test_refuses(arguments, said):
     with pytest.raises(ValueError, match=said):
         build(**arguments)
+
+
+@pytest.mark.parametrize("variant", ["gru", "lstm", "patch_transformer"])
+def test_the_length_of_the_padding_changes_no_token(variant):
+    # A backward pass would read the padding first.
+    short = series_tower(12, 1, variant=variant, units=6, width=8)
+    long = series_tower(64, 1, variant=variant, units=6, width=8)
+    weights = [
+        w[:, :3] if v.name == "position" else w
+        for v, w in zip(long.weights, long.get_weights(), strict=True)
+    ]
+    short.set_weights(weights)
+    x = np.full((2, 64, 1), np.nan, "float32")
+    x[:, :9] = np.random.default_rng(0).normal(size=(2, 9, 1))
+    one, other = short(x[:, :12]), long(x)
+    np.testing.assert_allclose(
+        one["tokens"], np.asarray(other["tokens"])[:, :3], atol=1e-5
+    )
+    np.testing.assert_allclose(one["vector"], other["vector"], atol=1e-5)
+    assert np.asarray(other["mask"]).sum(axis=1).tolist() == [3, 3]

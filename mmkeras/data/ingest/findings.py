@@ -80,8 +80,9 @@ def told(spec: DataSpec, manifest: Mapping[str, Any], plan: Plan) -> list[str]:
             f"({_told(entry['reasons'])}); these samples go on without"
         )
     samples = sum(part["count"] for part in manifest["splits"].values())
+    parts = {**spec.modalities, **spec.targets}
     for name, notes in manifest.get("notes", {}).items():
-        said += spec.modalities[name].tell(notes, samples)
+        said += parts[name].tell(notes, samples)
     return said
 
 

@@ -36,7 +36,7 @@ def facts_of_data(
     }
     more = {
         "lost": lost_modalities(spec, plan),
-        "notes": _notes(shards),
+        "notes": _notes(shards) | _target_notes(spec, plan),
         "said": [*read.said, *plan.said],
     }
     return {**fields, **{key: value for key, value in more.items() if value}}
@@ -84,3 +84,13 @@ def _notes(shards: list[dict]) -> dict[str, dict[str, int]]:
         for name, counts in shard["notes"].items():
             found.setdefault(name, Counter()).update(counts)
     return {name: dict(sorted(found[name].items())) for name in sorted(found)}
+
+
+def _target_notes(spec: DataSpec, plan: Plan) -> dict[str, dict[str, int]]:
+    """Returns what was changed in labels, counted, by target."""
+    kept = plan.table[plan.split != ""]
+    found = {
+        name: target.notes(kept[target.column].tolist())
+        for name, target in spec.targets.items()
+    }
+    return {name: notes for name, notes in found.items() if notes}

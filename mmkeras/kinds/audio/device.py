@@ -101,3 +101,9 @@ def draw(entry: dict, count: int, rng: np.random.Generator) -> np.ndarray:
     """Returns noise as the model reads sound, to compare machines by."""
     shape = count, *entry["shape"]
     return rng.uniform(-1, 1, shape).astype(np.float32)
+
+
+def length(sound: np.ndarray) -> int:
+    """Returns the samples up to the last that is not exactly zero."""
+    heard = np.flatnonzero(sound)
+    return int(heard[-1]) + 1 if len(heard) else 0

@@ -1,5 +1,6 @@
 """A class for each step of time."""
 
+from collections.abc import Container, Mapping
 from collections.abc import Sequence as Several
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,6 +11,10 @@ from mmkeras.kinds.category import Category
 from mmkeras.metrics import Figures, cross_entropy, per_step, step_classes
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.target import Separator
+
+Name = Annotated[str, Field(max_length=40)]
+# TOML has lists only; a tuple keeps the spec immutable.
+Names = Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
 
 
 @register_target
@@ -23,19 +28,32 @@ class Sequence(Category):
             for that step.
         classes: The classes, in the order of the model's output.
         weight: Weight of this target's loss.
-        steps: Steps, the same number for every sample, spread evenly over
-            the length of `modality`.
-        modality: Modality whose tokens tell the steps apart.
+        steps: Steps, spread evenly over the length of `modality`.
+        modality: Modality whose tokens tell the steps apart; or several,
+            `["left", "right"]`, that are fused step by step.
         separator: What stands between two steps in the column.
+        length: Whether every sample has all the steps, "fixed", or as many as
+            it is long, "variable". A shorter one is padded at its end with
+            steps without a label, as its series is with a gap, and the device
+            gives no answer there; a longer one is cut.
+        crop: Which part of a longer one is kept, "start" or "center"; as its
+            modality is cut.
     """
 
     kind: Literal["sequence"]
     steps: Annotated[int, Field(ge=2, le=10_000)]
-    modality: Annotated[str, Field(max_length=40)] | None = None
+    modality: Name | Names | None = None
     separator: Separator = "|"
+    length: Literal["fixed", "variable"] = "fixed"
+    crop: Literal["start", "center"] = "start"
     stratifies: ClassVar[bool] = False
     boosts: ClassVar[bool] = False
-    device_keys: ClassVar[tuple[str, ...]] = ("classes", "steps")
+    device_keys: ClassVar[tuple[str, ...]] = (
+        "classes",
+        "steps",
+        "modality",
+        "length",
+    )
     web: ClassVar[str | None] = None
     counted: ClassVar[str] = "Steps"
 
@@ -46,6 +64,44 @@ class Sequence(Category):
     @property
     def weight_shape(self) -> tuple[int, ...]:
         return (self.steps,)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities that tell the steps apart."""
+        names = self.modality or ()
+        return (names,) if isinstance(names, str) else names
+
+    def check(self, name: str, modalities: Mapping[str, Any]) -> None:
+        for read in self.modalities:
+            if read not in modalities:
+                raise ValueError(
+                    f"`targets.{name}.modality` must be a modality. "
+                    f"Received: {read!r}; modalities: {sorted(modalities)}"
+                )
+            crop = getattr(modalities[read], "crop", self.crop)
+            if self.length == "variable" and crop != self.crop:
+                raise ValueError(
+                    f"`targets.{name}.crop` must be that of `modalities."
+                    f"{read}`, so that steps and labels are cut alike. "
+                    f"Received: {self.crop!r}, and {crop!r} there"
+                )
+
+    def among(self, modalities: Container[str]) -> "Sequence":
+        # A sequence without its modality goes by the fused vector.
+        kept = tuple(name for name in self.modalities if name in modalities)
+        if len(kept) == len(self.modalities):
+            return self
+        return self.model_copy(update={"modality": kept or None})
+
+    def notes(self, cells: Several[str]) -> dict[str, int]:
+        if self.length == "fixed":
+            return {}
+        counts = np.array([len(self.split(c)) for c in cells if c.strip()])
+        found = {
+            "padded": int((counts < self.steps).sum()),
+            "cut": int((counts > self.steps).sum()),
+        }
+        return {note: count for note, count in found.items() if count}
 
     def figures(
         self,

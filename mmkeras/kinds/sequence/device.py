@@ -1,5 +1,7 @@
 """A class for each step of time."""
 
+import math
+
 import numpy as np
 
 
@@ -11,8 +13,10 @@ def shape(entry: dict) -> list[int]:
 def answer(output: np.ndarray, entry: dict) -> dict:
     """Returns, from `(steps, classes)`, the class of each step.
 
-    `changes` are the steps at which another class begins.
+    `changes` are the steps at which another class begins. Of a target of
+    variable length, the answer ends where the last of its inputs does.
     """
+    output = output[: steps_of(entry)]
     best = output.argmax(axis=-1)
     return {
         "labels": [entry["classes"][i] for i in best],
@@ -22,3 +26,14 @@ def answer(output: np.ndarray, entry: dict) -> dict:
             for i, label in enumerate(entry["classes"])
         },
     }
+
+
+def steps_of(entry: dict) -> int:
+    """Returns the steps that have input, by what the runner says of each."""
+    read, known = entry.get("modality") or [], entry.get("known", {})
+    read = [read] if isinstance(read, str) else read
+    if entry.get("length") != "variable" or not read:
+        return entry["steps"]
+    share = max(known.get(name, 1.0) for name in read)
+    # A step that the input reaches into is answered.
+    return math.ceil(share * entry["steps"] - 1e-6)

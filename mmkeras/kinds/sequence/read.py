@@ -22,10 +22,16 @@ def encode(
 
     def read(cell: str) -> list[int]:
         names = [name.strip() for name in target.split(cell)]
-        if len(names) != target.steps:
+        if target.length == "fixed" and len(names) != target.steps:
             detail = f"{len(names)} steps instead of {target.steps}"
             raise BadSample(Reason.WRONG_SIZE, detail)
-        return [index(target, name) if name else UNKNOWN for name in names]
+        if target.crop == "center":
+            names = names[max(0, len(names) - target.steps) // 2 :]
+        names += [""] * (target.steps - len(names))
+        return [
+            index(target, name) if name else UNKNOWN
+            for name in names[: target.steps]
+        ]
 
     values, _, bad = encode_each(cells, read, empty=[UNKNOWN] * target.steps)
     return np.maximum(values, 0), (values != UNKNOWN).astype("float64"), bad

@@ -62,3 +62,9 @@ def read_csv(path: str, entry: dict) -> np.ndarray:
             refuse(f"`{path}`", f"rows 1/{rate} s apart", np.unique(steps)[:3])
         table = table[:, :-1]
     return table
+
+
+def length(series: np.ndarray) -> int:
+    """Returns the steps up to the last that is no gap."""
+    known = ~np.isnan(series).all(axis=-1)
+    return int(np.flatnonzero(known)[-1]) + 1 if known.any() else 0

@@ -39,3 +39,8 @@ def draw(entry: dict, count: int, rng: np.random.Generator) -> np.ndarray:
     """Returns tokens by chance, to compare machines by."""
     shape = count, *entry["shape"]
     return rng.integers(2, entry["vocabulary_size"], shape, dtype=np.int32)
+
+
+def length(tokens: np.ndarray) -> int:
+    """Returns the number of tokens before the padding, whose id is 0."""
+    return int(np.count_nonzero(tokens))
