@@ -53,6 +53,7 @@ STAGES = {
     "learn": {"data"},
     "pretrained": {"data"},
     "augment": set(),
+    "neighbours": {"towers"},
     "build": {"towers", "heads", "model"},
     "show": {"reporting"},
     "pretext": {"training"},

@@ -116,7 +116,7 @@ def _augmentations(modality: type[Modality]) -> list[Row]:
             _shown(each.default),
             "",
             "",
-            f"{each.meaning}; {each.low:g} to {each.high:g}",
+            f"{each.meaning}{each.bounds}",
         )
         for key, each in modality.augmentations.items()
     ]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,51 @@ class Augmentation:
     meaning: str
     is_ratio_db: bool = False
 
+    # What a recipe that leaves the key out means.
+    off: ClassVar[Any] = 0
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, in words."""
+        return f"a number from {self.low} to {self.high}"
+
+    @property
+    def bounds(self) -> str:
+        """The bounds, for a table of all keys."""
+        return f"; {self.low:g} to {self.high:g}"
+
+    def takes(self, value: Any) -> bool:
+        """Whether it may be set to a value."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
     def stronger(self, value: float, times: float) -> float:
         """Returns the value that changes a batch so many times as far."""
         if self.is_ratio_db and value:
             return max(1, value - 20 * math.log10(times))
         return min(self.high, value * times)
+
+
+@dataclass(frozen=True)
+class AugmentationFile:
+    """A file that a training batch is changed with, such as word vectors.
+
+    Args:
+        meaning: What it holds, and for what.
+    """
+
+    meaning: str
+    default: ClassVar[None] = None
+    off: ClassVar[None] = None
+    expected: ClassVar[str] = "the path of a file"
+    bounds: ClassVar[str] = ""
+
+    def takes(self, value: Any) -> bool:
+        """Whether it may be set to a value."""
+        return value is None or (isinstance(value, str) and value != "")
+
+    def stronger(self, value: Any, times: float) -> Any:
+        """Returns the value that changes a batch so many times as far."""
+        return value
 
 
 @dataclass(frozen=True)

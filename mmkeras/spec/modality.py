@@ -174,6 +174,20 @@ class Modality(Kind):
         """
         return self.ask("augment", "augment", settings)
 
+    def augment_learned(
+        self, settings: Mapping[str, Any], learned: Learned
+    ) -> Callable[[Any, Iterator], Any]:
+        """As `augment`, for a kind whose changes follow from what it learned.
+
+        Such as from a vocabulary. A kind that says nothing forgets `learned`.
+
+        Args:
+            settings: As for `augment`.
+            learned: What reading took from the training split; empty where
+                it is not known.
+        """
+        return self.augment(settings)
+
     def corruption(self) -> Corruption | None:
         """How a sensor or its surroundings spoil it; None: not offered."""
         return self.offer("corrupt", "corruption")

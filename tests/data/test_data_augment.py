@@ -204,4 +204,4 @@ def test_wrong_settings_are_one_message(augment, message):
 def test_the_defaults_are_inside_their_bounds():
     for kind in MODALITIES.known.values():
         for change in kind.augmentations.values():
-            assert change.low <= change.default <= change.high
+            assert change.takes(change.default), change

@@ -52,7 +52,7 @@ def test_the_loss_of_an_optional_modality_is_said(root, tmp_path, capsys):
 
 
 def test_what_was_changed_is_said_as_a_share(root, tmp_path, capsys):
-    said = make_spec().modalities["text"].tell({"cut": 3}, 30)
+    said = make_spec().modalities["vector"].tell({"cut": 3}, 30)
     assert said == ["cut: 3 (10.0% of 30 samples)"]
     change(root, size=([1, 2], "?"))
     found = prepare(make_spec(root), tmp_path / "out", workers=1)

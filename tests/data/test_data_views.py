@@ -96,7 +96,10 @@ def test_what_is_off_stays_off_and_limits_are_kept():
     assert found["audio"]["gain_db"] == 18
     # Three times the noise, in decibel.
     assert found["audio"]["noise_snr_db"] == pytest.approx(20 - 9.542, abs=0.01)
-    assert stronger(spec, {}, 1.0)["text"] == {"token_dropout": 0.1}
+    text = stronger(spec, {}, 1.0)["text"]
+    assert {key: value for key, value in text.items() if value} == {
+        "token_dropout": 0.1
+    }
 
 
 def test_data_that_cannot_be_augmented_are_refused():

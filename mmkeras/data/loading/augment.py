@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Mapping
 
 from mmkeras.arguments import check_keys, nearest
-from mmkeras.spec import Augmentation, DataSpec
+from mmkeras.spec import Augmentation, DataSpec, Learned
 
 
 def settings_of(spec: DataSpec, augment: bool | dict) -> dict[str, dict]:
@@ -40,26 +40,38 @@ def settings_of(spec: DataSpec, augment: bool | dict) -> dict[str, dict]:
                 f"{name!r}.{nearest(str(name), list(known))}"
             )
         _check(f"augment.{name}", known[name], values)
-        values = {key: values.get(key, 0) for key in known[name]}
+        values = {
+            key: values.get(key, change.off)
+            for key, change in known[name].items()
+        }
         if any(values.values()):
             found[name] = values
     return found
 
 
-def augmenter(spec: DataSpec, settings: dict[str, dict]) -> Callable:
+def augmenter(
+    spec: DataSpec,
+    settings: dict[str, dict],
+    learned: Mapping[str, Learned] | None = None,
+) -> Callable:
     """Returns a function from (inputs, seed) to augmented inputs.
 
     Args:
         spec: The spec.
         settings: What `settings_of` returned.
+        learned: What reading took from the training split, by modality;
+            `data.learned`.
 
     Returns:
         A function for `Dataset.map`: the dict of inputs and an int64 scalar
         go in, the dict comes out with the same shapes and dtypes. What is
         absent stays so.
     """
+    known = learned or {}
     steps = {
-        name: spec.modalities[name].augment(settings[name])
+        name: spec.modalities[name].augment_learned(
+            settings[name], known.get(name, Learned())
+        )
         for name in sorted(settings)
     }
 
@@ -85,10 +97,9 @@ def _check(label: str, keys: Mapping[str, Augmentation], values: dict) -> None:
         )
     check_keys(label, values, keys)
     for key, value in values.items():
-        low, high = keys[key].low, keys[key].high
-        if not isinstance(value, (int, float)) or not low <= value <= high:
+        if not keys[key].takes(value):
             raise ValueError(
-                f"`{label}.{key}` must be a number from {low} to {high}. "
+                f"`{label}.{key}` must be {keys[key].expected}. "
                 f"Received: {value!r}"
             )
 

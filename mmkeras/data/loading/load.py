@@ -201,7 +201,9 @@ class Data:
             # After the cache, so that each epoch draws anew; by the batch; a
             # seed for each batch, so that the order of threads is no matter.
             seeds = pipeline.batch_seeds(seed)
-            change = augmentation.augmenter(self.spec, self.augment)
+            change = augmentation.augmenter(
+                self.spec, self.augment, self.learned
+            )
             batches = tf.data.Dataset.zip(batches, seeds).map(
                 lambda batch, seed: (change(batch[0], seed), *batch[1:]),
                 num_parallel_calls=tf.data.AUTOTUNE,

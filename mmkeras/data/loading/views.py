@@ -38,8 +38,9 @@ def views(data: Any, labelled: int, unlabelled: int, strength: float):
     times = math.ceil(steps * labelled / max(1, data.counts["train"]))
     plain = copy.copy(everything)
     plain.batch_size, plain.augment = unlabelled, {}
-    change = augmentation.augmenter(data.spec, weak)
-    change_more = augmentation.augmenter(data.spec, strong)
+    learned = data.learned
+    change = augmentation.augmenter(data.spec, weak, learned)
+    change_more = augmentation.augmenter(data.spec, strong, learned)
 
     def join(first, second, seed):
         x, y, weights = first

@@ -1,14 +1,15 @@
 """Texts, as token ids."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 
-from mmkeras.spec.modality import Augmentation, Modality
+from mmkeras.spec.answers import Augmentation, AugmentationFile, Learned
+from mmkeras.spec.modality import Modality
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column, Columns
 
@@ -69,6 +70,19 @@ class Text(Modality):
         "token_dropout": Augmentation(
             0.1, 0, 1, "fraction of tokens that turn unknown"
         ),
+        "deletion": Augmentation(
+            0, 0, 1, "fraction of tokens left out; the others close up"
+        ),
+        "swap": Augmentation(
+            0, 0, 1, "fraction of pairs of neighbours that change places"
+        ),
+        "replacement": Augmentation(
+            0, 0, 1, "fraction of words replaced by one of similar meaning"
+        ),
+        "word_vectors": AugmentationFile(
+            "text file of word vectors (GloVe, word2vec, fastText), of which "
+            "`replacement` takes the five nearest words"
+        ),
     }
     example: ClassVar[str] = '"A TEXT"'
     device_keys: ClassVar[tuple[str, ...]] = ("max_tokens",)
@@ -123,6 +137,11 @@ class Text(Modality):
         """Files of the runner: a pretrained model's tokenizer needs two."""
         more = ("subwords.py",) if self.vocabulary else ()
         return ("tokenizer.py", *more)
+
+    def augment_learned(
+        self, settings: Mapping[str, Any], learned: Learned
+    ) -> Callable:
+        return self.ask("augment", "augment", settings, learned)
 
     def device_entry(self, name: str, folder: Path) -> dict[str, Any]:
         """Adds the file of the tokenizer, and how many tokens it knows."""
