@@ -71,10 +71,22 @@ def bounds_of(annotation, metadata) -> tuple[object, dict[str, float]]:
 
 def type_of(field) -> str:
     """Returns what the column "type" must say of a field."""
-    plain, bounds = bounds_of(field.annotation, field.metadata)
+    if typing.get_origin(field.annotation) in (types.UnionType, typing.Union):
+        choices = [
+            choice
+            for choice in typing.get_args(field.annotation)
+            if choice is not type(None)
+        ]
+        return " or ".join(type_of_plain(choice, []) for choice in choices)
+    return type_of_plain(field.annotation, field.metadata)
+
+
+def type_of_plain(annotation, metadata) -> str:
+    plain, bounds = bounds_of(annotation, metadata)
     origin = typing.get_origin(plain)
     if origin is typing.Literal:
-        return " or ".join(json.dumps(c) for c in typing.get_args(plain))
+        choices = map(json.dumps, typing.get_args(plain))
+        return " or ".join(choices).replace("|", r"\|")
     if plain in (specs.DataFiles, specs.Split):
         return "table"
     if plain == Millimetres3:
