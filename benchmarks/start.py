@@ -62,7 +62,7 @@ def main() -> None:
     rows = {
         "python alone": "",
         "import mmkeras": "import mmkeras",
-        "decoding worker": "import mmkeras.data.workers",
+        "decoding worker": "from mmkeras.data.ingest import answer_jobs",
     }
     for words in commands(typer.main.get_command(cli.app)):
         given = [*words, "--help"]

@@ -1,6 +1,7 @@
 """Measures of the house: who imports whom, and who knows the names of kinds."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -60,6 +61,15 @@ STAGES = {
     "device": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
+# Who comes in from outside, and so by a front door.
+GUESTS = sorted(
+    path
+    for folder in ("tests", "benchmarks", "notebooks", "docs", "data_specs")
+    for suffix in ("py", "ipynb", "md")
+    for path in (PACKAGE.parent / folder).rglob(f"*.{suffix}")
+    # It shows what a guest must not do.
+    if path.name != "test_imports.py"
+)
 FREE = {"__init__", "cli"}
 # Starts a command, as `cli` does.
 COMMAND = "export/__main__.py"
@@ -94,6 +104,63 @@ def file_of(name: str) -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+# In a string all by itself, or in quotes in code that another process runs.
+PATH = r"^mmkeras(?:\.\w+)+|'mmkeras(?:\.\w+)+'"
+
+
+def is_inner(name: str) -> bool:
+    """Whether a name is that of a file inside a room."""
+    place = PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
+    return name.count(".") > 1 and place.is_file()
+
+
+@cache
+def shown_by(door: Path) -> frozenset[str]:
+    """Names that a front door lists: in a table, or in `__all__`."""
+    names = set()
+    for node in ast.walk(ast.parse(door.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Dict | ast.List):
+            parts = node.keys if isinstance(node, ast.Dict) else node.elts
+            names |= {p.value for p in parts if isinstance(p, ast.Constant)}
+    return frozenset(names)
+
+
+def inner_imports(path: Path) -> set[str]:
+    """Files inside rooms that a test, a benchmark or a page imports.
+
+    Code in strings, which another process runs, counts too.
+    """
+    text = path.read_text(encoding="utf-8")
+    code = r"(?:\bfrom|\bimport|,)\s+(mmkeras(?:\.\w+)+)"
+    names = set(re.findall(code, text))
+    for room, shown in re.findall(
+        r"\bfrom (mmkeras(?:\.\w+)*) import (\([^)]*\)|[\w, ]+)", text
+    ):
+        door = PACKAGE.parent.joinpath(*room.split("."), "__init__.py")
+        names |= {
+            f"{room}.{name}"
+            for name in re.findall(r"\w+", shown)
+            # Some files are called as the function in them, which is shown.
+            if is_inner(f"{room}.{name}") and name not in shown_by(door)
+        }
+    return {name for name in names if is_inner(name)}
+
+
+def inner_names(path: Path) -> set[str]:
+    """Files inside rooms that a string of a test names, as `patch` does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for name in re.findall(PATH, node.value):
+                parts = name.strip("'").split(".")
+                found |= {
+                    ".".join(parts[:end])
+                    for end in range(3, len(parts) + 1)
+                    if is_inner(".".join(parts[:end]))
+                }
+    return found
 
 
 @cache

@@ -12,7 +12,7 @@ import tensorflow as tf
 from data.data_toys import learn_tokenizer, make_spec
 
 from mmkeras.data import augmenter, settings_of
-from mmkeras.kinds.text.neighbours import neighbour_table
+from mmkeras.kinds import Text
 from mmkeras.spec import Learned
 
 BERT = ["[PAD]", "the", "cat", "dog", "[UNK]", "[CLS]", "[SEP]", "king",
@@ -125,7 +125,7 @@ def test_a_replacement_is_a_neighbour_of_a_whole_word(bert, vectors):
 def test_neighbours_are_near_and_drawn_from_several(bert, tmp_path):
     path = tmp_path / "v.txt"
     path.write_text("2 3\ncat 1 0.1 0\ndog 1 0 0.1\nking 1 0 0\n")
-    table, inside = neighbour_table(path, bert[1].file)
+    table, inside = Text.part("neighbours").neighbour_table(path, bert[1].file)
     assert table.shape == (12, 5) and inside.tolist().index(True) == 8
     assert set(table[2]) == {3, 7} and set(table[10]) == {10}
 
@@ -171,7 +171,9 @@ def test_a_pretrained_tokenizer_must_be_there(bert):
 def test_vectors_without_neighbours_are_refused(bert, tmp_path):
     (tmp_path / "v.txt").write_text("cat 1 0\nking 0 1\n")
     with pytest.raises(ValueError, match="near each other.*2 of 1"):
-        neighbour_table(tmp_path / "v.txt", bert[1].file)
+        Text.part("neighbours").neighbour_table(
+            tmp_path / "v.txt", bert[1].file
+        )
 
 
 def test_byte_pairs_are_words_where_a_blank_is_before_them(tmp_path):
@@ -179,7 +181,7 @@ def test_byte_pairs_are_words_where_a_blank_is_before_them(tmp_path):
     vocabulary = {token: i for i, token in enumerate(tokens)}
     model = {"type": "BPE", "vocab": vocabulary}
     (tmp_path / "v.txt").write_text("cat 1 0\ndog 1 0.1\n")
-    table, inside = neighbour_table(
+    table, inside = Text.part("neighbours").neighbour_table(
         tmp_path / "v.txt", json.dumps({"model": model})
     )
     assert set(table[2]) == {4} and set(table[3]) == {3}

@@ -8,7 +8,6 @@ from data.data_toys import read_cell
 from data.signal_toys import body, dicom_bytes, nifti_bytes, write_dicom_folder
 
 from mmkeras.data import BadSample, SampleIO, decode_file, to_model
-from mmkeras.data.files import scan_folder
 from mmkeras.kinds import Volume
 
 pytest.importorskip("nibabel")
@@ -328,7 +327,7 @@ def test_a_folder_of_too_many_files_or_bytes_is_refused(tmp_path, monkeypatch):
     with pytest.raises(BadSample, match="too_large.*more than 3 files"):
         read_scan(tmp_path, "scan")
     monkeypatch.setattr(volume, "MAX_FILES", 4)
-    monkeypatch.setattr(scan_folder, "MAX_BYTES", 2000)
+    monkeypatch.setattr("mmkeras.data.files.scan_folder.MAX_BYTES", 2000)
     with pytest.raises(BadSample, match="too_large.*more than 2,000 bytes"):
         read_scan(tmp_path, "scan")
 

@@ -121,7 +121,6 @@ def test_memory_and_time_stay_bounded(tmp_path):
         (tmp_path / f"{number}-{name}").write_bytes(make())
     code = (
         "import resource, sys, time, pathlib, soundfile, soxr\n"
-        "from mmkeras.kinds.audio.read import decode\n"
         "from mmkeras.kinds import Audio\n"
         "decode = Audio.part('read').decode\n"
         f"spec = Audio(**{SPEC.model_dump()!r})\n"

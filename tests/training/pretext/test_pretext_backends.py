@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import zoo
 from pretext_toys import over, wave_tower, waves, weights_of
-from mmkeras.checks.toys import random_input
+from mmkeras.checks import random_input
 from mmkeras.training.pretext import OBJECTIVES, Unlabelled, pretext_model
 
 def check(tower, objective):
