@@ -98,6 +98,37 @@ def test_differing_units_that_nobody_declared_are_refused(tmp_path):
         read(tmp_path, "micro", units)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_micro_is_micro_in_any_encoding(tmp_path, encoding):
+    write_units(tmp_path, "r", signal(), ["uV", "mV"])
+    head = tmp_path / "r.hea"
+    text = head.read_text().replace("uV", "\u00b5V")
+    head.write_bytes(text.encode(encoding))
+    files = SampleIO(str(tmp_path), "ecg")
+    found = spec().learn({"x": ["r"]}, files)
+    assert found.facts == {"units": ["uV", "mV"]}
+    found, _ = read(tmp_path, "r", units=["mV", "mV"])
+    np.testing.assert_allclose(found[:, 0] * 1e3, signal()[:, 0], atol=2e-3)
+
+
+def test_units_are_those_that_wfdb_reads(tmp_path):
+    import wfdb
+
+    lines = ["r 6 50 100", "r.dat 16 200/mV 12 0 0 0 0 plain",
+             "r.dat 16 200(5)/uV 12 0 0 0 0 based",
+             "r.dat 16 1.5e2(-5)/mmHg 12 0 0 0 0 two words",
+             "r.dat 16 200 12 0 0 0 0 silent",
+             "r.dat 16x2:3+4 200/V 12 0 0 0 0 framed",
+             "r.dat 16 0 12 0 0 0 0 uncalibrated"]  # fmt: skip
+    (tmp_path / "r.hea").write_text("\n".join(lines) + "\n")
+    head = wfdb.rdheader(str(tmp_path / "r"))
+    files = SampleIO(str(tmp_path), "ecg")
+    found = spec(channels=head.sig_name).learn({"x": ["r"]}, files)
+    expected = [unit or "mV" for unit in head.units]
+    assert found.facts == {"units": expected}
+    assert expected == ["mV", "uV", "mmHg", "mV", "V", "mV"]
+
+
 def test_files_that_state_no_unit_learn_nothing(tmp_path):
     np.save(tmp_path / "x.npy", signal())
     (tmp_path / "c.csv").write_text("a,b\n1,2\n")

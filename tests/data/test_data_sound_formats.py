@@ -1,6 +1,7 @@
 """Sound of every format is what soundfile or PyAV reads, whatever its name."""
 
 import io
+import json
 import struct
 import sys
 from pathlib import Path
@@ -236,6 +237,7 @@ def test_what_is_changed_is_counted(tmp_path):
     assert notes == {
         "mixed": 1, "padded": 1, "clipped": 1, "clipped_values": 2,
     }  # fmt: skip
+    assert json.loads(json.dumps(notes)) == notes
     _, notes = read(saved(format="WAV"), tmp_path, sample_rate_hz=8000)
     assert notes == {"resampled": 1}
 

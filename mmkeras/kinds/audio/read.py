@@ -139,7 +139,7 @@ def _check_loudness(
     """Notes what is clipped and what is silent, or refuses silence."""
     clipped = np.count_nonzero(np.rint(np.abs(sound) * FULL_SCALE) > FULL_SCALE)
     if clipped:
-        notes |= {"clipped": 1, "clipped_values": clipped}
+        notes |= {"clipped": 1, "clipped_values": int(clipped)}
     # One level from end to end, zero or not, is no sound.
     if np.ptp(to_int16(sound)) == 0:
         if modality.silence == "refuse":

@@ -1,5 +1,7 @@
 """Units of channels: which are the same, and how many of one make another."""
 
+# The sign for micro, and the Greek letter, which looks the same.
+MICRO = ("\u00b5", "\u03bc")
 PREFIXES = {
     "": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "c": 1e-2, "d": 1e-1, "h": 1e2,
     "k": 1e3, "M": 1e6, "G": 1e9,
@@ -22,8 +24,8 @@ def plain_unit(text: str | None) -> str | None:
     'uV'
     """
     unit = (text or "").strip(" \t'\"[]()")
-    # The sign for micro and the Greek letter look the same.
-    unit = unit.replace("\u00b5", "u").replace("\u03bc", "u")
+    for micro in MICRO:
+        unit = unit.replace(micro, "u")
     return unit.replace("\u2126", "Ohm").replace("\u03a9", "Ohm") or None
 
 

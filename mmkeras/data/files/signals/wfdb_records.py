@@ -10,7 +10,7 @@ from mmkeras.data.files.extras import needs
 from mmkeras.data.files.reasons import BadSample, Reason, guarded
 from mmkeras.data.files.resampling import check_size
 from mmkeras.data.files.signals.recording import Signals, places
-from mmkeras.data.files.signals.units import plain_unit
+from mmkeras.data.files.signals.units import MICRO, plain_unit
 from mmkeras.data.files.source import SampleIO
 
 MAX_HEADER_BYTES = 2**16
@@ -68,33 +68,39 @@ def read_wfdb(io: SampleIO, name: str, channels: Sequence[str]) -> Signals:
 
 
 def units_of_wfdb(io: SampleIO, name: str, channels: Sequence[str]) -> list:
-    """Returns the unit of each channel, by headers alone; None: not there."""
-    wfdb = needs("wfdb", "medical")
+    """Returns the unit of each channel, by headers alone; None: not there.
+
+    All records of the training split are asked, and the library takes 20 ms
+    for a header.
+    """
     text = _header_text(io, name)
+    lines = [line.split(maxsplit=8) for line in text.splitlines()[1:]]
     if "/" in text.split()[0]:
-        segments = [line.split()[0] for line in text.splitlines()[1:] if line]
-        inside = [one for one in segments if _is_name(one)]
+        inside = [line[0] for line in lines if line and _is_name(line[0])]
         if not inside:
             return [None] * len(channels)
-        text = _header_text(io, str(Path(name).with_name(inside[0])))
-    with (
-        tempfile.TemporaryDirectory(prefix="mmkeras-") as folder,
-        guarded(Reason.BAD_HEADER, repr(name)),
-    ):
-        copy = Path(folder, COPY)
-        copy.with_suffix(".hea").write_text(text, encoding="utf-8")
-        header = wfdb.rdheader(str(copy))
-    there = dict(zip(header.sig_name or (), header.units or (), strict=True))
-    return [
-        plain_unit(there[c] or USUAL_UNIT) if c in there else None
-        for c in channels
-    ]
+        segment = _header_text(io, str(Path(name).with_name(inside[0])))
+        lines = [line.split(maxsplit=8) for line in segment.splitlines()[1:]]
+    there = {}
+    for line in lines:
+        if len(line) == 9:
+            unit = line[2].partition("/")[2]
+            there[line[8].strip()] = plain_unit(unit or USUAL_UNIT)
+    return [there.get(channel) for channel in channels]
 
 
 def _header_text(io: SampleIO, name: str) -> str:
     """Returns the header without its comments."""
     with io.open(f"{name}.hea", MAX_HEADER_BYTES) as file:
-        lines = file.read().decode("ascii", "replace").splitlines()
+        raw = file.read()
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("cp1252", "replace")
+    # The library drops letters beyond ASCII: microvolts would be volts.
+    for micro in MICRO:
+        text = text.replace(micro, "u")
+    lines = text.encode("ascii", "replace").decode().splitlines()
     lines = [line for line in lines if not line.startswith("#")]
     text = "\n".join(lines)
     # The library takes a rate that it cannot read for the usual 250 Hz.
