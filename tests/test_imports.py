@@ -33,7 +33,7 @@ KILLED = {"tests/export/test_stop.py", "tests/faults/test_fault_10.py"}
 # no argument and no file can bring about the same.
 NAMED = {
     "data": {
-        "demo", "files.films", "files.scan_folder", "files.sounds",
+        "demo", "files.media.films", "files.scan_folder", "files.media.sounds",
         "ingest.folder", "ingest.plan", "ingest.workers", "loading.load",
     },
     "export": {"bundle.device_code", "exporter", "worker.process"},

@@ -338,6 +338,23 @@ def test_parquet_is_what_pandas_reads(tmp_path):
         read(tmp_path, "x.bin", channels=["a", "word"], file_rate_hz=RATE)
 
 
+def test_texts_in_parquet_are_read_as_those_of_a_csv(tmp_path):
+    frame = pd.DataFrame(signal(), columns=["a", "b"]).map("{:.4f}".format)
+    frame["b"] = pd.Categorical(frame["b"])
+    start = pd.Timestamp("2024-02-29")
+    steps = pd.to_timedelta(np.arange(100) / RATE, unit="s")
+    frame["t"] = [(start + step).isoformat() for step in steps]
+    frame.to_parquet(tmp_path / "x.parquet")
+    found, notes = read(tmp_path, "x.parquet", time_column="t")
+    np.testing.assert_allclose(found, signal(), atol=1e-3)
+    assert notes == {}
+    frame["a"] = frame["a"].str.replace(".", ",")
+    frame.to_parquet(tmp_path / "x.parquet")
+    found, notes = read(tmp_path, "x.parquet", time_column="t")
+    np.testing.assert_allclose(found, signal(), atol=1e-3)
+    assert notes == {"decimal_comma": 1}
+
+
 def saved_npz(**arrays) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)

@@ -280,7 +280,7 @@ def test_a_cut_m4a_is_refused(tmp_path, kind, codec, part):
 
 def test_a_hostile_m4a_is_refused_by_what_it_unpacks_to(tmp_path, monkeypatch):
     pytest.importorskip("av")
-    monkeypatch.setattr("mmkeras.data.files.sounds.MAX_VALUES", 4000)
+    monkeypatch.setattr("mmkeras.data.files.media.sounds.MAX_VALUES", 4000)
     for kind in ("ipod", "adts", "matroska"):
         with pytest.raises(BadSample, match="^too_large"):
             read(encoded(kind, "aac"), tmp_path)

@@ -170,7 +170,7 @@ def test_a_playlist_under_any_name_is_refused(raw, name):
 def test_the_size_is_capped_before_a_frame_is_decoded(
     monkeypatch, limit, value
 ):
-    films = "mmkeras.data.files.films"
+    films = "mmkeras.data.files.media.films"
     monkeypatch.setattr(f"{films}.{limit}", value)
     monkeypatch.setattr(f"{films}.frames_of", None)
     with pytest.raises(BadSample, match="too_large.*24x16, 12 frames"):
@@ -178,7 +178,7 @@ def test_the_size_is_capped_before_a_frame_is_decoded(
 
 
 def test_pictures_above_the_cap_are_refused(monkeypatch):
-    monkeypatch.setattr("mmkeras.data.files.films.MAX_PIXELS", 300)
+    monkeypatch.setattr("mmkeras.data.files.media.films.MAX_PIXELS", 300)
     with pytest.raises(BadSample, match="too_large|bad_header"):
         read_bytes(spec(), film(), "a.avi")
 

@@ -4,7 +4,7 @@ from mmkeras.front_doors import front_door
 
 _HOME = {
     "MAX_RESAMPLED_VALUES": "resampling:MAX_VALUES",
-    "MAX_SOUND_VALUES": "sounds:MAX_VALUES",
+    "MAX_SOUND_VALUES": "media.sounds:MAX_VALUES",
     "example_record": "records:example",
     "on_grid": "resampling",
 }

@@ -16,7 +16,7 @@ from mmkeras.data import (
     whole_moments,
     whole_sums,
 )
-from mmkeras.data.files.films import (
+from mmkeras.data.files.media import (
     Damaged,
     Film,
     frames_of,

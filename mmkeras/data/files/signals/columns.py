@@ -63,17 +63,15 @@ def _cast(column, decimal, notes, whole: bool = False) -> np.ndarray | None:
     import pyarrow
     from pyarrow import compute
 
-    kinds = [pyarrow.int64()] if whole and not column.null_count else []
-    if not pyarrow.types.is_string(column.type):
-        column = _plain(column)
-        if column is None:
-            return None
-        tries = [column]
-    else:
+    column = _plain(column)
+    tries = [] if column is None else [column]
+    if tries and pyarrow.types.is_string(column.type):
         trimmed = compute.utf8_trim_whitespace(column)
         tries = [] if decimal == "," and _any(trimmed, ".") else [trimmed]
         if decimal != "." and not _any(trimmed, "."):
             tries.append(compute.replace_substring(trimmed, ",", "."))
+    kinds = [pyarrow.int64()] if tries and whole else []
+    kinds = [] if tries and column.null_count else kinds
     for number, one in enumerate(tries):
         for kind in (*kinds, pyarrow.float64()):
             try:
@@ -93,15 +91,20 @@ def _any(column, letter: str) -> bool:
 
 
 def _plain(column):
-    """Returns a column of numbers or truths as its plain type; else None."""
+    """Returns numbers, truths or texts as a plain type; others as None."""
     import pyarrow
 
     kinds = pyarrow.types
     if kinds.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if kinds.is_boolean(column.type):
-        column = column.cast(pyarrow.uint8())
+        return column.cast(pyarrow.uint8())
     if kinds.is_large_string(column.type):
-        column = column.cast(pyarrow.string())
-    known = (kinds.is_integer, kinds.is_floating, kinds.is_decimal)
+        return column.cast(pyarrow.string())
+    known = (
+        kinds.is_string,
+        kinds.is_integer,
+        kinds.is_floating,
+        kinds.is_decimal,
+    )
     return column if any(kind(column.type) for kind in known) else None

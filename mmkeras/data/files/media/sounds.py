@@ -7,14 +7,14 @@ from io import BytesIO
 
 import numpy as np
 
-from mmkeras.data.files.containers import (
+from mmkeras.data.files.extras import needs
+from mmkeras.data.files.media.containers import (
     container_of,
     is_cut,
     open_container,
 )
-from mmkeras.data.files.extras import needs
+from mmkeras.data.files.media.sound_headers import mended
 from mmkeras.data.files.reasons import BadSample, Reason, guarded
-from mmkeras.data.files.sound_headers import mended
 
 MAX_VALUES = 64_000_000
 MAX_CHANNELS = 16

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mmkeras.data.files.containers import open_container
+from mmkeras.data.files.media.containers import open_container
 from mmkeras.data.files.reasons import BadSample, Reason
 
 MAX_PIXELS = 9_000_000
