@@ -51,8 +51,10 @@ ROOMS = {
 # A file of a kind stands on the floor of the stage that asks for it.
 STAGES = {
     "read": {"data"},
+    "in_memory": {"data"},
     "learn": {"data"},
     "pretrained": {"data"},
+    "recognise": {"data"},
     "augment": set(),
     "neighbours": {"towers"},
     "build": {"towers", "heads", "model"},

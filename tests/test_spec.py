@@ -251,7 +251,10 @@ def test_a_vector_is_columns_or_rows_of_a_file():
     rows = {"kind": "vector", "file": "x.npy", "column": "row", "size": 5}
     whole["modalities"]["table"] = rows
     assert DataSpec.from_dict(whole).modalities["table"].shape == (5,)
-    for key in ("file", "column", "size"):
+    # Without the file, the column itself holds the numbers.
+    del rows["file"]
+    assert DataSpec.from_dict(whole).modalities["table"].shape == (5,)
+    for key in ("column", "size"):
         part = {name: value for name, value in rows.items() if name != key}
         whole["modalities"]["table"] = part
         with pytest.raises(ValueError, match="`columns` must be given alone"):

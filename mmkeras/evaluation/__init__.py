@@ -7,6 +7,7 @@ from mmkeras.evaluation.evaluate import (
 )
 from mmkeras.evaluation.modality_subsets import subsets, without
 from mmkeras.evaluation.predict import predict
+from mmkeras.evaluation.prediction_rows import prediction_rows
 from mmkeras.evaluation.report import (
     learning_curves,
     number_of,
@@ -21,6 +22,7 @@ __all__ = [
     "learning_curves",
     "number_of",
     "predict",
+    "prediction_rows",
     "render_report",
     "score_of",
     "show_sample",

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.evaluation.modality_subsets import subsets, without
-from mmkeras.evaluation.predict import predict
+from mmkeras.evaluation.predict import Predicted, predict
 from mmkeras.evaluation.worst_samples import worst_samples
 from mmkeras.metrics import (
     Decisions,
@@ -31,6 +31,7 @@ def evaluate(
     baselines: Mapping[str, Mapping[str, Any]] | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    predicted: Predicted | None = None,
 ) -> dict[str, Any]:
     """Measures `model` on `dataset`, with baselines.
 
@@ -50,6 +51,7 @@ def evaluate(
             `["targets"]["digit"]["metrics"]`.
         resamples: Bootstrap resamples for the 95 % intervals.
         seed: Seed of the bootstrap.
+        predicted: What `predict` returned for them, where it is known.
 
     Returns:
         JSON values only; None where something is not defined:
@@ -70,7 +72,7 @@ def evaluate(
     names = sorted(model.input) if isinstance(model.input, Mapping) else []
     modalities = [name for name in names if name != "present"]
     # Predicted once: every metric, interval and table reads these outputs.
-    everything = predict(model, dataset)
+    everything = predicted or predict(model, dataset)
     chosen = subsets(optional, modalities) if optional else []
     taken = [
         (subset, predict(model, without(dataset, subset["absent"], optional)))
@@ -105,14 +107,21 @@ def evaluate(
 
 
 def write_evaluation(
-    out: str | Path, result: Mapping[str, Any], html: str, **fields: Any
+    out: str | Path,
+    result: Mapping[str, Any],
+    html: str,
+    predictions: Sequence[Mapping[str, Any]] = (),
+    **fields: Any,
 ) -> dict:
     """Writes `evaluation.json`, `report.html` and, last, `manifest.json`.
+
+    And `predictions.csv`, where there are any.
 
     Args:
         out: The folder, `RUN/evaluation`; created where it is missing.
         result: What `evaluate` returned.
         html: What `render_report` returned.
+        predictions: What `prediction_rows` returned.
         **fields: Further entries of the manifest, JSON values only.
 
     Returns:
@@ -124,6 +133,9 @@ def write_evaluation(
     (out / artefact.MANIFEST).unlink(missing_ok=True)
     artefact.write_text(out / "report.html", html)
     files = ["evaluation.json", "report.html"]
+    if predictions:
+        artefact.write_csv(out / "predictions.csv", predictions)
+        files.append("predictions.csv")
     return artefact.write_manifest(out, "evaluation", files, **fields)
 
 

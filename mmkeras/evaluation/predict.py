@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 Arrays = dict[str, np.ndarray]
+# Predictions, labels and weights, by target.
+Predicted = tuple[Arrays, Arrays, Arrays]
 
 
 def batches(dataset: Any) -> Iterator[tuple[dict, dict, dict]]:
@@ -26,7 +28,7 @@ def batches(dataset: Any) -> Iterator[tuple[dict, dict, dict]]:
         yield x, y, weights
 
 
-def predict(model: Any, dataset: Any) -> tuple[Arrays, Arrays, Arrays]:
+def predict(model: Any, dataset: Any) -> Predicted:
     """Returns predictions and labels.
 
     Args:

@@ -32,15 +32,18 @@ def evaluate_run(
             name: train_alone(data, recipe, name, manifest["seed"])
             for name in sorted(spec.modalities)
         }
+    predicted = evaluation.predict(model, data.test)
     result = evaluation.evaluate(
         model,
         data.test,
         spec.targets,
+        predicted=predicted,
         optional=spec.optional,
         statistics=data.statistics["targets"],
         train_samples=data.counts["train"],
         baselines=trained,
     )
+    ids = data.ids("test")
     page = evaluation.render_report(
         result,
         title=f"{spec.name}: {run.name}",
@@ -52,10 +55,11 @@ def evaluate_run(
         history=run / "history.csv",
         dataset=data.test,
         modalities=spec.modalities,
-        ids=data.ids("test"),
+        ids=ids,
         learned_files=data.learned_files,
     )
-    evaluation.write_evaluation(run / "evaluation", result, page)
+    rows = evaluation.prediction_rows(spec.targets, predicted, ids)
+    evaluation.write_evaluation(run / "evaluation", result, page, rows)
     return result
 
 

@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, get_args
@@ -44,6 +44,26 @@ class Kind(Table):
     def category_columns(self) -> tuple[str, ...]:
         """Columns of the manifest that hold names of classes."""
         return ()
+
+    def cell_from(
+        self, column: str, value: Any, keep: Callable[[str, bytes], str]
+    ) -> str | None:
+        """Returns the manifest's cell for a value that is in memory.
+
+        Args:
+            column: One of `manifest_columns`.
+            value: A list, an array, bytes, a dict, or an object of another
+                package; never a number, a text, or nothing.
+            keep: From a suffix, such as ".png", and bytes to the path of a
+                file that holds them.
+
+        Returns:
+            None where text is made of it as of any list.
+
+        Raises:
+            ValueError: If it cannot be what the kind reads.
+        """
+        return self.offer("in_memory", "cell", column, value, keep)
 
     @classmethod
     def name_of_kind(cls) -> str:

@@ -1,5 +1,6 @@
 """What every kind of target answers."""
 
+import json
 from collections.abc import Container, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -181,6 +182,24 @@ class Target(Kind):
             "probability": None,
         }
 
+    def answer_cell(self, output: np.ndarray) -> str:
+        """Returns one sample's answer as a cell of a manifest.
+
+        Args:
+            output: Of the model.
+        """
+        label = np.zeros(self.shape, self.dtype)
+        return _cell(self.spell(label, output)["answer"])
+
+    def label_cell(self, label: np.ndarray, weight: np.ndarray) -> str:
+        """Returns one sample's label as a cell of a manifest.
+
+        Args:
+            label: As in a batch.
+            weight: As in a batch; 0 where there is no label.
+        """
+        return _cell(np.asarray(label).tolist())
+
     def constant(
         self, facts: Mapping[str, Any], train_samples: int | None = None
     ) -> np.ndarray | None:
@@ -236,3 +255,7 @@ class Target(Kind):
             ValueError: If there are more or fewer than a label has.
         """
         return names[0]
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

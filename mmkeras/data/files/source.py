@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from mmkeras.data.files.in_memory import place_of
 from mmkeras.data.files.paths import (
     MAX_FILE_BYTES,
     list_inside,
@@ -26,12 +27,14 @@ class SampleIO:
         learned: What `Modality.open_learned` returned.
         seed: What random numbers follow from, of this sample alone; None
             where nothing may be random.
+        arrays: Folder of what was in memory; None where nothing was.
     """
 
     root: str
     name: str = ""
     learned: Any = None
     seed: str | None = None
+    arrays: str | None = None
 
     def bytes(self, path: str) -> bytes:
         """Returns the bytes of a file.
@@ -40,15 +43,20 @@ class SampleIO:
             BadSample: If `path` is blank, leaves the root, or is no regular
                 file of a bounded size.
         """
-        return read_inside(self.root, _given(path))
+        return read_inside(*self._place(path))
 
     def open(self, path: str, max_bytes: int = MAX_FILE_BYTES) -> BinaryIO:
         """Opens a file of at most so many bytes for reading."""
-        return open_inside(self.root, _given(path), max_bytes)
+        return open_inside(*self._place(path), max_bytes)
 
     def list(self, path: str, max_files: int) -> list[str] | None:
         """Returns the sorted names in a folder; None if it is a file."""
-        return list_inside(self.root, _given(path), max_files)
+        return list_inside(*self._place(path), max_files)
+
+    def _place(self, path: str) -> tuple[str, str]:
+        if not path.strip():
+            raise BadSample(Reason.MISSING)
+        return place_of(self.root, self.arrays, path)
 
     @functools.cached_property
     def random(self) -> np.random.Generator | None:
@@ -57,9 +65,3 @@ class SampleIO:
             return None
         digest = hashlib.sha256(self.seed.encode()).digest()
         return np.random.default_rng(int.from_bytes(digest[:16], "little"))
-
-
-def _given(path: str) -> str:
-    if not path.strip():
-        raise BadSample(Reason.MISSING)
-    return path

@@ -1,33 +1,28 @@
-"""Cells of a table as text: what is missing, a decimal comma, names of classes.
+"""Cells of any type as text, which is what kinds read."""
 
-A table is written for people, and by many programs. What can only mean one
-thing is read so, counted and said; what could mean two is left as it is, and
-refused where it is read.
-"""
-
-import collections
+import datetime
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mmkeras.spec import DataSpec, Kind, Target
+from mmkeras.spec import DataSpec, Kind, Modality, Target
 
-SPLIT_NAMES = {
-    **{name: "train" for name in ("train", "training", "trn")},
-    **{n: "validation" for n in ("validation", "valid", "val", "dev")},
-    **{name: "test" for name in ("test", "testing", "tst")},
-}
-# What programs write for a cell without a value. Among numbers and names of
-# classes it cannot mean anything else; a text may well be "None".
-MISSING = (
-    "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "None", "none", "NULL",
-    "Null", "null", "<NA>", "NaT",
-)  # fmt: skip
-COMMA = re.compile(r"[+-]?\d*,(\d+)([eE][+-]?\d+)?")
+SCALARS = (int, float, str, np.generic, datetime.date, datetime.timedelta, Path)
+LISTS = (list, tuple, np.ndarray)
+# From suffix and bytes to the path of a file that holds them.
+Keep = Callable[[str, bytes], str]
+
+
+def columns_of(spec: DataSpec) -> list[str]:
+    """Returns the manifest columns that `spec` reads, sorted."""
+    columns = {spec.data.id_column, spec.split.column, spec.split.group}
+    for part in (*spec.modalities.values(), *spec.targets.values()):
+        columns.update(part.manifest_columns)
+    return sorted(columns - {None})
 
 
 def text_of(value: Any) -> str:
@@ -67,215 +62,88 @@ def plain(value: Any) -> Any:
     return text_of(value)
 
 
-def as_cells(spec: DataSpec, rows: pd.DataFrame) -> pd.DataFrame:
-    """Returns rows whose cells are text, lists joined as a target reads them.
+def as_cells(
+    spec: DataSpec,
+    rows: pd.DataFrame,
+    keep: Keep | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """Returns rows whose cells are text, as kinds read them.
 
     Args:
-        spec: The spec, whose targets know how several labels are one cell.
+        spec: The spec; its kinds know how a list or an array is a cell.
         rows: Cells of any type.
+        keep: Writes what is a file in memory, and returns the file's path.
+        classes: By column, the names that whole numbers in it stand for.
     """
-    joining = {target.column: target for target in spec.targets.values()}
-    columns = {
-        name: _texts(rows[name], joining.get(name)) for name in rows.columns
-    }
+    parts = {**spec.modalities, **spec.targets}
+    columns = {}
+    for column in rows.columns:
+        readers = {
+            n: p for n, p in parts.items() if column in p.manifest_columns
+        }
+        names = (classes or {}).get(column)
+        columns[column] = [
+            cell
+            if type(cell) is str
+            else _cell(column, _meant(cell, names), readers, keep)
+            for cell in rows[column]
+        ]
     return pd.DataFrame(columns, dtype=object)
 
 
-def _texts(column: pd.Series, target: Target | None) -> list[str]:
-    return [
-        _joined(value, target)
-        if target is not None and isinstance(value, list | tuple | np.ndarray)
-        else value if type(value) is str else text_of(value)
-        for value in column
-    ]  # fmt: skip
+def _meant(value: Any, names: Sequence[str] | None) -> Any:
+    """Returns the name of a class that a data set knows by its place."""
+    if names is None:
+        return value
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_meant(one, names) for one in value]
+    whole = isinstance(value, int | np.integer) and 0 <= value < len(names)
+    return names[value] if whole else value
+
+
+def _cell(
+    column: str, value: Any, readers: Mapping[str, Kind], keep: Keep | None
+) -> str:
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, SCALARS) or value is None or value is pd.NA:
+        return text_of(value)
+    for name, part in readers.items():
+        try:
+            cell = part.cell_from(column, value, keep or _refuse)
+        except (ValueError, TypeError, IndexError) as error:
+            raise ValueError(
+                f"`{name}` must be given as its kind '{part.kind}' reads it. "
+                f"Received: {type(value).__name__} in `{column}` ({error})"
+            ) from None
+        if cell is not None:
+            return cell
+        if isinstance(part, Target) and isinstance(value, LISTS):
+            return _joined(value, part)
+        if isinstance(part, Modality) and part.from_file:
+            if not isinstance(value, bytes):
+                raise ValueError(
+                    f"Kind '{part.kind}' must define `cell_from` to read what "
+                    f"is in memory. Received: {type(value).__name__} in "
+                    f"`{column}`, where paths were expected"
+                )
+    return text_of(value)
+
+
+def _refuse(suffix: str, raw: bytes) -> str:
+    raise ValueError("a file in memory; `mmkeras.prepare` takes those")
 
 
 def _joined(values: Iterable, target: Target) -> str:
     """Returns the cell of a list of labels, which reads as the same list."""
     names = [text_of(value) for value in values]
     try:
-        cell = target.join(names) if names else ""
-        if target.split(cell) == names or not names:
+        cell = target.join(names)
+        if target.split(cell) == names:
             return cell
     except (ValueError, IndexError):
-        pass
+        if not names:
+            return ""
     # No label, which the target refuses by name.
     return json.dumps(names, ensure_ascii=False)
-
-
-def settle(
-    spec: DataSpec, table: pd.DataFrame, separator: str | None = None
-) -> list[str]:
-    """Brings cells into the form that kinds read; changes `table` itself.
-
-    Args:
-        spec: The spec.
-        table: Text in every cell.
-        separator: What stood between cells, which hints at a decimal comma.
-
-    Returns:
-        What was found and changed, counted, in sentences.
-    """
-    parts = {**spec.modalities, **spec.targets}
-    said = []
-    for name, part in parts.items():
-        said += _settle_missing(spec, table, name, part)
-    numbers = {c for part in parts.values() for c in part.number_columns}
-    said += _settle_decimals(spec, table, sorted(numbers), separator)
-    for name, target in spec.targets.items():
-        said += _settle_classes(table, name, target)
-    if spec.split.method == "column":
-        said += _settle_splits(table, spec.split.column)
-    return said
-
-
-def _settle_missing(
-    spec: DataSpec, table: pd.DataFrame, name: str, part: Kind
-) -> list[str]:
-    """Empties the cells that stand for no value."""
-    declared = spec.data.missing
-    columns = (*part.number_columns, *part.category_columns)
-    if declared is not None:
-        columns = part.manifest_columns
-    classes = getattr(part, "class_names", ())
-    tokens = {*(MISSING if declared is None else declared)} - {*classes}
-    said = []
-    for column in dict.fromkeys(columns):
-        cells = table[column].tolist()
-        found = collections.Counter(
-            cell for cell in map(str.strip, cells) if cell in tokens
-        )
-        if found:
-            kept = ["" if c.strip() in tokens else c for c in cells]
-            _put(table, column, kept)
-            # An empty cell is what a reader expects; no word about it.
-            guess = "" if declared is not None else " (`data.missing`)"
-            said.append(
-                f"`{name}`: {found.total():,} cells of `{column}` read as "
-                f"missing: {_counted(found)}{guess}"
-            )
-    return said
-
-
-def _settle_decimals(
-    spec: DataSpec,
-    table: pd.DataFrame,
-    columns: Sequence[str],
-    separator: str | None,
-) -> list[str]:
-    decimal, cells = spec.data.decimal, {}
-    if decimal == ".":
-        return []
-    for column in columns:
-        found = table[column].tolist()
-        if any("," in cell for cell in found) or decimal:
-            cells[column] = found
-    if not cells or (
-        decimal is None and not _is_decimal_comma(table, columns, separator)
-    ):
-        return []
-    count = 0
-    for column, found in cells.items():
-        count += sum("," in cell for cell in found)
-        _put(table, column, [_with_point(cell) for cell in found])
-    if decimal or not count:
-        return []
-    return [
-        f"{count:,} numbers of {_names(cells)} read with a decimal comma "
-        "(`data.decimal`)"
-    ]
-
-
-def _is_decimal_comma(
-    table: pd.DataFrame, columns: Sequence[str], separator: str | None
-) -> bool:
-    """Whether a comma among numbers can be nothing but a decimal comma.
-
-    1,234 may be a thousand; it is where no number has another count of digits
-    after its comma, unless cells stand between semicolons, which is done
-    where commas are in numbers.
-    """
-    cells = [c.strip() for column in columns for c in table[column].tolist()]
-    found = [COMMA.fullmatch(cell) for cell in cells if "," in cell]
-    if not all(found) or any("." in cell for cell in cells):
-        return False
-    fractions = any(
-        len(match[1]) != 3 or match[0].lstrip("+-").startswith(("0,", ","))
-        for match in found
-    )
-    return bool(found) and (fractions or separator == ";")
-
-
-def _with_point(cell: str) -> str:
-    if "." in cell:
-        # Neither a fraction nor a thousand, for sure: it is no number.
-        return f"{cell} (with a decimal comma)"
-    return cell.replace(",", ".", 1)
-
-
-def _settle_classes(
-    table: pd.DataFrame, name: str, target: Target
-) -> list[str]:
-    """Writes names of classes as the spec does, where just one is meant."""
-    if not target.class_names:
-        return []
-    classes = {*target.class_names}
-    folded = collections.defaultdict(list)
-    for known in target.class_names:
-        folded[known.strip().casefold()].append(known)
-    changed: collections.Counter = collections.Counter()
-
-    def meant(written: str, times: int) -> str:
-        short = written.strip()
-        if written in classes or short in classes or not short:
-            return written if written in classes else short
-        found = folded.get(short.casefold(), [])
-        # A column with missing cells turns 1 into 1.0 in many a program.
-        whole = re.sub(r"(\d)\.0+$", r"\1", short)
-        if len(found) != 1 and whole in classes:
-            found = [whole]
-        if len(found) != 1:
-            return short
-        changed[short, found[0]] += times
-        return found[0]
-
-    cells = table[target.column].tolist()
-    settled = {}
-    for cell, times in collections.Counter(cells).items():
-        names = [meant(part, times) for part in target.split(cell)]
-        try:
-            settled[cell] = target.join(names)
-        except ValueError:
-            settled[cell] = cell
-    _put(table, target.column, [settled[cell] for cell in cells])
-    return [
-        f"`{name}`: {written!r} read as the class {known!r}, {count:,} times"
-        for (written, known), count in changed.most_common(5)
-    ]
-
-
-def _settle_splits(table: pd.DataFrame, column: str) -> list[str]:
-    cells = table[column].tolist()
-    found = [SPLIT_NAMES.get(cell.strip().casefold(), cell) for cell in cells]
-    _put(table, column, found)
-    pairs = zip(map(str.strip, cells), found, strict=True)
-    changed = collections.Counter(p for p in pairs if p[0] != p[1])
-    return [
-        f"`split`: {was!r} read as {split!r}, {count:,} times"
-        for (was, split), count in changed.most_common(5)
-    ]
-
-
-def _put(table: pd.DataFrame, column: str, cells: list[str]) -> None:
-    # pandas' own string type cannot hold bytes that are no UTF-8.
-    table[column] = pd.Series(cells, dtype=object)
-
-
-def _counted(found: collections.Counter) -> str:
-    return ", ".join(f"{n:,} {cell!r}" for cell, n in found.most_common(5))
-
-
-def _names(columns: Iterable[str]) -> str:
-    shown = [f"`{column}`" for column in columns]
-    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
-    return ", ".join(shown[:5]) + more

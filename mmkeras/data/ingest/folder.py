@@ -4,9 +4,12 @@ Everything is made in `OUT/.partial` and moved when all of it is there, the
 manifest last. A run that was stopped finds its shards again.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmkeras.artefact import (
@@ -17,9 +20,11 @@ from mmkeras.artefact import (
     write_json,
     write_manifest,
 )
+from mmkeras.data.files.in_memory import Keeper
 from mmkeras.data.ingest.learning import is_learned
 
 PARTIAL = ".partial"
+ARRAYS = "arrays"
 IDENTITY = "identity.json"
 LABELS = {
     "spec_sha256": "spec",
@@ -28,24 +33,60 @@ LABELS = {
 }
 
 
+@contextlib.contextmanager
+def in_memory(out: Path, apart: bool) -> Iterator[Keeper]:
+    """Yields what writes samples from memory, in `out/.partial`.
+
+    They stay while `out` is not finished, so that a run that was stopped
+    finds them; nothing is written into what is not ours.
+
+    Args:
+        out: The folder.
+        apart: Whether they lie elsewhere, and only while the body runs.
+    """
+    if apart:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield Keeper(Path(scratch))
+        return
+    names = check_ours(out)
+    try:
+        yield Keeper(out / PARTIAL / ARRAYS)
+    except BaseException:
+        # Without an identity there is nothing that could go on.
+        if not (out / PARTIAL / IDENTITY).is_file() and MANIFEST not in names:
+            abandon(out)
+        raise
+    finally:
+        # Beside finished data they were read for nothing.
+        if MANIFEST in names:
+            shutil.rmtree(out / PARTIAL, ignore_errors=True)
+
+
+def check_ours(out: Path) -> set[str]:
+    """Returns the names in `out`; raises ValueError if it is not ours."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` must be a folder. Received: the file {out}")
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    if MANIFEST in names:
+        return names
+    # Without `.partial` no name, however familiar, is ours to replace.
+    foreign = sorted(n for n in names if not _ours(n))
+    foreign = foreign if PARTIAL in names else sorted(names)
+    if foreign:
+        raise ValueError(
+            f"`out` must be new, empty, or a folder written by prepare. "
+            f"Received: {out}, which holds {', '.join(foreign[:5])}"
+        )
+    return names
+
+
 def finished(out: Path, identity: dict) -> dict | None:
     """Returns the manifest of `out` if it holds just this; None if nothing.
 
     Raises:
         ValueError: If `out` holds something else, or is damaged.
     """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"`out` must be a folder. Received: the file {out}")
-    names = {path.name for path in out.iterdir()} if out.exists() else set()
-    if MANIFEST not in names:
-        # Without `.partial` no name, however familiar, is ours to replace.
-        foreign = sorted(n for n in names if not _ours(n))
-        foreign = foreign if PARTIAL in names else sorted(names)
-        if foreign:
-            raise ValueError(
-                f"`out` must be new, empty, or a folder written by prepare. "
-                f"Received: {out}, which holds {', '.join(foreign[:5])}"
-            )
+    if MANIFEST not in check_ours(out):
         return None
     found = read_manifest(out, "data")
     for key, label in LABELS.items():
@@ -70,8 +111,11 @@ def start(out: Path, identity: dict, needed_bytes: int) -> Path:
     partial.mkdir(parents=True, exist_ok=True)
     note = partial / IDENTITY
     if not note.is_file() or json.loads(note.read_text()) != identity:
-        shutil.rmtree(partial)
-        partial.mkdir()
+        for path in partial.iterdir():
+            # Named by what they hold, they are right for any data.
+            if path.name == ARRAYS:
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         write_json(note, identity)
     for path in out.iterdir():
         # The last run was stopped while it moved its files into place.

@@ -7,7 +7,10 @@ import pandas as pd
 
 from mmkeras.arguments import nearest
 from mmkeras.data.files.paths import open_inside
-from mmkeras.data.ingest.cells import as_cells, settle
+from mmkeras.data.ingest.cell_rules import settle
+from mmkeras.data.ingest.cells import Keep, as_cells, columns_of
+from mmkeras.data.ingest.source_rows import Source
+from mmkeras.data.ingest.sources import CLASS, FILE, SPLIT
 from mmkeras.data.ingest.table_files import MAX_MANIFEST_BYTES, read_table_file
 from mmkeras.spec import DataSpec
 
@@ -43,12 +46,15 @@ def read_manifest(spec: DataSpec, root: str | Path) -> pd.DataFrame:
     return open_manifest(spec, root).table
 
 
-def open_manifest(spec: DataSpec, root: str | Path) -> Manifest:
+def open_manifest(
+    spec: DataSpec, root: str | Path, keep: Keep | None = None
+) -> Manifest:
     """Reads the manifest as `read_manifest` does, and says how.
 
     Args:
         spec: The spec, which names the file and the columns it needs.
         root: Folder of the data.
+        keep: Writes what is a file in a cell, and returns the file's path.
     """
     name = spec.data.manifest
     try:
@@ -59,55 +65,78 @@ def open_manifest(spec: DataSpec, root: str | Path) -> Manifest:
             f"`data.manifest` must be a CSV, JSON lines or Parquet file with "
             f"named columns, inside `{root}`. Received: {name!r} ({error})"
         ) from None
-    read = settled(spec, found.rows, name, found.separator)
-    said = [", ".join(found.said)] if found.said else []
-    return Manifest(read.table, (*said, *read.said))
+    said = (", ".join(found.said),) if found.said else ()
+    return gather(
+        spec, Source(name, [found.rows], None, found.separator, said), keep
+    )
 
 
-def settled(
-    spec: DataSpec,
-    rows: pd.DataFrame,
-    source: str,
-    separator: str | None = None,
+def gather(
+    spec: DataSpec, source: Source, keep: Keep | None = None
 ) -> Manifest:
     """Returns rows of any origin as `prepare` takes them.
 
     Args:
         spec: The spec, which names the columns it needs.
-        rows: Cells of any type.
-        source: Where they come from, for errors.
-        separator: What stood between cells, where something did.
+        source: The rows.
+        keep: Writes what is a file in memory, and returns the file's path.
+
+    Raises:
+        ValueError: If a column is missing, or an id repeated.
     """
-    needed = columns_of(spec)
-    for column in needed:
-        if column not in rows.columns:
-            raise ValueError(
-                f"`{source}` must have the column `{column}`, which the spec "
-                f"names.{nearest(column, [str(c) for c in rows.columns])}"
-            )
-    if not len(rows):
-        raise ValueError(f"`{source}` must have rows. Received: a header alone")
-    table = as_cells(spec, rows[needed])
+    needed, tables = columns_of(spec), []
+    for chunk in source.chunks:
+        names = _as_in_spec(spec, chunk) if source.by_name else {}
+        chunk = chunk.rename(columns=names)
+        for column in needed:
+            if column not in chunk.columns:
+                near = nearest(column, [str(c) for c in chunk.columns])
+                raise ValueError(
+                    f"`{source.name}` must have the column `{column}`, which "
+                    f"the spec names.{near}"
+                )
+        classes = {names.get(c, c): n for c, n in source.classes.items()}
+        tables.append(as_cells(spec, chunk[needed], keep, classes))
+    if not sum(map(len, tables)):
+        raise ValueError(
+            f"`{source.name}` must have rows. Received: a header alone"
+        )
+    table = pd.concat(tables, ignore_index=True)
     id_column = spec.data.id_column
     ids = table[id_column] if id_column else range(len(table))
     ids = pd.Series([_printable(str(value)) for value in ids], dtype=object)
-    said = settle(spec, table, separator)
+    said = settle(spec, table, source.separator, source.arrays)
     table["sample/id"] = ids
     repeated = table["sample/id"].duplicated()
     if repeated.any():
         raise ValueError(
-            f"`{id_column}` must differ in every row of `{source}`. "
+            f"`{id_column}` must differ in every row of `{source.name}`. "
             f"Received: {table['sample/id'][repeated].iloc[0]!r} twice"
         )
-    return Manifest(table, tuple(said))
+    return Manifest(table, (*source.said, *said))
 
 
-def columns_of(spec: DataSpec) -> list[str]:
-    """Returns the manifest columns that `spec` reads, sorted."""
-    columns = {spec.data.id_column, spec.split.column, spec.split.group}
-    for part in (*spec.modalities.values(), *spec.targets.values()):
-        columns.update(part.manifest_columns)
-    return sorted(columns - {None})
+def _as_in_spec(spec: DataSpec, rows: pd.DataFrame) -> dict[str, str]:
+    """Returns new names for columns that are called as a modality or target.
+
+    Or, in a folder of class folders, as what they are.
+    """
+    there = {*rows.columns}
+    found = {}
+    for name, part in {**spec.modalities, **spec.targets}.items():
+        column = getattr(part, "column", None)
+        if column and column not in there and name in there:
+            found[name] = column
+    missing = {*columns_of(spec)} - there - {*found.values()}
+    files = [m.column for m in spec.modalities.values() if m.from_file]
+    labels = [t.column for t in spec.targets.values()]
+    for name, columns in (
+        (FILE, files), (CLASS, labels), (SPLIT, [spec.split.column]),
+    ):  # fmt: skip
+        wanted = [column for column in columns if column in missing]
+        if name in there and name not in found and len(wanted) == 1:
+            found[name] = wanted[0]
+    return found
 
 
 def _printable(text: str) -> str:

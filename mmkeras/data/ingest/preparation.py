@@ -5,7 +5,9 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,7 +21,7 @@ from mmkeras.data.ingest.findings import (
     unknown_classes,
     write_list,
 )
-from mmkeras.data.ingest.manifest import Manifest, open_manifest
+from mmkeras.data.ingest.manifest import Manifest, gather, open_manifest
 from mmkeras.data.ingest.plan import (
     Plan,
     check_left,
@@ -30,6 +32,7 @@ from mmkeras.data.ingest.plan import (
 )
 from mmkeras.data.ingest.prepared import facts_of_data
 from mmkeras.data.ingest.shards import sample_bytes
+from mmkeras.data.ingest.sources import open_source
 from mmkeras.data.ingest.workers import build_shards
 from mmkeras.spec import DataSpec, Learned, load_spec
 
@@ -37,8 +40,9 @@ QUARANTINE = "quarantine.csv"
 
 
 def prepare(
-    spec: DataSpec | str | Path,
-    out: str | Path,
+    source: Any = None,
+    spec: DataSpec | str | Path | None = None,
+    out: str | Path | None = None,
     root: str | Path | None = None,
     workers: int | None = None,
     seed: int = 0,
@@ -54,9 +58,15 @@ def prepare(
     the list of all faults, beside `out`, which the error names.
 
     Args:
+        source: Where the samples are: a pandas DataFrame; the path of a CSV,
+            JSON lines or Parquet file, or of a folder of class folders;
+            arrays by column; rows as dicts; a `tf.data.Dataset`; a data set
+            of TFDS or Hugging Face. Left out, as in `prepare(spec, out)`, it
+            is the manifest that the spec names.
         spec: The spec, or the path of its TOML file.
         out: Folder to write; new, empty, or of the same spec.
-        root: Folder of the data; `data.root` of the spec when left out.
+        root: Folder of the files that samples name; where left out, that of
+            a table or folder, else `data.root` of the spec.
         workers: Processes that decode; as many as there are processors when
             left out.
         seed: Seed of the noise a spec may ask for; integer, 0 or more.
@@ -77,32 +87,78 @@ def prepare(
     >>> found = prepare("data_specs/demo.toml", "demo")
     >>> sorted(found["splits"])
     ['test', 'train', 'validation']
+    >>> frame = pd.DataFrame({"a": a, "b": b, "kind": kind})
+    >>> found = prepare(frame, spec, "table")
     """
-    spec = spec if isinstance(spec, DataSpec) else load_spec(spec)
-    out, root = Path(out), Path(root if root is not None else spec.root)
+    source, spec, out, root = _arguments(source, spec, out, root)
     workers = _checked(workers, seed)
-    read = open_manifest(spec, root)
-    for name, modality in spec.modalities.items():
-        modality.check(SampleIO(str(root), name))
-    identity = _identity(spec, seed, read.table)
+    with folder.in_memory(out, dry_run) as keep:
+        if source is None:
+            root = Path(spec.root if root is None else root)
+            read, name = open_manifest(spec, root, keep), spec.data.manifest
+        else:
+            opened = open_source(source, spec)
+            root = Path(root or opened.root or spec.root)
+            read, name = gather(spec, opened, keep), opened.name
+        job = Job(spec, root, out, workers, seed, str(keep.folder.resolve()))
+        return _prepared(job, read, name, dry_run)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one `prepare` was asked for.
+
+    Args:
+        spec: The spec.
+        root: Folder of the data.
+        out: Folder to write.
+        workers: Processes that decode.
+        seed: Seed of the noise a spec may ask for.
+        arrays: Folder of samples that were in memory.
+    """
+
+    spec: DataSpec
+    root: Path
+    out: Path
+    workers: int
+    seed: int
+    arrays: str
+
+    def setup(self, written: Path, learned: dict[str, Learned]) -> dict:
+        """Returns what a worker has to know, as JSON."""
+        return {
+            "spec": self.spec.to_dict(),
+            "root": str(self.root.resolve()),
+            "folder": str(written.resolve()),
+            "seed": self.seed,
+            "facts": {name: one.facts for name, one in learned.items()},
+            "arrays": self.arrays,
+        }
+
+
+def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
+    spec, out = job.spec, job.out
+    for key, modality in spec.modalities.items():
+        modality.check(SampleIO(str(job.root), key))
+    identity = _identity(spec, job.seed, read.table)
     if not dry_run:
         found = folder.finished(out, identity)
         if found is not None:
             _say([f"{out} is prepared already; nothing to do"])
             return found
-    _say(f"{spec.data.manifest}: {said}" for said in read.said)
+    _say(f"{name}: {said}" for said in read.said)
     plan = make_plan(spec, read.table)
     with _listed(spec, out, plan):
         if not dry_run:
             check_limit(spec, plan)
         draw_splits(spec, plan)
     if dry_run:
-        return _rehearsed(spec, root, out, workers, seed, read, plan)
+        return _rehearsed(job, read, plan)
     partial = folder.start(out, identity, sample_bytes(spec) * len(plan.table))
-    learned = learning.learn(spec, root, plan.training)
+    learned = learning.learn(spec, job.root, plan.training)
     files = learning.save(spec, learned, partial)
-    setup = _setup(spec, root, partial, seed, learned)
-    shards = _build(setup, shard_jobs(spec, plan), workers, plan)
+    setup = job.setup(partial, learned)
+    shards = _build(setup, shard_jobs(spec, plan), job.workers, plan)
     try:
         with _listed(spec, out, plan):
             check_limit(spec, plan)
@@ -118,43 +174,19 @@ def prepare(
     return folder.publish(out, identity, files, fields)
 
 
-def _setup(
-    spec: DataSpec,
-    root: Path,
-    written: Path,
-    seed: int,
-    learned: dict[str, Learned],
-) -> dict:
-    """Returns what a worker has to know, as JSON."""
-    return {
-        "spec": spec.to_dict(),
-        "root": str(root.resolve()),
-        "folder": str(written.resolve()),
-        "seed": seed,
-        "facts": {name: one.facts for name, one in learned.items()},
-    }
-
-
-def _rehearsed(
-    spec: DataSpec,
-    root: Path,
-    out: Path,
-    workers: int,
-    seed: int,
-    read: Manifest,
-    plan: Plan,
-) -> dict:
+def _rehearsed(job: Job, read: Manifest, plan: Plan) -> dict:
     """Reads all samples and writes none: what `dry_run` does."""
+    spec = job.spec
     with tempfile.TemporaryDirectory() as scratch:
-        learned = learning.learn(spec, root, plan.training)
+        learned = learning.learn(spec, job.root, plan.training)
         learning.save(spec, learned, Path(scratch))
-        setup = _setup(spec, root, Path(scratch), seed, learned)
-        jobs = [{**job, "dry": True} for job in shard_jobs(spec, plan)]
-        shards = _build(setup, jobs, workers, plan)
+        setup = job.setup(Path(scratch), learned)
+        jobs = [{**one, "dry": True} for one in shard_jobs(spec, plan)]
+        shards = _build(setup, jobs, job.workers, plan)
     fields = facts_of_data(spec, learned, shards, read, plan)
     for part in fields["splits"].values():
         del part["shards"]
-    listed = keep_list(out, plan)
+    listed = keep_list(job.out, plan)
     report = listed.with_name(listed.name.replace("quarantine", "dry_run"))
     report = report.with_suffix(".json")
     write_json(report, fields)
@@ -200,6 +232,24 @@ def _build(
             plan.leave_out(shard)
             done[shard["file"]] = shard
     return [done[name] for name in sizes if done[name]["count"]]
+
+
+def _arguments(
+    source: Any, spec: Any, out: Any, root: Any
+) -> tuple[Any, DataSpec, Path, Any]:
+    """Returns the arguments of both calls, with a source and without."""
+    toml = isinstance(source, str | Path) and str(source).endswith(".toml")
+    if isinstance(source, DataSpec) or toml:
+        given = [one for one in (spec, out, root) if one is not None]
+        source, spec, out, root, *_ = None, source, *given, None, None
+    if spec is None or out is None:
+        raise ValueError(
+            "`prepare` must be called as prepare(spec, out) or "
+            "prepare(source, spec, out). Received: no "
+            f"{'spec' if spec is None else 'out'}"
+        )
+    spec = spec if isinstance(spec, DataSpec) else load_spec(spec)
+    return source, spec, Path(out), root
 
 
 def _checked(workers: int | None, seed: int) -> int:

@@ -17,12 +17,14 @@ class SampleReader:
         root: Folder of the data.
         seed: Seed of the noise that a spec may ask for.
         learned: By modality, what `Modality.open_learned` returned.
+        arrays: Folder of samples that were in memory; None where none was.
     """
 
     spec: DataSpec
     root: str
     seed: int = 0
     learned: Mapping[str, Any] = field(default_factory=dict)
+    arrays: str | None = None
 
     def read(self, name: str, row: Mapping[str, Any]) -> Sample:
         """Returns one modality of one row, as its shard holds it.
@@ -40,5 +42,6 @@ class SampleReader:
             name,
             self.learned.get(name),
             f"{self.seed}/{name}/{row['id']}",
+            self.arrays,
         )
         return self.spec.modalities[name].read(row["cells"], io)

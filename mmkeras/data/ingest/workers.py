@@ -30,7 +30,9 @@ def context_of(setup: dict) -> Context:
     spec = DataSpec.from_dict(setup["spec"])
     learned = learning.load_learned(spec, setup["facts"], folder)
     opened = learning.open_learned(spec, learned)
-    reader = SampleReader(spec, setup["root"], setup["seed"], opened)
+    reader = SampleReader(
+        spec, setup["root"], setup["seed"], opened, setup.get("arrays")
+    )
     return Context(reader, folder, rules_of(spec, learned))
 
 

@@ -24,7 +24,8 @@ class Categories(Category):
 
     Args:
         kind: "categories".
-        column: Manifest column with the classes; empty means no label.
+        column: Manifest column with the classes; empty means no label, the
+            separator alone none of the classes.
         classes: The classes, in the order of the model's output.
         weight: Weight of this target's loss.
         separator: What stands between two classes in the column.
@@ -80,6 +81,12 @@ class Categories(Category):
             "probability": None,
         }
 
+    def answer_cell(self, output: np.ndarray) -> str:
+        return self.join(self._chosen(output >= THRESHOLD))
+
+    def label_cell(self, label: np.ndarray, weight: np.ndarray) -> str:
+        return self.join(self._chosen(label > 0.5))
+
     def _chosen(self, chosen: Sequence[bool]) -> list[str]:
         named = zip(self.classes, chosen, strict=True)
         return [name for name, is_chosen in named if is_chosen]
@@ -99,7 +106,8 @@ class Categories(Category):
         return self.join(self._chosen(answers))
 
     def split(self, cell: str) -> list[str]:
-        return cell.split(self.separator)
+        none = cell.strip() == self.separator
+        return [] if none else cell.split(self.separator)
 
     def join(self, names: Sequence[str]) -> str:
-        return self.separator.join(names)
+        return self.separator.join(names) if names else self.separator

@@ -101,6 +101,9 @@ class Category(Target):
             "probability": float(output[best]),
         }
 
+    def label_cell(self, label: np.ndarray, weight: np.ndarray) -> str:
+        return self.classes[int(label)]
+
     def constant(
         self, facts: Mapping[str, Any], train_samples: int | None = None
     ) -> np.ndarray | None:

@@ -125,6 +125,13 @@ class Sequence(Category):
             "probability": None,
         }
 
+    def answer_cell(self, output: np.ndarray) -> str:
+        return self.join([self.classes[i] for i in output.argmax(axis=-1)])
+
+    def label_cell(self, label: np.ndarray, weight: np.ndarray) -> str:
+        pairs = zip(label, np.broadcast_to(weight, label.shape), strict=True)
+        return self.join([self.classes[int(i)] if w else "" for i, w in pairs])
+
     def _runs(self, steps: np.ndarray) -> list[str]:
         """Returns what stays the same for how many steps: "walk × 12"."""
         starts = np.flatnonzero(np.r_[True, steps[1:] != steps[:-1]])
@@ -138,6 +145,6 @@ class Sequence(Category):
         return cell.split(self.separator)
 
     def join(self, names: Several[str]) -> str:
-        if len(names) != self.steps:
+        if self.length == "fixed" and len(names) != self.steps:
             raise ValueError(f"{len(names)} steps instead of {self.steps}")
         return self.separator.join(names)

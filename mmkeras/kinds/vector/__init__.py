@@ -17,7 +17,7 @@ MISSING, UNKNOWN, FIRST = 0, 1, 2
 
 @register_modality
 class Vector(Modality):
-    """A row of a table: manifest columns, or a row of an `.npy` file.
+    """Numbers and categories: columns, a list, or a row of an `.npy` file.
 
     An empty cell, or "nan" among numbers, is missing. In a batch, numbers
     stand in raw units, NaN where missing; after them a category is an index: 0
@@ -30,8 +30,9 @@ class Vector(Modality):
             are those that occur twice or more in the training split.
         optional: Whether a sample may lack it (every cell missing).
         file: An `.npy` file inside the data root, `(rows, size)`.
-        column: With `file`: manifest column with the row's index.
-        size: With `file`: numbers in a row.
+        column: Manifest column with a list of numbers; with `file`, with the
+            row's index.
+        size: With `column`: numbers in a list or row.
     """
 
     kind: Literal["vector"]
@@ -53,15 +54,17 @@ class Vector(Modality):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Vector":
-        rows = (self.file, self.column, self.size)
         cells = self.columns + self.categorical
-        if bool(cells) == (self.file is not None) or (
-            any(part is None for part in rows) and any(rows)
+        one = (self.column is not None, self.size is not None)
+        if (
+            bool(cells) == one[0]
+            or len({*one}) > 1
+            or (self.file is not None and not one[0])
         ):
             raise ValueError(
-                "`columns` must be given alone, or `file`, `column` and "
-                "`size` together; `categorical` goes with `columns`, or "
-                f"alone. Received: columns={list(self.columns)}, "
+                "`columns` must be given alone, or `column` and `size` "
+                "together, with `file` or without; `categorical` goes with "
+                f"`columns`, or alone. Received: columns={list(self.columns)}, "
                 f"categorical={list(self.categorical)}, file={self.file!r}, "
                 f"column={self.column!r}, size={self.size!r}"
             )
@@ -80,7 +83,7 @@ class Vector(Modality):
     @property
     def manifest_columns(self) -> tuple[str, ...]:
         """Columns of the manifest that one sample is read from."""
-        if self.file is not None:
+        if self.column is not None:
             return (self.column,)
         return self.columns + self.categorical
 

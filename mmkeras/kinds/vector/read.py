@@ -1,6 +1,7 @@
 """Rows of a table to `(size,)` float32."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,12 +21,16 @@ from mmkeras.kinds.vector import FIRST, MISSING, UNKNOWN, Vector
 from mmkeras.spec import Learned, Sample
 
 MAX_ROW_FILE_BYTES = 64 * 2**30
+# What a list has where a number is missing.
+NOTHING = {"null": "nan", "None": "nan"}
 
 
 def read(modality: Vector, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """Reads numbers, NaN where missing, then the indices of categories."""
     if modality.file:
         value = _row_of_file(modality, cells[modality.column].strip(), io)
+    elif modality.column:
+        value = _row_of_list(modality, cells[modality.column])
     else:
         value = np.array(_row_of_cells(modality, cells, io.learned))
     with np.errstate(over="ignore"):
@@ -144,6 +149,20 @@ def _row_of_file(modality: Vector, cell: str, io: SampleIO) -> np.ndarray:
         size = modality.size * dtype.itemsize
         file.seek(start + int(cell) * size)
         return np.frombuffer(file.read(size), dtype)
+
+
+def _row_of_list(modality: Vector, cell: str) -> np.ndarray:
+    """Reads `[1, 2.5, null]`, also with blanks or semicolons between."""
+    parts = re.split(r"[\s,;]+", cell.strip().strip("[]()").strip())
+    if parts == [""]:
+        raise BadSample(Reason.MISSING)
+    if len(parts) != modality.size:
+        detail = f"{len(parts)} numbers instead of {modality.size}"
+        raise BadSample(Reason.WRONG_SIZE, detail)
+    try:
+        return np.array([number_of(NOTHING.get(p, p)) for p in parts])
+    except ValueError as error:
+        raise BadSample(Reason.NOT_A_NUMBER, str(error)[:80]) from None
 
 
 def _row_of_cells(
