@@ -11,7 +11,7 @@ from data.data_toys import COLORS, make_spec, read_rows, write_set
 from PIL import Image
 
 import mmkeras
-from mmkeras.data import intact_records, load_data
+from mmkeras.data import SampleIO, intact_records, load_data
 from mmkeras.spec import DataSpec
 
 
@@ -168,23 +168,20 @@ def test_pictures_and_sounds_in_memory_are_read_as_their_files(
 
 
 def test_a_stopped_run_finds_its_arrays_again(files, tmp_path, monkeypatch):
-    from mmkeras.data.ingest import preparation
-
     rows, spec, out = in_memory(files), make_spec(), tmp_path / "out"
 
     def stop(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(preparation, "_build", stop)
+        patch.setattr(SampleIO, "bytes", stop)
         with pytest.raises(KeyboardInterrupt):
             mmkeras.prepare(rows, spec, out, workers=1)
     kept = sorted((out / ".partial" / "arrays").iterdir())
     times = [path.stat().st_mtime_ns for path in kept]
     assert len(kept) == 60
-    again = monkeypatch.context()
-    with again as patch:
-        patch.setattr(preparation, "_build", stop)
+    with monkeypatch.context() as patch:
+        patch.setattr(SampleIO, "bytes", stop)
         with pytest.raises(KeyboardInterrupt):
             mmkeras.prepare(rows, spec, out, workers=1)
     assert [path.stat().st_mtime_ns for path in kept] == times
