@@ -201,6 +201,19 @@ def test_what_training_is_made_of():
     assert not private.uses_weight_decay(optimizer, bias)
 
 
+def test_variables_are_created_where_the_batches_are_known():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("other backends trace nothing")
+    import tensorflow as tf
+
+    model, batch = small(), (tf.zeros((2, 4)), tf.zeros((2, 2)))
+    model.compile("adam", "mse")
+    private.create_variables_for(model, [batch])
+    assert not model.optimizer.built
+    private.create_variables_for(model, tf.data.Dataset.from_tensors(batch))
+    assert model.optimizer.built
+
+
 def test_an_optimizer_with_steps_of_its_own():
     done = []
 

@@ -112,6 +112,8 @@ class TargetCase:
             "sgd",
             loss={NAME: head.loss()},
             weighted_metrics={NAME: head.metrics()},
+            # To compile one step takes longer than it.
+            jit_compile=False,
         )
         x = {self.toy: np.ones((len(values), TOKENS, WIDTH), "float32")}
         logs = model.train_on_batch(

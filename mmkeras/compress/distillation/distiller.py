@@ -203,6 +203,7 @@ def distill(
         loss_weights=loss_weights,
         weighted_metrics=weighted_metrics,
     )
+    private.create_variables_for(distiller, data)
     distiller.fit(
         data,
         epochs=epochs,

@@ -17,6 +17,7 @@ import numpy as np
 
 from mmkeras import artefact, compress
 from mmkeras import heads as head_kinds
+from mmkeras import keras_private as private
 from mmkeras.data import Data
 from mmkeras.export import (
     FORMATS,
@@ -170,6 +171,7 @@ class _Search:
             # saves.
             jit_compile=False,
         )
+        private.create_variables_for(distiller, self.data.train)
         distiller.fit(self.data.train, epochs=epochs, verbose=0, shuffle=False)
 
     def prune(self, fraction: float) -> Path:

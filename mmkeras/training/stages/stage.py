@@ -74,7 +74,7 @@ def run_stage(
         # at first: Keras takes no new weights later.
         stage.model.optimizer.build(fit.applied.learning)
     trained = balance(stage.model, heads, fit.settings.balance)
-    _create_variables(trained, train)
+    private.create_variables_for(trained, train)
     fit.spent.rate = rate
     first = len(fit.rows.rows)
     if checkpoint is not None:
@@ -152,17 +152,6 @@ def compile_stage(
         weighted_metrics=head_kinds.metrics(heads),
         jit_compile=jit_compile,
     )
-
-
-def _create_variables(model: keras.Model, dataset: Any) -> None:
-    """Creates the variables of metrics and optimizer.
-
-    The first step would do so otherwise, and TensorFlow would trace it twice:
-    half the time of a short training.
-    """
-    tensorflow = keras.backend.backend() == "tensorflow"
-    if tensorflow and hasattr(dataset, "element_spec"):
-        private.create_variables(model, dataset.element_spec)
 
 
 def _callbacks(
