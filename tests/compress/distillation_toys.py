@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from compiling import compiled
 
 from mmkeras.fusion import Concat
 from mmkeras.heads import Categories, Category, Number, losses, metrics
@@ -58,11 +59,12 @@ def samples(count=40, seed=0):
     return x, y
 
 
-def compiled(distiller, **options):
-    distiller.compile(
+def ready(distiller, batch=None, **options):
+    return compiled(
+        distiller,
+        batch or samples(),
         keras.optimizers.Adam(0.01),
-        loss=losses(HEADS),
+        losses(HEADS),
         weighted_metrics=metrics(HEADS),
         **options,
     )
-    return distiller

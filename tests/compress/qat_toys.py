@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from compiling import forward
 
 from mmkeras.compress import (
     calibrate,
@@ -117,7 +118,7 @@ def errors_in_steps(model, folder, bits=8, weight_bits=8):
     aware = quantize_aware(model, weight_bits, bits)
     calibrate(aware, x)
     path = make_file(aware, folder, bits, weight_bits)
-    wanted = aware.predict(x, verbose=0)
+    wanted = forward(aware, x)
     found = run_all(open_file(path), x)
     step = coarsest_step(aware, bits)
     return np.concatenate(

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from compiling import compiled
 from compress.channel_toys import answers, shake, widths
 from keras import layers
 
@@ -176,7 +177,8 @@ def test_the_report_names_what_was_cut_and_what_was_left():
 def test_what_is_left_is_an_ordinary_model(tmp_path):
     model = toy(compiled=True)
     small = prune_channels(model, 0.3, of="parameters", multiple=4)
-    small.compile("adam", loss="sparse_categorical_crossentropy")
+    loss = "sparse_categorical_crossentropy"
+    compiled(small, batches()[0], "adam", loss)
     small.fit(Batches(batches()), epochs=1, verbose=0)
     small.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from compiling import compiled
 from keras import layers
 from sklearn.cluster import KMeans
 
@@ -83,13 +84,14 @@ def toy_model(nested=False):
 
 
 def fit(model, *callbacks, optimizer=None, **options):
+    x, y = toy_problem(model, 64)
     if optimizer or not model.compiled:
-        model.compile(
+        compiled(
+            model,
+            (x, y),
             optimizer or keras.optimizers.Adam(0.01),
             {"label": "sparse_categorical_crossentropy"},
-            jit_compile=False,
         )
-    x, y = toy_problem(model, 64)
     model.fit(
         x, y, batch_size=8, shuffle=False, verbose=0,
         callbacks=list(callbacks), **{"epochs": 2, **options},
@@ -139,7 +141,7 @@ def test_a_cluster_moves_by_the_mean_of_its_gradients():
     before = np.asarray(kernel)
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(8, 6)), rng.normal(size=(8, 4))
-    model.compile(keras.optimizers.SGD(0.1), "mse")
+    compiled(model, (x, y), keras.optimizers.SGD(0.1), "mse")
     model.fit(x, y, batch_size=8, verbose=0, callbacks=[KeepClusters()])
 
     gradient = 2 * x.T @ (x @ before - y) / y.size

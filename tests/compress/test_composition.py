@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from compiling import compiled
 from keras import layers
 
 from mmkeras.checks import CLASSES, toy_problem
@@ -43,14 +44,15 @@ def build():
 
 def train(model, *callbacks):
     """Returns the accuracy of the last epoch."""
-    model.compile(
+    # A distiller takes what its student takes.
+    x, y = toy_problem(getattr(model, "student", model), 96)
+    compiled(
+        model,
+        (x, y),
         keras.optimizers.Adam(3e-3),
         {"label": "sparse_categorical_crossentropy"},
         weighted_metrics={"label": ["accuracy"]},
-        jit_compile=False,
     )
-    # A distiller takes what its student takes.
-    x, y = toy_problem(getattr(model, "student", model), 96)
     history = model.fit(
         x, y, epochs=6, batch_size=16, verbose=0, callbacks=callbacks
     ).history

@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from compiling import compiled, forward
 from compress.distillation_toys import (
     HEADS,
     SIZES,
-    compiled,
     network,
+    ready,
     samples,
 )
 from keras.distillation import FeatureDistillation
@@ -51,7 +52,7 @@ def test_the_teacher_stays_bit_for_bit_and_the_student_is_saved(tmp_path):
         FeatureDistillation("mse", "fusion", "sound_tower/vector"),
         Relations("fusion", "fusion"),
     ]
-    distiller = compiled(Distiller(teacher, student, losses_, [1, 0.1, 1]))
+    distiller = ready(Distiller(teacher, student, losses_, [1, 0.1, 1]))
     history = distiller.fit(x, y, epochs=3, batch_size=20, verbose=0).history
     assert history["distillation_loss"][-1] < history["distillation_loss"][0]
     assert teacher.trainable
@@ -69,9 +70,9 @@ def test_the_teacher_stays_bit_for_bit_and_the_student_is_saved(tmp_path):
     student.save(tmp_path / "student.keras")
     again = keras.saving.load_model(tmp_path / "student.keras", compile=False)
     assert again.count_params() == network(units=4).count_params()
-    for name, wanted in student.predict(x, verbose=0).items():
-        found = again.predict(x, verbose=0)[name]
-        np.testing.assert_array_equal(found, wanted)
+    found = forward(again, x)
+    for name, wanted in forward(student, x).items():
+        np.testing.assert_array_equal(found[name], wanted)
 
 
 def test_present_has_the_columns_of_the_modalities_a_model_takes():
@@ -79,11 +80,9 @@ def test_present_has_the_columns_of_the_modalities_a_model_takes():
     x, y = samples()
     smelt = np.random.default_rng(1).integers(0, 2, (40, 1))
     batch = {**x, "present": np.float32(np.hstack([smelt, x["present"]]))}
-    distiller = compiled(
-        Distiller(teacher, student, optional=["smell", "sound"])
-    )
-    found = distiller.predict(batch, verbose=0)
-    for name, wanted in student.predict(x, verbose=0).items():
+    distiller = ready(Distiller(teacher, student, optional=["smell", "sound"]))
+    found = forward(distiller, batch)
+    for name, wanted in forward(student, x).items():
         np.testing.assert_array_equal(found[name], wanted)
     with pytest.raises(ValueError, match="`optional` must name 1"):
         Distiller(teacher, student, optional=["smell", "touch"])
@@ -115,7 +114,7 @@ def test_a_student_that_hears_learns_from_a_teacher_that_sees():
     loss = {"digit": Category(4).loss()}
 
     teacher = digit_model(("sight", "sound"), 32, seed=0)
-    teacher.compile(keras.optimizers.Adam(0.01), loss=loss)
+    compiled(teacher, (x, y), keras.optimizers.Adam(0.01), loss)
     teacher.fit(x, y, epochs=8, batch_size=50, verbose=0)
 
     # Twelve of the 800 samples have a label for the student.
@@ -131,9 +130,7 @@ def test_a_student_that_hears_learns_from_a_teacher_that_sees():
             optimizer=keras.optimizers.Adam(0.01),
             student_loss_weight=share,
         )
-        found = student.predict({"sound": test_x["sound"]}, verbose=0)[
-            "digit"
-        ].argmax(1)
+        found = forward(student, {"sound": test_x["sound"]})["digit"].argmax(1)
         accuracy[share] = np.mean(found == test_y["digit"])
     assert accuracy[0.1] >= accuracy[1.0] + 0.08
     assert accuracy[0.1] >= 0.8
@@ -151,7 +148,7 @@ def test_what_pruning_and_clustering_won_stays():
     before = {k.path: k.variable.numpy() for k in kernels_of(student)}
     x, y = samples()
     callbacks = [KeepSparsity(), KeepClusters()]
-    distiller = compiled(Distiller(teacher, student))
+    distiller = ready(Distiller(teacher, student), run_eagerly=True)
     distiller.fit(x, y, epochs=3, verbose=0, callbacks=callbacks)
     changed = 0
     for kernel in kernels_of(student):
@@ -176,7 +173,7 @@ def test_a_student_learns_with_the_rounding_of_int8():
     rounded = quantize_aware(student)
     before = [w.copy() for w in student.get_weights()]
     x, y = samples()
-    distiller = compiled(Distiller(teacher, rounded, student_loss_weight=0.0))
+    distiller = ready(Distiller(teacher, rounded, student_loss_weight=0.0))
     history = distiller.fit(x, y, epochs=10, verbose=0).history
     falls = history["distillation_loss"]
     assert falls[-1] < 0.8 * falls[0]

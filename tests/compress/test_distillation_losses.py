@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from compress.distillation_toys import HEADS, compiled, network, samples
+from compress.distillation_toys import HEADS, network, ready, samples
 from keras.distillation import FeatureDistillation
 
 from mmkeras.compress import Distiller, Relations, SoftLabels
@@ -61,7 +61,7 @@ def test_soft_labels_equal_the_papers(temperature, count):
     teachers = [network(seed=i) for i in range(count)]
     student = network(units=4, seed=9)
     x, y = samples()
-    distiller = compiled(
+    distiller = ready(
         Distiller(teachers, student, SoftLabels(temperature)), run_eagerly=True
     )
     found = distiller.evaluate(x, y, batch_size=40, verbose=0, return_dict=True)
@@ -119,7 +119,7 @@ def test_layers_equal_numpy_through_nested_towers():
             "mse", "sight_tower/vector", "sight_tower/vector"
         ),
     }
-    distiller = compiled(
+    distiller = ready(
         Distiller(teacher, student, list(pairs.values()), [1.0, 0.25]),
         run_eagerly=True,
     )
@@ -149,7 +149,7 @@ def test_a_sample_without_label_learns_from_the_teacher_alone():
     teacher, student = network(), network(units=4, seed=1)
     x, y = samples()
     none = {name: np.zeros(40, "float32") for name in y}
-    distiller = compiled(Distiller(teacher, student))
+    distiller = ready(Distiller(teacher, student))
     figures = distiller.evaluate(
         x, y, sample_weight=none, verbose=0, return_dict=True
     )
@@ -170,7 +170,7 @@ def test_samples_the_student_cannot_hear_do_not_count():
     teacher, student = network(), network(("sound",), units=4, seed=1)
     assert sorted(student.input) == ["sound"]
     x, y = samples()
-    distiller = compiled(Distiller(teacher, student, optional=["sound"]))
+    distiller = ready(Distiller(teacher, student, optional=["sound"]))
     whole = distiller.evaluate(x, y, batch_size=40, verbose=0, return_dict=True)
     there = x["present"][:, 0] == 1
     part = {name: array[there] for name, array in x.items()}

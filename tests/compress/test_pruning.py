@@ -296,10 +296,18 @@ def test_a_saved_model_goes_on_as_if_never_stopped(pattern, tmp_path):
         np.testing.assert_array_equal(values(again)[path], value)
 
 
-def test_without_its_optimizer_a_model_keeps_the_zeros_it_has():
-    model = fit(toy_model(), Prune(SCHEDULE))
+@pytest.fixture(scope="module")
+def pruned():
+    """A model pruned in training, by which callback, and its first config."""
+    model, callback = toy_model(), Prune(SCHEDULE)
+    config = model.get_config()
+    return fit(model, callback), callback, config
+
+
+def test_without_its_optimizer_a_model_keeps_the_zeros_it_has(pruned):
+    model = toy_model()
+    model.set_weights(pruned[0].get_weights())
     zeros = {path: value == 0 for path, value in values(model).items()}
-    compile_model(model)
     watch = Watch()
     fit(model, Prune(SCHEDULE), watch, epochs=1)
     assert min(watch.seen["batch"]) == pytest.approx(0.75, abs=0.02)
@@ -327,9 +335,9 @@ def test_one_callback_counts_on_over_several_fits():
     assert watch.seen["batch"][-1] == pytest.approx(0.75, abs=0.02)
 
 
-def test_a_callback_starts_afresh_with_another_model():
-    callback, watch = Prune(SCHEDULE), Watch()
-    fit(toy_model(), callback)
+def test_a_callback_starts_afresh_with_another_model(pruned):
+    _, callback, _ = pruned
+    watch = Watch()
     fit(toy_model(), callback, watch, epochs=1)
     assert watch.seen["batch"][0] == 0
 
@@ -437,10 +445,8 @@ def test_an_interrupted_fit_leaves_nothing_that_strip_does_not_take_off():
     assert sparsity(model)["all"] < 0.5
 
 
-def test_a_pruned_model_is_a_plain_model(tmp_path):
-    model = toy_model()
-    config = model.get_config()
-    fit(model, Prune(SCHEDULE))
+def test_a_pruned_model_is_a_plain_model(pruned, tmp_path):
+    model, _, config = pruned
     assert model.get_config() == config
     assert strip(model) is model
     model.save(tmp_path / "m.keras")

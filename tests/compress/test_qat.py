@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from compiling import compiled, forward
 from compress.qat_toys import inputs_of, shuffle, stack
 from keras import layers, ops
 
@@ -114,16 +115,12 @@ def learned():
     """The network after training, its inputs, its losses, its first weights."""
     keras.utils.set_random_seed(1)
     aware = quantize_aware(network())
-    aware.compile(
-        keras.optimizers.Adam(3e-3),
-        loss={"label": "sparse_categorical_crossentropy", "size": "mse"},
-    )
-    # The first step would do so otherwise, and be traced twice.
-    aware.optimizer.build(aware.trainable_variables)
     before = [np.asarray(v) for v in aware.trainable_variables]
     x = inputs_of(aware)
     labels = np.random.default_rng(1).integers(0, 3, 64)
     y = {"label": labels, "size": labels[:, None].astype("float32")}
+    loss = {"label": "sparse_categorical_crossentropy", "size": "mse"}
+    compiled(aware, (x, y), keras.optimizers.Adam(3e-3), loss)
     history = aware.fit(x, y, epochs=15, batch_size=16, verbose=0)
     return aware, x, history.history["loss"], before
 
@@ -150,7 +147,7 @@ def test_saved_and_loaded_is_equal(learned, tmp_path):
     aware, x, _, _ = learned
     aware.save(tmp_path / "aware.keras")
     again = keras.saving.load_model(tmp_path / "aware.keras")
-    wanted, found = (m.predict(x, verbose=0) for m in (aware, again))
+    wanted, found = (forward(m, x) for m in (aware, again))
     for name in wanted:
         np.testing.assert_array_equal(found[name], wanted[name])
     assert quantization_ranges(again) == quantization_ranges(aware)
@@ -168,10 +165,10 @@ def test_stripped_it_is_plain_and_has_the_trained_weights(learned, tmp_path):
     for old, new in zip(weights, plain.weights, strict=True):
         np.testing.assert_array_equal(old, new)
     # Nothing was left on its layers: it answers in float.
-    found = plain.predict(x, verbose=0)["label"]
-    inside = layer_of(aware).model.predict(x, verbose=0)["label"]
+    found = forward(plain, x)["label"]
+    inside = forward(layer_of(aware).model, x)["label"]
     np.testing.assert_array_equal(found, inside)
-    assert np.any(found != aware.predict(x, verbose=0)["label"])
+    assert np.any(found != forward(aware, x)["label"])
 
 
 def test_an_error_in_a_layer_leaves_the_model_as_it_was():
@@ -237,12 +234,12 @@ class Mix(layers.Layer):
 def test_the_weights_of_a_layer_of_your_own_are_rounded():
     x = values(8, 4)
     model = stack((4,), Mix())
-    plain = model.predict({"x": x}, verbose=0)["y"]
+    plain = forward(model, {"x": x})["y"]
     aware = quantize_aware(model)
-    wanted = aware.predict({"x": x}, verbose=0)["y"]
+    wanted = forward(aware, {"x": x})["y"]
     assert 0 < np.abs(wanted - plain).max() < 0.02
     # No file would round them: stripping does.
-    found = strip_quantization(aware).predict({"x": x}, verbose=0)["y"]
+    found = forward(strip_quantization(aware), {"x": x})["y"]
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
@@ -270,8 +267,8 @@ def test_training_with_4_bit_weights_beats_rounding_them_afterwards():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def fit(model, epochs, rate):
-        model.compile(keras.optimizers.Adam(rate), {"y": loss})
         data = {"x": x[:1000]}, {"y": labels[:1000]}
+        compiled(model, data, keras.optimizers.Adam(rate), {"y": loss})
         model.fit(*data, epochs=epochs, batch_size=50, verbose=0)
 
     def unseen_loss(aware):

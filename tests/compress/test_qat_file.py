@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from compiling import compiled, forward
 from compress.qat_toys import (
     errors_in_steps,
     inputs_of,
@@ -240,23 +241,22 @@ def trained(tmp_path_factory):
     y = layers.GRU(12, name="gru")(layers.Reshape((6, 48))(y))
     y = layers.Dense(4, activation="softmax", name="label")(y)
     aware = quantize_aware(keras.Model({"x": x}, {"label": y}))
-    aware.compile(
-        keras.optimizers.Adam(5e-3),
-        {"label": "sparse_categorical_crossentropy"},
-    )
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 600)
     shapes = rng.normal(size=(4, 8, 8, 2))
     values = shapes[labels] + rng.normal(scale=0.7, size=(600, 8, 8, 2))
     values = values.astype("float32")
-    aware.fit({"x": values[:400]}, {"label": labels[:400]}, epochs=5, verbose=0)
+    batch = {"x": values[:400]}, {"label": labels[:400]}
+    loss = {"label": "sparse_categorical_crossentropy"}
+    compiled(aware, batch, keras.optimizers.Adam(5e-3), loss)
+    aware.fit(*batch, epochs=5, verbose=0)
     path = make_file(aware, tmp_path_factory.mktemp("trained"))
     return aware, path, values[400:], labels[400:]
 
 
 def test_a_trained_model_decides_as_its_file_without_any_sample(trained):
     aware, path, values, labels = trained
-    wanted = aware.predict({"x": values}, verbose=0)["label"]
+    wanted = forward(aware, {"x": values})["label"]
     assert (wanted.argmax(-1) == labels).mean() > 0.9
     found = run_all(open_file(path), {"x": values})["label"]
     assert (found.argmax(-1) == wanted.argmax(-1)).mean() >= 0.99

@@ -62,7 +62,8 @@ def train(keras, model, layers, callbacks):
         if hasattr(layer, "kernel"):
             layer.kernel.assign(initial(layer))
     optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
-    model.compile(optimizer, "mse")
+    # XLA would take longer to compile the steps than they take.
+    model.compile(optimizer, "mse", jit_compile=False)
     x, y = toy_data()
     model.fit(
         x, y, BATCH, epochs=1, shuffle=False, verbose=0, callbacks=callbacks

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from compiling import compiled
 
 from mmkeras import heads
 from mmkeras.export import count_operators, open_file, run_all, to_tflite
@@ -134,12 +135,13 @@ def test_a_step_without_label_does_not_count(model):
 
 def test_all_kinds_are_fitted_and_measured_by_keras_itself(model):
     x, y, w = batch()
-    model.compile(
+    compiled(
+        model,
+        (x, y, w),
         keras.optimizers.Adam(0.02),
-        loss=heads.losses(HEADS),
+        heads.losses(HEADS),
         loss_weights=heads.loss_weights(HEADS),
         weighted_metrics=heads.metrics(HEADS),
-        jit_compile=False,
     )
     data = tf.data.Dataset.from_tensor_slices((x, y, w)).batch(SAMPLES)
     figures = model.fit(data.repeat(20), epochs=2, verbose=0).history
