@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from compiling import compiled
 from training_toys import (
     BATCH,
     SAMPLES,
@@ -209,7 +210,7 @@ def test_it_teaches_the_towers_and_nothing_else(kind):
     before = {layer.name: layer.get_weights() for layer in whole.layers}
     first = neighbours(whole, x, thing)
     model = alignment_model(whole, kind, units=8)
-    model.compile(keras.optimizers.Adam(0.02), jit_compile=False)
+    compiled(model, (x,), keras.optimizers.Adam(0.02))
     dataset = tf.data.Dataset.from_tensor_slices((x,)).batch(96)
     history = model.fit(dataset, epochs=100, verbose=0).history["loss"]
     assert history[-1] < 0.5 * history[0]

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from mmkeras import artefact
 from mmkeras import heads as head_kinds
+from mmkeras import keras_private as private
 from mmkeras.training import Balanced, FullFineTune, balance
 from mmkeras.training.balancing import GRADNORM_RATE
 
@@ -68,6 +69,8 @@ def losses_of(model):
 
 def one_step(trainer):
     x, y, w = toy_arrays()
+    # The step would be traced twice otherwise.
+    private.create_variables(trainer, (x, y, w))
     trainer.fit(x, y, sample_weight=w, batch_size=len(w["size"]), verbose=0)
 
 
@@ -214,6 +217,7 @@ def test_a_strategy_balances_and_a_checkpoint_goes_on_bit_by_bit(
     assert [weight.path for weight in half.weights] == names
     resumed = balance(half, HEADS, method)
     resumed.restore(kept)
+    private.create_variables_for(resumed, data.train)
     resumed.fit(data.train, initial_epoch=1, epochs=2, verbose=0)
     for one, other in zip(model.weights, half.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())

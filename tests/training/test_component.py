@@ -11,6 +11,7 @@ from training_toys import (
     HEADS,
     SAMPLES,
     Batches,
+    running_eagerly,
     toy_arrays,
     toy_data,
     toy_model,
@@ -316,21 +317,8 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize(
-    "stop",
-    [
-        pytest.param((2, 1), id="contrastive", marks=pytest.mark.slow),
-        pytest.param((4, 1), id="align"),
-        pytest.param((6, 1), id="fusion"),
-        pytest.param((7, 1), id="all", marks=pytest.mark.slow),
-    ],
-)
-def test_a_resumed_training_ends_in_the_same_bits(stop, tmp_path):
-    """Killed within the second epoch of a stage, or the first of the last.
-
-    The cache is written anew, from the same towers, in the same order.
-    """
+def shuffled_fit(out, **arguments):
+    """A training of four stages, and the model that it ends with."""
     strategy = ComponentPretrain(
         pretrain={"sound": "contrastive", "view": "none"},
         align="masked",
@@ -342,48 +330,65 @@ def test_a_resumed_training_ends_in_the_same_bits(stop, tmp_path):
         checkpoint_share=1.0,
         tensorboard=False,
     )
-    weights = []
-    for interrupted in (False, True):
-        out = tmp_path / str(interrupted)
-        for callbacks in ([Stop(*stop)], []) if interrupted else ([],):
-            model, data = toy_model(seed=1), toy_data()
-            data.train = (
-                tf.data.Dataset.from_tensor_slices(toy_arrays())
-                .shuffle(SAMPLES, seed=5)
-                .batch(BATCH)
-            )
-            try:
-                history = strategy.fit(
-                    model,
-                    data,
-                    HEADS,
-                    out=out,
-                    callbacks=callbacks,
-                    resume=not callbacks and interrupted,
-                    verbose=0,
-                )
-            except KeyboardInterrupt:
-                assert callbacks
-            else:
-                assert not callbacks
-        weights.append(model.get_weights())
-        assert history.history["stage"] == [
-            *["sound_contrastive"] * 2,
-            *["align"] * 2,
-            *["fusion"] * 2,
-            "all",
-        ]
-        stages = sorted(place.name for place in (out / "stages").iterdir())
-        assert stages == ["1-sound_contrastive", "2-align", "3-fusion", "4-all"]
-        # Each leaves towers to be taken, and from the fusion on, all.
-        for stage, rest in zip(stages, (set(), set(), {"fusion"}, {"fusion"})):
-            kept = keras.saving.load_model(
-                out / "stages" / stage / "model.keras"
-            )
-            towers = {"sound_tower", "view_tower"}
-            if stage == "1-sound_contrastive":
-                towers = {"sound_tower"}
-            assert towers | rest <= {layer.name for layer in kept.layers}
-            take_tower(toy_model(), "sound", kept)
-    for a, b in zip(*weights, strict=True):
+    model, data = toy_model(seed=1), toy_data()
+    data.train = (
+        tf.data.Dataset.from_tensor_slices(toy_arrays())
+        .shuffle(SAMPLES, seed=5)
+        .batch(BATCH)
+    )
+    history = strategy.fit(model, data, HEADS, out=out, verbose=0, **arguments)
+    return model, history
+
+
+@pytest.fixture(scope="module")
+def never_stopped(tmp_path_factory):
+    """Its weights; looked at as the one that was killed."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    with running_eagerly():
+        model, history = shuffled_fit(out)
+        check_stages(out, history)
+    return model.get_weights()
+
+
+def check_stages(out, history):
+    assert history.history["stage"] == [
+        *["sound_contrastive"] * 2,
+        *["align"] * 2,
+        *["fusion"] * 2,
+        "all",
+    ]
+    stages = sorted(place.name for place in (out / "stages").iterdir())
+    assert stages == ["1-sound_contrastive", "2-align", "3-fusion", "4-all"]
+    # Each leaves towers to be taken, and from the fusion on, all.
+    for stage, rest in zip(stages, (set(), set(), {"fusion"}, {"fusion"})):
+        kept = keras.saving.load_model(out / "stages" / stage / "model.keras")
+        towers = {"sound_tower", "view_tower"}
+        if stage == "1-sound_contrastive":
+            towers = {"sound_tower"}
+        assert towers | rest <= {layer.name for layer in kept.layers}
+        take_tower(toy_model(), "sound", kept)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param((2, 1), id="contrastive", marks=pytest.mark.slow),
+        pytest.param((4, 1), id="align"),
+        pytest.param((6, 1), id="fusion"),
+        pytest.param((7, 1), id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_a_resumed_training_ends_in_the_same_bits(
+    stop, never_stopped, tmp_path
+):
+    """Killed within the second epoch of a stage, or the first of the last.
+
+    The cache is written anew, from the same towers, in the same order.
+    """
+    with pytest.raises(KeyboardInterrupt):
+        shuffled_fit(tmp_path, callbacks=[Stop(*stop)], resume=False)
+    model, history = shuffled_fit(tmp_path, resume=True)
+    check_stages(tmp_path, history)
+    for a, b in zip(never_stopped, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

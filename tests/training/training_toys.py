@@ -1,5 +1,7 @@
 """A toy model with two optional modalities and two heads, and toy data."""
 
+import contextlib
+import warnings
 from types import SimpleNamespace
 
 import keras
@@ -68,6 +70,20 @@ def toy_data(samples=SAMPLES, **changed):
     return SimpleNamespace(
         **{"train": dataset, "validation": dataset.take(1), **changed}
     )
+
+
+@contextlib.contextmanager
+def running_eagerly():
+    """Builds no graphs of functions within."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            # tf.data stays a graph, and says so.
+            warnings.filterwarnings("ignore", ".*run_functions_eagerly.*")
+            yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 class Batches(keras.utils.PyDataset):
