@@ -168,6 +168,14 @@ def test_scopes_lead_to_layers(scope, name):
     assert (found and found.name) == name
 
 
+def test_a_lookup_table_is_refused_as_what_it_is(tmp_path):
+    x = keras.Input((3,), dtype="int64", name="code")
+    y = layers.IntegerLookup(vocabulary=[30, 10])(x)
+    model = keras.Model({"code": x}, {"place": layers.Dense(2)(y)})
+    with pytest.raises(ValueError, match="needs operator HashTableV2"):
+        to_tflite(model, tmp_path / "model.tflite")
+
+
 def test_int8_is_where_it_should_be():
     from ai_edge_litert.interpreter import Interpreter
 

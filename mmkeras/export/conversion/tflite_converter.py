@@ -2,9 +2,9 @@
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import keras
 import numpy as np
@@ -63,55 +63,60 @@ def _convert(
     mode: str,
     streams: Mapping[str, keras.Model] | None = None,
 ) -> None:
-    import tensorflow as tf
-
-    target = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
-    options: dict[str, Any] = {"target_spec": target}
-    if mode != "none":
-        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
-    if mode == "float16":
-        target["supported_types"] = [tf.float16]
-    if streams:
-        _convert_several(model, path, streams, options)
-        return
-    model.export(
-        str(path),
-        format="litert",
-        input_signature=[static_signature(model)],
-        verbose=False,
-        experimental_enable_resource_variables=False,
-        **options,
-    )
-
-
-def _convert_several(
-    model: keras.Model,
-    path: str | Path,
-    streams: Mapping[str, keras.Model],
-    options: Mapping[str, Any],
-) -> None:
     """Converts the model and its steps; the file holds each weight once."""
     import tensorflow as tf
 
-    steps = {f"{PREFIX}{name}": each for name, each in streams.items()}
-    archive = keras.export.ExportArchive()
-    for key, each in {SIGNATURE: model, **steps}.items():
-        archive.track(each)
-        archive.add_endpoint(key, _inference(each), [static_signature(each)])
+    steps = {f"{PREFIX}{name}": each for name, each in (streams or {}).items()}
+    models = {SIGNATURE: model, **steps}
     with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
+        _save(models, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=[SIGNATURE, *steps]
+            folder, signature_keys=[*models]
         )
-        for name in ("supported_ops", "supported_types"):
-            if name in options["target_spec"]:
-                value = options["target_spec"][name]
-                setattr(converter.target_spec, name, value)
-        converter.optimizations = options.get("optimizations", [])
+        target = converter.target_spec
+        target.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if mode == "float16":
+            target.supported_types = [tf.float16]
+        if mode != "none":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if not steps:
+            converter.experimental_enable_resource_variables = False
         Path(path).write_bytes(converter.convert())
 
 
-def _inference(model: keras.Model):
+def _save(models: Mapping[str, keras.Model], folder: str) -> None:
+    """Writes a SavedModel with a signature for each model.
+
+    Keras' own archive searches every layer for lookup tables and traces each
+    model several times, which takes as long as all the rest of a conversion.
+    """
+    import tensorflow as tf
+
+    root, functions = tf.Module(), {}
+    for key, model in models.items():
+        signature = {
+            name: tf.TensorSpec(spec.shape, spec.dtype, name=name)
+            for name, spec in static_signature(model).items()
+        }
+        functions[key] = tf.function(
+            _inference(model), input_signature=[signature], autograph=False
+        ).get_concrete_function()
+    root.read = [x for f in functions.values() for x in f.graph.variables]
+    try:
+        tf.saved_model.save(root, folder, signatures=functions)
+    except AssertionError:  # something else is read: a lookup table
+        _archive(models, folder)
+
+
+def _archive(models: Mapping[str, keras.Model], folder: str) -> None:
+    archive = keras.export.ExportArchive()
+    for key, model in models.items():
+        archive.track(model)
+        archive.add_endpoint(key, _inference(model), [static_signature(model)])
+    archive.write_out(folder, verbose=False)
+
+
+def _inference(model: keras.Model) -> Callable:
     return lambda inputs: model(inputs, training=False)
 
 
