@@ -1,5 +1,7 @@
 """Conversion to ONNX; one test for each thing the stock export gets wrong."""
 
+import os
+
 import keras
 import numpy as np
 import onnx as onnx_library
@@ -66,6 +68,24 @@ def test_what_the_stock_export_breaks(tmp_path, hidden):
     x = np.random.default_rng(0).normal(size=(8, 8, 8, 4)).astype("float32")
     graph = check(image_model(hidden), {"image": x}, tmp_path / "m.onnx").graph
     assert [i.name for i in graph.input] == ["image"]
+
+
+def test_an_optimizer_of_tf2onnx_that_fails_is_left_out(tmp_path, monkeypatch):
+    from tf2onnx import optimizer
+
+    calls = []
+
+    class Broken:
+        def __init__(self):
+            calls.append(self)
+            raise RuntimeError("cannot")
+
+    monkeypatch.setitem(optimizer._get_optimizers(), "einsum_optimizer", Broken)
+    monkeypatch.delenv("TF2ONNX_CATCH_ERRORS", raising=False)
+    x = np.random.default_rng(0).normal(size=(8, 8, 8, 4)).astype("float32")
+    check(image_model(layers.Dense(4)), {"image": x}, tmp_path / "m.onnx")
+    assert len(calls) > 1
+    assert "TF2ONNX_CATCH_ERRORS" not in os.environ
 
 
 def test_keras_is_left_as_it_was(tmp_path):

@@ -1,6 +1,7 @@
 """Keras to ONNX: dynamic batch, named inputs and outputs."""
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,14 +79,42 @@ def _convert(frozen, names: dict[str, str], path: str | Path) -> None:
 
     private.mend_tf2onnx()
     _know_erfc()
-    tf2onnx.convert.from_graph_def(
-        frozen.graph.as_graph_def(),
-        input_names=[t.name for t in frozen.inputs],
-        output_names=[t.name for t in frozen.outputs],
-        opset=OPSET,
-        tensors_to_rename=names,
-        output_path=str(path),
-    )
+
+    def convert():
+        tf2onnx.convert.from_graph_def(
+            frozen.graph.as_graph_def(),
+            input_names=[t.name for t in frozen.inputs],
+            output_names=[t.name for t in frozen.outputs],
+            opset=OPSET,
+            tensors_to_rename=names,
+            output_path=str(path),
+        )
+
+    try:
+        with _graph_not_copied():
+            convert()
+    except Exception:  # an optimizer failed; now it is left out
+        convert()
+
+
+@contextlib.contextmanager
+def _graph_not_copied() -> Iterator[None]:
+    """Lets a failing optimizer of tf2onnx fail the conversion.
+
+    To go on without it, tf2onnx copies the whole graph, weights included,
+    before each of its many optimizers: half the time of a conversion. That the
+    variable is set is what counts, to whatever value.
+    """
+    name = "TF2ONNX_CATCH_ERRORS"
+    before = os.environ.get(name)
+    os.environ[name] = "FALSE"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextlib.contextmanager
