@@ -1,5 +1,6 @@
 """Files of sound, by their content: soundfile where it can, else PyAV."""
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -91,33 +92,42 @@ def read_sound(raw: bytes, name: str) -> Sound:
 def _read_by_soundfile(raw: bytes, name: str) -> Sound:
     import soundfile
 
-    class Stream(soundfile.SoundFile):
-        """Reads on without a look back, which a FLAC of no length refuses."""
-
-        def seekable(self) -> bool:
-            return False
-
     raw, unknown = mended(raw, name)
     try:
-        with Stream(BytesIO(raw)) as file:
+        with _stream_class()(BytesIO(raw)) as file:
             _check_header(file, name)
             promised, rate = file.frames, file.samplerate
-            room = promised if promised < ENDLESS else BLOCK
-            values = _joined(_blocks(file), room, file.channels, name)
+            # Without this header, an MP3's length is a guess of the library.
+            guessed = file.format == "MP3" and not _has_length(raw)
+            if guessed or promised >= ENDLESS:
+                values = _joined(_blocks(file), file.channels, name)
+            else:
+                values = file.read(promised, "float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         reason = (
             Reason.CORRUPT if raw.startswith(KNOWN) else Reason.WRONG_FORMAT
         )
         detail = f"{name!r}: {error.error_string}"
         raise BadSample(reason, detail) from None
-    # Without this header, an MP3's length is a guess of the library.
-    guessed = file.format == "MP3" and not _has_length(raw)
     if len(values) < promised < ENDLESS and not guessed:
         raise BadSample(
             Reason.TRUNCATED, f"{name!r}: {len(values)} of {promised} frames"
         )
     unknown = unknown or promised >= ENDLESS
     return Sound(values, rate, {"length_unknown": 1} if unknown else {})
+
+
+@functools.cache
+def _stream_class() -> type:
+    import soundfile
+
+    class Stream(soundfile.SoundFile):
+        """Reads on without a look back, which a FLAC of no length refuses."""
+
+        def seekable(self) -> bool:
+            return False
+
+    return Stream
 
 
 def _check_header(file, name: str) -> None:
@@ -154,14 +164,10 @@ def _blocks(file) -> Iterator[np.ndarray]:
 
 
 def _joined(
-    blocks: Iterable[np.ndarray], frames: int, channels: int, name: str
+    blocks: Iterable[np.ndarray], channels: int, name: str
 ) -> np.ndarray:
-    """Puts blocks `(frames, channels)` together, as many as are allowed.
-
-    Room for `frames` is taken at once, and more only as it is filled: two
-    copies of a long recording do not fit everywhere.
-    """
-    found, count = np.empty((frames, channels), np.float32), 0
+    """Puts blocks `(frames, channels)` together, as many as are allowed."""
+    found, count = np.empty((BLOCK, channels), np.float32), 0
     for block in blocks:
         _check_size(count + len(block), channels, name)
         if count + len(block) > len(found):
@@ -208,7 +214,7 @@ def _read_by_pyav(raw: bytes, kind: str, name: str) -> Sound:
         shape, block = first
         _check_shape(*shape, name)
         blocks = itertools.chain([block], _alike(frames, shape, name))
-        values = _joined(blocks, BLOCK, shape[1], name)
+        values = _joined(blocks, shape[1], name)
     return Sound(values, shape[0])
 
 
