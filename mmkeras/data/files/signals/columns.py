@@ -1,5 +1,7 @@
 """Columns of a table as numbers, whatever they are written as."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from mmkeras.data.files.reasons import BadSample, Reason
@@ -61,18 +63,12 @@ def is_number(cell: str | None, decimal: str | None) -> bool:
 def _cast(column, decimal, notes, whole: bool = False) -> np.ndarray | None:
     """Returns numbers, whole ones where all are and it is asked; else None."""
     import pyarrow
-    from pyarrow import compute
 
     column = _plain(column)
-    tries = [] if column is None else [column]
-    if tries and pyarrow.types.is_string(column.type):
-        trimmed = compute.utf8_trim_whitespace(column)
-        tries = [] if decimal == "," and _any(trimmed, ".") else [trimmed]
-        if decimal != "." and not _any(trimmed, "."):
-            tries.append(compute.replace_substring(trimmed, ",", "."))
-    kinds = [pyarrow.int64()] if tries and whole else []
-    kinds = [] if tries and column.null_count else kinds
-    for number, one in enumerate(tries):
+    if column is None:
+        return None
+    kinds = [pyarrow.int64()] if whole and not column.null_count else []
+    for number, one in enumerate(_writings(column, decimal)):
         for kind in (*kinds, pyarrow.float64()):
             try:
                 found = one.cast(kind).to_numpy()
@@ -82,6 +78,21 @@ def _cast(column, decimal, notes, whole: bool = False) -> np.ndarray | None:
                 notes["decimal_comma"] = 1
             return found
     return None
+
+
+def _writings(column, decimal: str | None) -> Iterator:
+    """Yields a column as numbers may be written, points before commas."""
+    import pyarrow
+    from pyarrow import compute
+
+    if not pyarrow.types.is_string(column.type):
+        yield column
+        return
+    column = compute.utf8_trim_whitespace(column)
+    if decimal != "," or not _any(column, "."):
+        yield column
+    if decimal != "." and not _any(column, "."):
+        yield compute.replace_substring(column, ",", ".")
 
 
 def _any(column, letter: str) -> bool:
