@@ -488,3 +488,23 @@ def test_a_record_beside_one_in_another_unit_ends_prepare(tmp_path):
     assert made["notes"] == {
         "ecg": {"cut": 6, "resampled": 6, "unit_changed": 1}
     }
+
+
+def test_damage_is_refused_or_read_never_a_crash(tmp_path):
+    write_edf(tmp_path / "x.edf", signal().T, [RATE, RATE])
+    pd.DataFrame(signal(), columns=["a", "b"]).to_parquet(tmp_path / "x.pq")
+    (tmp_path / "x.npz").write_bytes(saved_npz(a=A, b=B))
+    (tmp_path / "x.mat").write_bytes(saved_mat(x=signal()))
+    random, found = np.random.default_rng(0), set()
+    for name in ("x.edf", "x.pq", "x.npz", "x.mat"):
+        raw = (tmp_path / name).read_bytes()
+        for _ in range(15):
+            bad = bytearray(raw)
+            for place in random.integers(0, min(len(bad), 800), 5):
+                bad[place] = random.integers(0, 256)
+            (tmp_path / name).write_bytes(bad)
+            try:
+                found.add(read(tmp_path, name, file_rate_hz=RATE)[0].shape)
+            except BadSample as error:
+                found.add(str(error.reason))
+    assert {(100, 2), "corrupt"} <= found

@@ -66,6 +66,8 @@ def test_statistics_are_those_of_the_training_split(prepared):
         "ecg": {
             "mean": pytest.approx(np.nanmean(ecg, axis=0), rel=1e-9),
             "std": pytest.approx(np.nanstd(ecg, axis=0), rel=1e-9),
+            # Those of the records; the arrays state none.
+            "units": ["mV", "mV"],
         },
         "film": {
             "mean": [pytest.approx(film.mean(), rel=1e-9)],

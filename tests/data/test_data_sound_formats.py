@@ -297,3 +297,21 @@ def test_what_was_changed_is_told_with_its_share():
         "mixed: 3 (30.0% of 10 samples)",
         "clipped values: 80 (0.1% of 80,000 values)",
     ]
+
+
+def test_damage_is_refused_or_read_never_a_crash(tmp_path):
+    random, found = np.random.default_rng(0), set()
+    forms = [("AIFF", "FLOAT"), ("WAV", "ULAW"), ("RF64", "PCM_16"),
+             ("CAF", "ALAC_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"),
+             ("FLAC", "PCM_16"), ("W64", "PCM_16")]  # fmt: skip
+    for kind, code in forms:
+        raw = saved(format=kind, subtype=code)
+        for _ in range(10):
+            bad = bytearray(raw)
+            for place in random.integers(0, 300, 5):
+                bad[place] = random.integers(0, 256)
+            try:
+                found.add(read(bytes(bad), tmp_path)[0].shape)
+            except BadSample as error:
+                found.add(str(error.reason))
+    assert {(8000,), "corrupt"} <= found
