@@ -94,7 +94,7 @@ def _read_by_soundfile(raw: bytes, name: str) -> Sound:
 
     raw, unknown = mended(raw, name)
     try:
-        with _stream_class()(BytesIO(raw)) as file:
+        with _stream_class()(_Bytes(raw)) as file:
             _check_header(file, name)
             promised, rate = file.frames, file.samplerate
             # Without this header, an MP3's length is a guess of the library.
@@ -115,6 +115,20 @@ def _read_by_soundfile(raw: bytes, name: str) -> Sound:
         )
     unknown = unknown or promised >= ENDLESS
     return Sound(values, rate, {"length_unknown": 1} if unknown else {})
+
+
+class _Bytes(BytesIO):
+    """Bytes for libsndfile, which may seek before the start of a damaged file.
+
+    What is raised inside its call is printed and lost; a place that is not
+    the one asked for it takes for an error.
+    """
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        try:
+            return super().seek(place, whence)
+        except ValueError:
+            return self.tell()
 
 
 @functools.cache
