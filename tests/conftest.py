@@ -1,7 +1,11 @@
-"""What all tests share: where the real data are, and a quiet Keras."""
+"""What all tests share: the real data, a device, and a quiet Keras."""
 
 import gc
+import importlib.metadata
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ROOT = Path(__file__).parents[1]
+# All that a device has beside Python.
+NEEDED = ("numpy", "ai-edge-litert")
 
 
 # The slowest files, longest first: one that begins last keeps one core busy.
@@ -50,3 +56,45 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the real data sets in ../shared/data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def device_python(tmp_path_factory) -> Path:
+    """A Python that has NumPy and ai-edge-litert, and nothing more.
+
+    `make test` has made one; without it, one is made here.
+    """
+    ready = ROOT / ".venv-device"
+    if (ready / "installed").is_file():
+        return ready / "bin" / "python"
+    folder = tmp_path_factory.mktemp("device")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", *NEEDED]
+    try:
+        subprocess.run(install, check=True, timeout=300, capture_output=True)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        link_packages(folder, NEEDED)
+    return python
+
+
+def link_packages(folder: Path, names) -> None:
+    """Links installed packages, and what they need, into an environment."""
+    (site,) = folder.glob("lib/python*/site-packages")
+    wanted, done = list(names), set()
+    while wanted:
+        name = wanted.pop()
+        if name in done:
+            continue
+        done.add(name)
+        try:
+            package = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for file in package.files or ():
+            top = site / file.parts[0]
+            if file.parts[0] not in ("..", "__pycache__") and not top.exists():
+                top.symlink_to(package.locate_file(file.parts[0]))
+        for requirement in package.requires or ():
+            if "extra ==" not in requirement:
+                wanted.append(re.match(r"[\w.-]+", requirement)[0])
