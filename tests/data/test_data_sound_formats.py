@@ -159,6 +159,20 @@ def test_a_flac_from_a_pipe_is_read_to_its_end(tmp_path):
     assert notes == {"length_unknown": 1}
 
 
+def test_a_bw64_is_an_rf64_by_another_name(tmp_path):
+    raw = saved(NOISE, format="RF64")
+    found, notes = read(b"BW64" + raw[4:], tmp_path)
+    assert np.abs(found - np.rint(NOISE * 32768)).max() <= 1 and notes == {}
+
+
+def test_what_follows_the_boxes_of_an_m4a_is_no_part_of_it(tmp_path):
+    pytest.importorskip("av")
+    raw = encoded("ipod", "aac")
+    found, _ = read(raw, tmp_path)
+    more, _ = read(raw + b"written by a tool that adds lines", tmp_path)
+    np.testing.assert_array_equal(more, found)
+
+
 def test_an_empty_wav_with_words_after_it_is_empty(tmp_path):
     raw = bytearray(saved(NOISE[:0], format="WAV"))
     raw += b"LIST" + struct.pack("<I", 4) + b"INFO"

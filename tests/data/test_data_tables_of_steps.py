@@ -126,6 +126,20 @@ def test_repeated_stamps_are_averaged_and_counted(tmp_path):
     assert notes == {"unsorted": 1, "stamps_averaged": 3}
 
 
+def test_times_written_too_coarsely_for_what_is_wanted_are_refused(tmp_path):
+    # 50 rows a second, whose times are whole seconds.
+    values = np.repeat(np.arange(4.0), RATE)[:, None] + [0, 10]
+    times = np.arange(4 * RATE) // RATE
+    raw = table(values, [str(time) for time in times])
+    with pytest.raises(
+        BadSample, match="^bad_header: .*196 of 200 rows share.*for 50 Hz"
+    ):
+        read(tmp_path, raw)
+    found, notes = read(tmp_path, raw, sample_rate_hz=1, duration_sec=4)
+    check(found, values[::RATE])
+    assert notes == {"stamps_averaged": 196}
+
+
 @pytest.mark.parametrize(
     "form, time_format",
     [

@@ -157,6 +157,15 @@ def _on_steps(
         wanted = modality.sample_rate_hz
         values, rate, filled = on_grid(times, values, name, wanted)
         found |= {**more, **filled}
+        shared = found.get("stamps_averaged", 0)
+        if shared > len(times) and wanted > 1.5 * rate:
+            raise BadSample(
+                Reason.BAD_HEADER,
+                f"{name!r}: {shared:,} of {shared + len(times):,} rows share "
+                "their time with another, written too coarsely for "
+                f"{wanted:g} Hz; `file_rate_hz` without `time_column` says "
+                "how far they are apart",
+            )
     if rate is None:
         rate = modality.file_rate_hz
     if rate is None:

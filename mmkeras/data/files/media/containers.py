@@ -17,6 +17,11 @@ _STARTS = (
     ("amr", 0, (b"#!AMR\n", b"#!AMR-WB\n")),
     ("aac", 0, (b"\xff\xf1", b"\xff\xf9")),
 )
+# Boxes at the top of an MP4; whatever else follows them is no part of it.
+_BOXES = {
+    b"emsg", b"free", b"ftyp", b"mdat", b"meta", b"mfra", b"moof", b"moov",
+    b"pdin", b"pnot", b"sidx", b"skip", b"styp", b"udta", b"uuid", b"wide",
+}  # fmt: skip
 # Bytes of a packet of MPEG-TS, and where in it the sync byte stands.
 _TS_PACKETS = ((188, 0), (192, 4), (204, 0))
 
@@ -60,9 +65,9 @@ def is_cut(raw: bytes) -> bool:
     """Returns whether a box of an MP4 promises more than the file has."""
     at = 0
     while at + 16 <= len(raw):
-        size, _, long_size = struct.unpack_from(">L4sQ", raw, at)
+        size, box, long_size = struct.unpack_from(">L4sQ", raw, at)
         size = long_size if size == 1 else size
-        if size < 8:
+        if size < 8 or box not in _BOXES:
             return False  # the rest of the file, or damage
         at += size
     return at > len(raw)

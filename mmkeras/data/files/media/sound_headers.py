@@ -20,6 +20,9 @@ def mended(raw: bytes, name: str) -> tuple[bytes, bool]:
     Raises:
         BadSample: If the file is shorter than its header says.
     """
+    if raw.startswith(b"BW64"):
+        # The broadcasters' name for the same, which libsndfile does not know.
+        raw = b"RF64" + raw[4:]
     if raw[:4] in (b"RIFF", b"RF64") and raw[8:12] == b"WAVE":
         place, size = _data_chunk(raw)
         left = len(raw) - place

@@ -75,7 +75,7 @@ def times_in_order(
     first = np.flatnonzero(np.diff(times, prepend=-np.inf))
     if len(first) < 2 or not np.isfinite(times).all():
         raise BadSample(
-            Reason.CORRUPT, f"{name!r}: the time column does not increase"
+            Reason.CORRUPT, f"{name!r}: fewer than two times, or infinite ones"
         )
     if len(first) < len(times):
         notes["stamps_averaged"] = len(times) - len(first)
