@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from data.data_toys import learn_tokenizer
 
-from mmkeras.data import SampleIO
+from mmkeras.data import SampleIO, prepare
 from mmkeras.kinds import Text
+from mmkeras.spec import DataSpec
 
 PIECES = {
     "今天天气很好": "今 天 天 气 很 好",
@@ -110,6 +111,24 @@ def test_unknown_and_cut_tokens_are_counted_and_told():
         "21.43% of 14 tokens cut off (3)",
         "2 of 3 texts have more than `max_tokens` = 4 tokens",
     ]
+
+
+def test_prepare_says_what_was_unknown_and_cut(tmp_path, capsys):
+    rows = [f"{i},good film {'☃' * (i % 5 == 0)},yes" for i in range(40)]
+    rows[3] = "3," + "a good film " * 9 + ",yes"
+    (tmp_path / "manifest.csv").write_text("\n".join(["i,x,y", *rows]))
+    table = {
+        "name": "films",
+        "modalities": {"note": spec(max_tokens=6).model_dump()},
+        "targets": {"y": {"kind": "category", "column": "y",
+                          "classes": ["yes", "no"]}},
+    }  # fmt: skip
+    found = prepare(
+        DataSpec.from_dict(table), tmp_path / "out", tmp_path, workers=1
+    )
+    told = capsys.readouterr().err
+    assert found["notes"]["note"]["cut_tokens"] == 21
+    assert "cut off (21)" in told and "1 of 40 texts have more" in told
 
 
 HTML = (

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from data.data_toys import learn_tokenizer
 from export.export_toys import reader
-from export.test_runner_tokens import Tokenizer, odd_texts, old_letter
+from export.test_runner_tokens import (
+    SCRIPTS,
+    Tokenizer,
+    odd_texts,
+    old_letter,
+)
 
 from mmkeras.export import bundle
 from mmkeras.kinds import Text, Vector
@@ -39,12 +44,22 @@ def vocabularies(tmp_path_factory):
     return folder
 
 
+CLEANED = {"strip_markup": True, "strip_links": True, "normalization": "NFKC"}
+
+
 @pytest.mark.parametrize(
-    "kind, lowercase", [("bert", True), ("bert", False), ("roberta", True)]
+    "kind, keys",
+    [
+        ("bert", {}),
+        ("bert", {"lowercase": False}),
+        ("bert", {"strip_accents": False, **CLEANED}),
+        ("roberta", {}),
+        ("roberta", CLEANED),
+    ],
 )
-def test_ids_equal_those_of_training(vocabularies, tmp_path, kind, lowercase):
+def test_ids_equal_those_of_training(vocabularies, tmp_path, kind, keys):
     spec = Text(kind="text", column="c", max_tokens=40, tokenizer=kind,
-                vocabulary=kind, lowercase=lowercase)  # fmt: skip
+                vocabulary=kind, **keys)  # fmt: skip
     library = learn_tokenizer(spec, root=vocabularies)
     library.save(str(tmp_path / "t.json"))
     ours = Tokenizer(tmp_path / "t.json")
@@ -52,7 +67,7 @@ def test_ids_equal_those_of_training(vocabularies, tmp_path, kind, lowercase):
     rng = random.Random(1)
     words = [*WORDS, "The", "I'd've", "  ", "2026's", "\U0001f600", "''re"]
     texts = [" ".join(rng.choices(words, k=12)) for _ in range(200)]
-    for text in [*texts, *odd_texts()]:
+    for text in [*texts, *odd_texts(), *SCRIPTS]:
         assert ours(text, 40) == library.encode(text).ids, text
 
 

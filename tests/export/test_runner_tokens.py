@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import tokenizers
 from data.data_toys import learn_tokenizer
-from export.export_toys import device_code, write_tokenizer
+from export.export_toys import device_code, reader, write_tokenizer
 
 from mmkeras.kinds import Text
 
@@ -199,3 +199,14 @@ def test_a_tokenizer_of_another_make_is_refused(tmp_path):
     path.write_text(path.read_text().replace("Punctuation", "ByteLevel"))
     with pytest.raises(ValueError, match="tokenizer.json.*ByteLevel"):
         Tokenizer(path)
+
+
+@pytest.mark.parametrize("text", ["\u200b\ufeff", "\u2060 \u00ad"])
+def test_a_text_without_a_token_is_refused_as_at_ingest(tmp_path, text):
+    spec = Text(kind="text", column="c", max_tokens=9)
+    (tmp_path / "t.json").write_text(learn_tokenizer(spec, SCRIPTS).to_str())
+    entry = {"name": "note", "folder": tmp_path, "shape": [9],
+             "tokenizer": "t.json"}  # fmt: skip
+    with pytest.raises(ValueError, match="`--note` must be a text with"):
+        reader(Text).read(text, entry)
+    assert reader(Text).read("great™", entry)[1] > 1

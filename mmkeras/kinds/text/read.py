@@ -30,30 +30,32 @@ def read(modality: Text, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """Reads the text of a cell, or of its file, as token ids."""
     text = text_of(modality, cells[modality.column], io)
     encoded = io.learned.encode(text)
-    # Padding, and the marks of start and end.
-    if all(encoded.special_tokens_mask):
+    ids = encoded.ids
+    notes = token_notes(encoded, ids, unknown_id(io.learned))
+    # There may be marks of start and end alone, and padding.
+    if not notes["tokens"]:
         raise BadSample(Reason.EMPTY, "no token")
-    notes = token_notes(encoded, unknown_id(io.learned))
     notes |= stripped(modality, io.learned, text)
-    value = np.array(encoded.ids, np.int32)
+    value = np.array(ids, np.int32)
     return Sample(value, {key: n for key, n in notes.items() if n})
 
 
-def token_notes(encoded: Any, unknown: int | None) -> dict[str, int]:
+def token_notes(
+    encoded: Any, ids: list[int], unknown: int | None
+) -> dict[str, int]:
     """Returns how many tokens a text has, are unknown, and were cut off.
 
     Args:
         encoded: The `tokenizers.Encoding` of a text, cut to its length.
+        ids: Of the encoding, which makes its lists anew when asked.
         unknown: Id of what stands for all that is unknown.
     """
-    tokens = cut = lost = 0
-    for part in (encoded, *encoded.overflowing):
-        count = part.special_tokens_mask.count(0)
-        cut += count if tokens else 0
-        tokens += count
-        lost += part.ids.count(unknown)
+    kept = encoded.special_tokens_mask.count(0)
+    more = encoded.overflowing
+    cut = sum(part.special_tokens_mask.count(0) for part in more)
+    lost = ids.count(unknown) + sum(part.ids.count(unknown) for part in more)
     return {
-        "tokens": tokens,
+        "tokens": kept + cut,
         "unknown_tokens": lost,
         "cut_tokens": cut,
         "cut_texts": int(cut > 0),
