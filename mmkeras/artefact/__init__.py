@@ -14,6 +14,7 @@ from mmkeras.artefact.files import (
     write_json,
     write_text,
 )
+from mmkeras.artefact.hashes import HASHES, hashes_of
 from mmkeras.artefact.manifest import (
     MANIFEST,
     check_file,
@@ -27,6 +28,7 @@ from mmkeras.artefact.manifest import (
 from mmkeras.artefact.room import NoRoom, check_room, free_bytes, writing
 
 __all__ = [
+    "HASHES",
     "MANIFEST",
     "NoRoom",
     "TEMPORARY",
@@ -37,6 +39,7 @@ __all__ = [
     "copy_file",
     "describe_files",
     "free_bytes",
+    "hashes_of",
     "read_manifest",
     "sha256_of",
     "versions",

@@ -38,6 +38,8 @@ class Target(Kind):
     stratifies: ClassVar[bool] = False
     # Whether boosting can weigh samples by who is right.
     boosts: ClassVar[bool] = False
+    # Whether a label is mostly zeros, so that labels are kept by what is not.
+    sparse: ClassVar[bool] = False
     # Whether labels can be proposed to a person: `probabilities`, and the
     # manifest's cell of an answer.
     proposes: ClassVar[bool] = False
@@ -119,7 +121,8 @@ class Target(Kind):
         """Returns what is known of the labels of the training split, as JSON.
 
         Args:
-            values: Labels, first axis samples.
+            values: Labels, first axis samples; where the kind is `sparse`, a
+                `scipy.sparse.csr_array`.
             weights: Their weights; 0 where there is no label.
         """
         return {}

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmkeras.artefact import (
+    HASHES,
     MANIFEST,
     TEMPORARY,
     check_room,
@@ -144,7 +145,7 @@ def publish(out: Path, identity: dict, files: list[str], fields: dict) -> dict:
 
 def _ours(name: str) -> bool:
     return (
-        name in (PARTIAL, "quarantine.csv")
+        name in (PARTIAL, "quarantine.csv", HASHES)
         or name.startswith(TEMPORARY)
         or name.endswith(".tfrecord")
         or is_learned(name)

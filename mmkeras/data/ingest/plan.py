@@ -14,7 +14,7 @@ from mmkeras.data.ingest.split import (
     assign_splits,
     shares_missed,
 )
-from mmkeras.data.ingest.targets import read_targets
+from mmkeras.data.ingest.targets import read_targets, rows_of
 from mmkeras.spec import DataSpec
 
 
@@ -88,35 +88,59 @@ def draw_splits(spec: DataSpec, plan: Plan) -> None:
         plan.said += shares_missed(spec, table.iloc[good], found)
 
 
-def shard_jobs(spec: DataSpec, plan: Plan) -> list[dict]:
-    """Returns the arguments of `build_shard` for each shard, in order."""
+@dataclass(frozen=True)
+class ShardJob:
+    """A shard that is to be built.
+
+    Args:
+        name: File name of the shard.
+        rows: Indices of its samples in the manifest.
+        training: Whether they are of the training split.
+    """
+
+    name: str
+    rows: np.ndarray
+    training: bool
+
+    def arguments(self, spec: DataSpec, plan: Plan) -> dict:
+        """Returns those of `build_shard`, JSON values alone.
+
+        Made when a worker takes the job: those of all jobs at once would be
+        many times the manifest.
+        """
+        columns = sorted(
+            {c for m in spec.modalities.values() for c in m.manifest_columns}
+        )
+        # Lists, since a cell of a table costs a hundred times as much.
+        part = plan.table.iloc[self.rows]
+        cells = [part[column].tolist() for column in columns]
+        ids = part["sample/id"].tolist()
+        targets, weights = [
+            {name: rows_of(array, self.rows) for name, array in arrays.items()}
+            for arrays in (plan.values, plan.weights)
+        ]
+        rows = [
+            {
+                "index": row,
+                "id": ids[place],
+                "cells": {c: cells[i][place] for i, c in enumerate(columns)},
+                "targets": {n: found[place] for n, found in targets.items()},
+                "weights": {n: found[place] for n, found in weights.items()},
+            }
+            for place, row in enumerate(self.rows.tolist())
+        ]
+        return {"name": self.name, "training": self.training, "rows": rows}
+
+
+def shard_jobs(spec: DataSpec, plan: Plan) -> list[ShardJob]:
+    """Returns a job for each shard, in order."""
     size, jobs = samples_per_shard(spec), []
-    columns: set[str] = set()
-    for modality in spec.modalities.values():
-        columns.update(modality.manifest_columns)
-    # Lists, since a cell of a table costs a hundred times as much.
-    cells = {c: plan.table[c].tolist() for c in sorted(columns)}
-    ids = plan.table["sample/id"].tolist()
     for split in SPLITS:
-        rows = np.flatnonzero(plan.split == split).tolist()
+        rows = np.flatnonzero(plan.split == split)
         for number, first in enumerate(range(0, len(rows), size)):
-            samples = [
-                {
-                    "index": row,
-                    "id": ids[row],
-                    "cells": {c: column[row] for c, column in cells.items()},
-                    "targets": _at(plan.values, row),
-                    "weights": _at(plan.weights, row),
-                }
-                for row in rows[first : first + size]
-            ]
-            jobs.append(
-                {
-                    "name": f"{split}-{number:05d}.tfrecord",
-                    "training": split == "train",
-                    "rows": samples,
-                }
-            )
+            name = f"{split}-{number:05d}.tfrecord"
+            part = rows[first : first + size]
+            jobs.append(ShardJob(name, part, split == "train"))
     return jobs
 
 
@@ -152,7 +176,3 @@ def count(faults: Iterable[tuple]) -> dict[str, int]:
     for row, _, reason, _ in faults:
         reasons.setdefault(row, reason)
     return dict(sorted(collections.Counter(reasons.values()).items()))
-
-
-def _at(arrays: dict[str, np.ndarray], row: int) -> dict:
-    return {name: array[row].tolist() for name, array in arrays.items()}

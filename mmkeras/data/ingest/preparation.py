@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mmkeras.data.ingest.findings import (
 from mmkeras.data.ingest.manifest import Manifest, gather, open_manifest
 from mmkeras.data.ingest.plan import (
     Plan,
+    ShardJob,
     check_left,
     check_limit,
     draw_splits,
@@ -158,7 +159,7 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     learned = learning.learn(spec, job.root, plan.training)
     files = learning.save(spec, learned, partial)
     setup = job.setup(partial, learned)
-    shards = _build(setup, shard_jobs(spec, plan), job.workers, plan)
+    shards = _build(spec, setup, job.workers, plan)
     try:
         with _listed(spec, out, plan):
             check_limit(spec, plan)
@@ -181,8 +182,7 @@ def _rehearsed(job: Job, read: Manifest, plan: Plan) -> dict:
         learned = learning.learn(spec, job.root, plan.training)
         learning.save(spec, learned, Path(scratch))
         setup = job.setup(Path(scratch), learned)
-        jobs = [{**one, "dry": True} for one in shard_jobs(spec, plan)]
-        shards = _build(setup, jobs, job.workers, plan)
+        shards = _build(spec, setup, job.workers, plan, dry=True)
     fields = facts_of_data(spec, learned, shards, read, plan)
     for part in fields["splits"].values():
         del part["shards"]
@@ -210,7 +210,7 @@ def _listed(spec: DataSpec, out: Path, plan: Plan) -> Iterator[None]:
 
 
 def _build(
-    setup: dict, jobs: list[dict], workers: int, plan: Plan
+    spec: DataSpec, setup: dict, workers: int, plan: Plan, dry: bool = False
 ) -> list[dict]:
     """Builds the shards with a progress bar; notes faults in the plan.
 
@@ -221,13 +221,19 @@ def _build(
 
     console = _console()
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    sizes = {job["name"]: len(job["rows"]) for job in jobs}
+    jobs = shard_jobs(spec, plan)
+    sizes = {job.name: len(job.rows) for job in jobs}
+
+    def making(job: ShardJob) -> Callable[[], dict]:
+        return lambda: {**job.arguments(spec, plan), "dry": dry}
+
     done = {}
     with Progress(
         *columns, console=console, disable=not console.is_terminal
     ) as progress:
         task = progress.add_task("prepare", total=sum(sizes.values()))
-        for shard in build_shards(setup, jobs, min(workers, len(jobs))):
+        makers = [making(job) for job in jobs]
+        for shard in build_shards(setup, makers, min(workers, len(jobs))):
             progress.advance(task, sizes[shard["file"]])
             plan.leave_out(shard)
             done[shard["file"]] = shard

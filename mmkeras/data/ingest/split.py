@@ -1,5 +1,7 @@
 """Which sample trains, validates or tests."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -109,33 +111,54 @@ def _check_groups(split, groups: np.ndarray, found: np.ndarray) -> None:
 
 def _draw(split, groups: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     strata = np.zeros(len(groups), int) if labels is None else labels + 1
-    members = np.zeros((groups.max() + 1, strata.max() + 1), int)
-    np.add.at(members, (groups, strata), 1)
     names = [name for name in SPLITS if getattr(split, name) > 0]
-    shares = np.array([getattr(split, name) for name in names])
-    # What each split still lacks: classes in columns, all samples in the last.
-    members = np.column_stack([members, members.sum(axis=1)])
-    lack = shares[:, None] * members.sum(axis=0)
-    chosen = np.empty(len(members), int)
+    shares = [getattr(split, name) for name in names]
+    members = _members(groups, strata)
+    sizes = np.bincount(groups)
+    # What each split still lacks, of each class and of all.
+    lack = [(share * np.bincount(strata)).tolist() for share in shares]
+    rest = [float(share * len(groups)) for share in shares]
+    chosen = np.empty(len(sizes), int)
     empty = set(range(len(names)))
-    order = np.random.default_rng(split.seed).permutation(len(members))
+    order = np.random.default_rng(split.seed).permutation(len(sizes))
     # What is large finds room while there is some.
-    order = order[np.argsort(-members[order, -1], kind="stable")]
-    for place, unit in enumerate(order):
-        size = members[unit]
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    sizes = sizes.tolist()
+    for place, unit in enumerate(order.tolist()):
+        size, mine = sizes[unit], members(unit)
         # How much the squared lack would grow; all samples break ties.
-        growth = size * (size - 2 * lack)
-        ranks = [
-            (round(float(row[:-1].sum()), 6), float(row[-1])) for row in growth
+        growth = [
+            (
+                round(sum([n * (n - 2 * of[i]) for i, n in mine]), 6),
+                size * (size - 2 * left),
+            )
+            for of, left in zip(lack, rest, strict=True)
         ]
         # The last units go to splits that would stay without any.
         few = len(order) - place <= len(empty)
         best = min(sorted(empty) if few else range(len(names)),
-                   key=ranks.__getitem__)  # fmt: skip
+                   key=growth.__getitem__)  # fmt: skip
         chosen[unit] = best
-        lack[best] -= size
+        for stratum, count in mine:
+            lack[best][stratum] -= count
+        rest[best] -= size
         empty.discard(best)
     return np.array(names, object)[chosen][groups]
+
+
+def _members(groups: np.ndarray, strata: np.ndarray) -> Callable:
+    """Returns a function from a group to its `[(stratum, samples), ...]`.
+
+    A table of groups and strata would be mostly zeros: 8 GB of them for a
+    million samples of a thousand classes.
+    """
+    width = int(strata.max()) + 1
+    keys, counts = np.unique(groups * width + strata, return_counts=True)
+    ends = np.searchsorted(keys, (np.arange(groups.max() + 1) + 1) * width)
+    starts = np.concatenate([[0], ends[:-1]]).tolist()
+    found = list(zip((keys % width).tolist(), counts.tolist(), strict=True))
+    ends = ends.tolist()
+    return lambda group: found[starts[group] : ends[group]]
 
 
 def _counts(found: np.ndarray) -> str:

@@ -11,6 +11,8 @@ from mmkeras.spec import DataSpec, Target
 
 # What is wrong with a cell: sample, reason, detail.
 Faults = list[tuple[int, str, str]]
+# Rows whose labels are a dense table for a moment.
+ENCODED_ROWS = 4096
 
 
 def read_targets(
@@ -24,15 +26,39 @@ def read_targets(
 
     Returns:
         Values and weights by target, as `Target.encode` returns them, first
-        axis rows. What is wrong, as (row, target, reason, detail); such a row
-        has weight 0.
+        axis rows; those of a `sparse` kind as a `scipy.sparse.csr_array`.
+        What is wrong, as (row, target, reason, detail); such a row has
+        weight 0.
     """
     values, weights, bad = {}, {}, []
     for name, target in spec.targets.items():
-        found = target.encode(table[target.column].tolist())
+        cells = table[target.column].tolist()
+        if target.sparse:
+            found = _encode_sparse(target, cells)
+        else:
+            found = target.encode(cells)
         values[name], weights[name] = found[:2]
         bad += [(row, name, *fault) for row, *fault in found[2]]
     return values, weights, bad
+
+
+def _encode_sparse(target: Target, cells: list[str]) -> tuple:
+    """Encodes a column in parts: whole it may be larger than memory."""
+    import scipy.sparse
+
+    values, weights, bad = [], [], []
+    for first in range(0, len(cells), ENCODED_ROWS):
+        found = target.encode(cells[first : first + ENCODED_ROWS])
+        values.append(scipy.sparse.csr_array(found[0]))
+        weights.append(found[1])
+        bad += [(first + row, *fault) for row, *fault in found[2]]
+    return scipy.sparse.vstack(values, "csr"), np.concatenate(weights), bad
+
+
+def rows_of(values: Any, rows: np.ndarray) -> list:
+    """Returns the labels of some rows as lists."""
+    found = values[rows]
+    return (found.toarray() if hasattr(found, "toarray") else found).tolist()
 
 
 def facts_of(

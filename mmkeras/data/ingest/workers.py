@@ -12,7 +12,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -36,18 +36,21 @@ def context_of(setup: dict) -> Context:
     return Context(reader, folder, rules_of(spec, learned))
 
 
-def build_shards(setup: dict, jobs: list[dict], workers: int) -> Iterator[dict]:
+def build_shards(
+    setup: dict, jobs: list[Callable[[], dict]], workers: int
+) -> Iterator[dict]:
     """Builds all shards; yields each result as it is done.
 
     Args:
         setup: What `context_of` reads.
-        jobs: Keyword arguments of `build_shard`, without the context.
+        jobs: Functions that return keyword arguments of `build_shard`,
+            without the context.
         workers: Processes; with 1 the work is done in this one.
     """
     if workers == 1:
         context = context_of(setup)
         for job in jobs:
-            yield build_shard(context, **job)
+            yield build_shard(context, **job())
         return
     with ThreadPoolExecutor(workers) as pool, _Workers(setup) as each:
         futures = [pool.submit(each.build, job) for job in jobs]
@@ -75,7 +78,8 @@ class _Workers:
     def __exit__(self, *_) -> None:
         self.stop()
 
-    def build(self, job: dict) -> dict:
+    def build(self, make: Callable[[], dict]) -> dict:
+        job = make()
         if not hasattr(self.local, "child"):
             self.local.child = self._start()
         child = self.local.child

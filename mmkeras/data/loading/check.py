@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from mmkeras.arguments import check_choice
-from mmkeras.artefact import check_file, read_manifest, sha256_of
+from mmkeras.artefact import check_file, hashes_of, read_manifest
 from mmkeras.data.files.records import intact_records
 from mmkeras.spec import DataSpec
 
@@ -33,9 +33,11 @@ def check_folder(
     found = read_manifest(folder, "data", check_files=False)
     shards = _shards_of(folder / "manifest.json", found)
     _check_strangers(folder, shards, found["files"])
+    regular = [n for n in shards if (folder / n).is_file()]
+    digests = hashes_of(folder, regular)
     repaired = {}
     for name, shard in shards.items():
-        records = _check_shard(folder, shard, shards, on_error)
+        records = _check_shard(folder, shard, shards, digests, on_error)
         if records is not None:
             repaired[name] = records
     for name in sorted(set(found["files"]) - set(shards)):
@@ -78,7 +80,7 @@ def _check_strangers(folder: Path, shards: dict, files: dict) -> None:
 
 
 def _check_shard(
-    folder: Path, shard: dict, shards: dict, on_error: str
+    folder: Path, shard: dict, shards: dict, digests: dict, on_error: str
 ) -> list[bytes] | None:
     """Returns the intact records of a damaged shard; None if it is whole."""
     path = folder / shard["file"]
@@ -86,7 +88,7 @@ def _check_shard(
     if path.is_symlink() or not path.is_file():
         found = "a link" if path.is_symlink() else "no file"
         raise ValueError(f"{must}Received: {found}, 0 samples")
-    digest = sha256_of(path)
+    digest = digests[shard["file"]]
     size = path.stat().st_size
     if (digest, size) == (shard["sha256"], shard["bytes"]):
         return None

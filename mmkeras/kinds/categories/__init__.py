@@ -36,6 +36,7 @@ class Categories(Category):
     dtype: ClassVar[str] = "float32"
     stratifies: ClassVar[bool] = False
     boosts: ClassVar[bool] = False
+    sparse: ClassVar[bool] = True
     headline: ClassVar[str] = "macro_f1"
     guard: ClassVar[str] = "macro_f1"
     activation: ClassVar[str | None] = "sigmoid"
@@ -47,8 +48,8 @@ class Categories(Category):
         return (len(self.classes),)
 
     def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
-        known = np.asarray(values)[np.asarray(weights) > 0]
-        return self._counts(known.reshape(-1, len(self.classes)).sum(axis=0))
+        known = values[np.asarray(weights) > 0]
+        return self._counts(np.asarray(known.sum(axis=0)).reshape(-1))
 
     def figures(
         self,
