@@ -212,6 +212,11 @@ GERMAN = table(sep=";", head="t;a;b").replace(".", ",")
         (GERMAN, {"decimal_comma": 1}),
         (GERMAN.replace("\n", "\r\n"), {"decimal_comma": 1}),
         (table(sep=" ; ", head=" t ; a ; b "), {}),
+        (table(sep="   ", head="t  a  b"), {}),
+        (
+            table(sep=" ", head=" t a b ").replace(".", ","),
+            {"decimal_comma": 1},
+        ),
         (table(head="'t','a','b'"), {}),
         (table(head='"t","a","b"'), {}),
         ("\ufeff" + table(), {}),

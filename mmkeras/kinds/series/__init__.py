@@ -49,8 +49,8 @@ class Series(Modality):
             8601 when left out.
         array: Name of the array of all channels in an .npz or .mat; found when
             left out.
-        separator: What stands between two cells of a text; found when left
-            out.
+        separator: What stands between two cells of a text, a blank for any
+            number of them; found when left out.
         decimal: Decimal sign of a text; found when left out.
     """
 
@@ -66,7 +66,7 @@ class Series(Modality):
     time_unit: Literal["s", "ms", "us", "ns", "min", "h"] | None = None
     time_format: Column | None = None
     array: Column | None = None
-    separator: Literal[",", ";", "\t", "|"] | None = None
+    separator: Literal[",", ";", "\t", "|", " "] | None = None
     decimal: Literal[".", ","] | None = None
     # Nothing but gaps is neutral to a tower; 0 is a reading.
     absent: ClassVar[float] = float("nan")

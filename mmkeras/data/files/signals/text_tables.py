@@ -24,7 +24,8 @@ MAX_COLUMNS = 4096
 # Instruments write what they are above the names of the columns.
 MAX_LINES_BEFORE = 50
 MAX_UNIT_ROWS = 2
-SEPARATORS = (",", ";", "\t", "|")
+# A blank stands for any number of them, and is tried last.
+SEPARATORS = (",", ";", "\t", "|", " ")
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 MISSING = ["None", "none", "?", "-", "--"]
 
@@ -160,6 +161,8 @@ def _head(
 
 def _cells(line: bytes, separator: str) -> list[str]:
     text = line.decode("utf-8", "replace").strip("\r\n")
+    if separator == " ":
+        return text.split()
     try:
         cells = next(csv.reader([text], delimiter=separator), [])
     except csv.Error:
@@ -176,12 +179,16 @@ def _table(raw: bytes, head: Head, at: list[int], name: str):
     names = [str(i) for i in range(len(head.names))]
     wanted = [str(place) for place in at]
     missing = arrow.ConvertOptions().null_values
+    body, separator = raw[head.start :], head.separator
+    if separator == " ":
+        lines = body.splitlines()
+        body, separator = b"\n".join(b"\t".join(x.split()) for x in lines), "\t"
     try:
         return arrow.read_csv(
-            BytesIO(raw[head.start :]),
+            BytesIO(body),
             arrow.ReadOptions(use_threads=False, column_names=names),
             arrow.ParseOptions(
-                delimiter=head.separator,
+                delimiter=separator,
                 # An empty line of a lone column is a gap.
                 ignore_empty_lines=len(names) > 1,
             ),
