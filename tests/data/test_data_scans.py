@@ -58,8 +58,9 @@ BODY = body().transpose(2, 1, 0)
 class TestThin:
     """A scan thinner than one voxel of the view."""
 
-    @pytest.mark.parametrize("depth", [1, 2, 15, 16])
-    @pytest.mark.parametrize("spacing", [4, 10])
+    @pytest.mark.parametrize(
+        "depth, spacing", [(16, 4), (15, 4), (1, 10), (2, 10)]
+    )
     def test_one_slice_is_centred_in_a_deep_view(
         self, tmp_path, depth, spacing
     ):
@@ -177,7 +178,7 @@ class TestFolder:
             with pytest.raises(BadSample, match=message):
                 read(tmp_path, name)
 
-    @pytest.mark.parametrize("step", [0.6, 0.625, 1.25, 0.33])
+    @pytest.mark.parametrize("step", [0.625, 1.25, 0.33])
     def test_places_may_be_rounded_to_a_tenth(self, tmp_path, step):
         (tmp_path / "scan").mkdir()
         tall = body(40)
@@ -191,15 +192,15 @@ class TestFolder:
         np.testing.assert_allclose(found, tall, atol=15)
         assert notes == {}
 
-    @pytest.mark.parametrize("gone", [1, 7, 20, 38])
-    @pytest.mark.parametrize("step", [0.33, 0.6, 3])
+    @pytest.mark.parametrize("gone", [1, 7, 18])
+    @pytest.mark.parametrize("step", [0.33, 3])
     def test_a_missing_slice_is_not_rounding(self, tmp_path, step, gone):
         (tmp_path / "scan").mkdir()
-        for z in set(range(40)) - {gone}:
+        for z in set(range(20)) - {gone}:
             place = (0, 0, round(z * step, 1))
             raw = dicom_bytes(body()[0], place=place)
             (tmp_path / "scan" / f"{z}.dcm").write_bytes(raw)
-        with pytest.raises(BadSample, match="39 slices at uneven"):
+        with pytest.raises(BadSample, match="19 slices at uneven"):
             read(tmp_path, "scan")
 
     def test_values_that_a_table_stands_for_are_refused(self, tmp_path):
@@ -251,7 +252,7 @@ class TestMosaic:
 class TestNifti:
     """Headers and files that nibabel reads too."""
 
-    @pytest.mark.parametrize("parts", [2, 3, 50])
+    @pytest.mark.parametrize("parts", [2, 50])
     def test_several_gzip_parts_are_one_file(self, tmp_path, parts):
         raw = nifti_bytes(body())
         size = -(-len(raw) // parts)
@@ -349,7 +350,7 @@ class TestNifti:
     def test_a_frame_far_behind_is_no_bomb(self, tmp_path):
         raw = bytearray(nifti_bytes(body()))
         struct.pack_into("<5h", raw, 40, 4, 2000, 2000, 20, 30000)
-        packed = zlib.compress(bytes(raw) + bytes(2**25), 9, 31)
+        packed = zlib.compress(bytes(raw) + bytes(2**23), 1, 31)
         with pytest.raises(BadSample, match="too_large: .*a volume at byte"):
             read_raw(tmp_path, packed, frame=29999)
         with pytest.raises(BadSample, match="truncated"):

@@ -28,11 +28,36 @@ def header(width: int, height: int) -> bytes:
     )  # fmt: skip
 
 
-def frames(kind: str, count: int) -> bytes:
+def small(kind: str, **options) -> bytes:
     buffer = io.BytesIO()
-    pictures = [Image.new("L", (4, 4), 80 * i) for i in range(count)]
-    pictures[0].save(buffer, kind, save_all=True, append_images=pictures[1:])
+    Image.effect_noise((64, 48), 80).save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def sized(kind: str, width: int, height: int, **options) -> bytes:
+    """A small picture whose header declares another size."""
+    raw = small(kind, **options)
+    if kind == "JPEG":
+        at = max(raw.find(b"\xff\xc0"), raw.find(b"\xff\xc2")) + 5
+        return raw[:at] + struct.pack(">HH", height, width) + raw[at + 4 :]
+    code, words = {
+        "GIF": ("<", "HH"), "BMP": ("<", "ii"), "JPEG2000": (">", "II"),
+    }[kind]  # fmt: skip
+    found = struct.pack(code + words, 64, 48)
+    if kind == "JPEG2000":
+        # One box tells the height first.
+        raw = raw.replace(
+            struct.pack(">II", 48, 64), struct.pack(">II", height, width)
+        )
+    assert found in raw
+    return raw.replace(found, struct.pack(code + words, width, height))
+
+
+def webp(side: int) -> bytes:
+    """A lossless WebP of one colour, which takes no bits at all."""
+    size = struct.pack("<I", side - 1 | side - 1 << 14)
+    body = b"VP8L" + struct.pack("<I", 32) + b"\x2f" + size + bytes(27)
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
 def text_bomb() -> bytes:
@@ -53,8 +78,28 @@ BOMBS = {
     "2e9 wide": (lambda: header(2 * 10**9, 1), "a.png", "too_large"),
     "just above": (lambda: header(8001, 8000), "a.png", "too_large"),
     "0 wide": (lambda: header(0, 4), "a.png", "corrupt"),
+    "64 MP over nothing": (lambda: header(8000, 8000), "a.png", "truncated"),
+    "jpeg of 64 MP over 2 kB": (
+        lambda: sized("JPEG", 8000, 8000), "a.jpg", "truncated",
+    ),
+    "jpeg of 4 GP over 2 kB": (
+        lambda: sized("JPEG", 65500, 60000), "a.jpg", "truncated",
+    ),
+    "progressive jpeg of 4 GP": (
+        lambda: sized("JPEG", 65500, 60000, progressive=True),
+        "a.jpg", "too_large",
+    ),
+    "gif of 4 GP": (lambda: sized("GIF", 65535, 65535), "a.gif", "too_large"),
+    "bmp of 2 GP": (lambda: sized("BMP", 50000, 40000), "a.bmp", "too_large"),
+    "jpeg 2000 of 4 GP": (
+        lambda: sized("JPEG2000", 65535, 65535), "a.jp2", "too_large",
+    ),
+    "webp of 268 MP": (lambda: webp(16384), "a.webp", "too_large"),
+    "ppm of 4 GP": (
+        lambda: b"P6 65535 65535 255\n" + bytes(99), "a.ppm", "too_large",
+    ),
     "long comment": (text_bomb, "a.png", "corrupt"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("bomb", BOMBS)

@@ -111,7 +111,7 @@ def decode(
         picture, notes = open_picture(raw, name)
         picture, more = _to_eight_bit(modality, picture, raw, name)
         notes |= more
-    picture = picture.convert("L" if modality.channels == 1 else "RGB")
+    picture = _in_mode(picture, "L" if modality.channels == 1 else "RGB")
     value = np.asarray(resize(modality, picture, name)).reshape(modality.shape)
     return value, {note: count for note, count in notes.items() if count}
 
@@ -140,8 +140,13 @@ def _to_eight_bit(
         return picture, {**notes, "alpha_over_white": int(clear)}
     notes["cmyk_without_profile"] = int(picture.mode == "CMYK")
     # Grey needs RGB on its way: a palette or CMYK has none of its own.
-    picture = picture.convert("L" if picture.mode in ("1", "L") else "RGB")
-    return picture, notes
+    grey = picture.mode in ("1", "L")
+    return _in_mode(picture, "L" if grey else "RGB"), notes
+
+
+def _in_mode(picture: Any, mode: str) -> Any:
+    # Pillow copies a picture that needs no change, up to 256 MB.
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _shades(
