@@ -192,6 +192,16 @@ def test_what_is_no_picture_is_refused_without_a_tag(raw, message):
         assert value not in str(caught.value)
 
 
+@pytest.mark.parametrize("start", [None, b"\1\2\3\4"])
+def test_the_length_of_the_meta_information_may_be_missing_or_wrong(start):
+    raw = radiograph()
+    length = b"" if start is None else raw[132:140] + start
+    found, _ = read(
+        grey(window_low=0, window_high=4095), raw[:132] + length + raw[144:]
+    )
+    np.testing.assert_allclose(found[..., 0], shades(RAMP, 0, 4095), atol=0.51)
+
+
 def test_half_a_window_or_one_upside_down_is_refused():
     for keys in ({"window_low": 1}, {"window_low": 5, "window_high": 5}):
         with pytest.raises(ValueError, match="`window_low` must be below"):

@@ -21,8 +21,8 @@ PROGRESSIVE = (0xC2, 0xCA)
 SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Each costs a pass over the whole picture; encoders write about ten.
 MAX_SCANS = 200
-# Pixels of a picture of which one block is no small part.
-SMALL = 2**16
+# Pixels of a picture of which one block is no small part, or a large one.
+SMALL, TINY = 2**16, 2**12
 # Any bytes do, as long as they are none of a picture. Where the first ones are
 # read as a block like what is filled in, their complement is not.
 MORE = np.random.default_rng(0).integers(1, 255, (2, 96), np.uint8)
@@ -207,11 +207,13 @@ def is_cut(
     weights = {"L": 1, "RGB": (0.299, 0.587, 0.114)}.get(picture.mode)
     # What no data are left for is grey in luminance: 128.
     grey = weights is None or abs(np.dot(weights, corner) - 128) <= 3
-    small = layout.size[0] * layout.size[1] <= SMALL
-    if layout.in_one_pass and not grey and not small:
+    pixels = layout.size[0] * layout.size[1]
+    if layout.in_one_pass and not grey and pixels > SMALL:
         return False
     # Most are whole, and each try costs as much as decoding.
-    tries = MORE if grey and layout.in_one_pass else MORE[: 2 if small else 1]
+    tries = (
+        MORE if grey and layout.in_one_pass else MORE[: 1 + (pixels <= TINY)]
+    )
     decoded = picture.tobytes()
     return any(
         decode(_longer(raw, layout, more)).tobytes() != decoded

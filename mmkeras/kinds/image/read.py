@@ -13,6 +13,7 @@ from mmkeras.data import (
     BadSample,
     Reason,
     SampleIO,
+    guarded,
     is_dicom,
     open_picture,
     read_plane,
@@ -109,7 +110,9 @@ def decode(
         picture = pillow.fromarray(pixels)
     else:
         picture, notes = open_picture(raw, name)
-        picture, more = _to_eight_bit(modality, picture, raw, name)
+        # Some kinds of colour Pillow reads and does not convert.
+        with guarded(Reason.WRONG_FORMAT, f"{name!r}, mode {picture.mode}"):
+            picture, more = _to_eight_bit(modality, picture, raw, name)
         notes |= more
     picture = _in_mode(picture, "L" if modality.channels == 1 else "RGB")
     value = np.asarray(resize(modality, picture, name)).reshape(modality.shape)
