@@ -13,7 +13,16 @@ from typing import Annotated
 import typer
 
 import mmkeras
-from mmkeras.cli import compare, ensemble, export, label, recipe, retrieve, tune
+from mmkeras.cli import (
+    compare,
+    ensemble,
+    export,
+    label,
+    recipe,
+    retrieve,
+    spec,
+    tune,
+)
 from mmkeras.cli.options import Imports
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,8 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-spec_app = typer.Typer(help="Data specs.", no_args_is_help=True)
-app.add_typer(spec_app, name="spec")
+app.add_typer(spec.app, name="spec")
 app.add_typer(recipe.app, name="recipe")
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
@@ -56,26 +64,6 @@ def _options(
     pass
 
 
-@spec_app.command("check")
-def check(
-    file: Annotated[Path, typer.Argument(help="TOML spec.")],
-    imports: Imports = None,
-) -> None:
-    """Checks a data spec and says what it declares."""
-    from mmkeras.spec import load_spec
-
-    spec = load_spec(file)
-    print(f"{file}: valid, `{spec.name}`")
-    for name, modality in sorted(spec.modalities.items()):
-        shape = " x ".join(map(str, modality.shape))
-        optional = ", optional" if modality.optional else ""
-        print(f"  modality {name}: {modality.kind}, {shape}{optional}")
-    for name, target in sorted(spec.targets.items()):
-        classes = getattr(target, "classes", None)
-        of = f", {len(classes)} classes" if classes else ""
-        print(f"  target {name}: {target.kind}{of}")
-
-
 @app.command()
 def demo(
     out: Out,
@@ -85,14 +73,20 @@ def demo(
     """Generates the demo set: real digits, synthetic sound and sentences."""
     from mmkeras.data import write_demo
 
-    spec = write_demo(out, samples=samples, seed=seed)
-    print(f"{spec}\nNext: mmkeras prepare {spec} --out DATA")
+    written = write_demo(out, samples=samples, seed=seed)
+    print(f"{written}\nNext: mmkeras prepare {written} --out DATA")
 
 
 @app.command()
 def prepare(
-    spec: Annotated[Path, typer.Argument(help="TOML spec.")],
+    file: Annotated[Path, typer.Argument(metavar="SPEC", help="TOML spec.")],
     out: Out,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table or folder of class folders, instead of the manifest."
+        ),
+    ] = None,
     root: Annotated[
         Path | None,
         typer.Option(help="Data root, instead of the spec's `data.root`."),
@@ -115,7 +109,8 @@ def prepare(
     from mmkeras.spec import load_spec
 
     manifest = run(
-        load_spec(spec),
+        source,
+        load_spec(file),
         out,
         root=root,
         workers=workers,

@@ -5,7 +5,8 @@ once, checked strictly, and never changes afterwards.
 """
 
 from mmkeras.arguments import nearest
-from mmkeras.spec.dataspec import DataSpec, load_spec
+from mmkeras.spec.dataspec import RESERVED, DataSpec, load_spec
+from mmkeras.spec.guesses import Guess, SeenColumn, most, spread
 from mmkeras.spec.kind import Kind
 from mmkeras.spec.modality import (
     Augmentation,
@@ -31,19 +32,24 @@ __all__ = [
     "Corruption",
     "DataFiles",
     "DataSpec",
+    "Guess",
     "Kind",
     "Learned",
     "MODALITIES",
+    "RESERVED",
     "Modality",
     "Sample",
+    "SeenColumn",
     "Split",
     "Stored",
     "TARGETS",
     "Target",
     "load_spec",
+    "most",
     "nearest",
     "read_toml",
     "register_modality",
     "register_target",
     "registrations",
+    "spread",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, get_args
 
+from mmkeras.spec.guesses import Guess, SeenColumn
 from mmkeras.spec.tables import Table
 
 
@@ -64,6 +65,16 @@ class Kind(Table):
             ValueError: If it cannot be what the kind reads.
         """
         return self.offer("in_memory", "cell", column, value, keep)
+
+    @classmethod
+    def recognise(cls, column: SeenColumn) -> Guess | None:
+        """Returns what a column would be as this kind; None: not of this kind.
+
+        Args:
+            column: What is seen of it.
+        """
+        part = cls.part("recognise")
+        return part.recognise(column) if part else None
 
     @classmethod
     def name_of_kind(cls) -> str:

@@ -67,7 +67,7 @@ def open_manifest(
         ) from None
     said = (", ".join(found.said),) if found.said else ()
     return gather(
-        spec, Source(name, [found.rows], None, found.separator, said), keep
+        spec, Source(name, [found.rows], None, found.separator, said=said), keep
     )
 
 

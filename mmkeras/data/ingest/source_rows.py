@@ -23,6 +23,8 @@ class Source:
             array, the bytes of a file, or None.
         root: Folder of the paths in it, where it tells.
         separator: What stood between the cells of a CSV.
+        encoding: How the letters of a file were bytes.
+        file: The file of a table.
         said: What had to be found to read it, in sentences.
         classes: By column, the names that whole numbers in it stand for.
         arrays: Whether its labels may be places in the spec's classes, as
@@ -35,6 +37,8 @@ class Source:
     chunks: Iterable[pd.DataFrame]
     root: Path | None = None
     separator: str | None = None
+    encoding: str | None = None
+    file: Path | None = None
     said: tuple[str, ...] = ()
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     arrays: bool = False

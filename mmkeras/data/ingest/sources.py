@@ -96,9 +96,16 @@ def _file(path: Path, spec: DataSpec | None) -> Source:
             "`source` must be a CSV, JSON lines or Parquet file with named "
             f"columns, or a folder. Received: {path} ({reason})"
         ) from None
-    said = [", ".join(found.said)] if found.said else []
-    root = path.parent
-    return Source(path.name, [found.rows], root, found.separator, tuple(said))
+    said = (", ".join(found.said),) if found.said else ()
+    return Source(
+        path.name,
+        [found.rows],
+        path.parent,
+        found.separator,
+        found.encoding,
+        path,
+        said,
+    )
 
 
 def _folder(root: Path) -> Source:

@@ -1,0 +1,1 @@
+"""A first spec for a table, with what was seen of each column."""
