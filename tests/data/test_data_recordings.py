@@ -271,28 +271,43 @@ def test_an_edf_whose_recorder_was_switched_off_is_read_to_its_end(tmp_path):
     assert notes == {"length_unknown": 1}
 
 
-def test_pyedflib_s_own_file_is_read_as_pyedflib_reads_it(tmp_path):
+def test_pyedflib_s_own_files_are_read_as_pyedflib_reads_them():
     import pyedflib
 
-    path = Path(pyedflib.__file__).parent / "data" / "test_generator.edf"
+    folder = Path(pyedflib.__file__).parent / "tests" / "data"
+    paths = sorted(folder.glob("*.[be]df"))
+    if not paths:
+        pytest.skip("this pyedflib ships no files")
+    for path in paths:
+        with pyedflib.EdfReader(str(path)) as file:
+            names = [label.strip() for label in file.getSignalLabels()]
+            rates = file.getSampleFrequencies()
+            expected = [file.readSignal(i) for i in range(len(names))]
+        for place in {0, len(names) // 2, len(names) - 1}:
+            found, _ = read(
+                path.parent, path.name, channels=[names[place]],
+                duration_sec=5, sample_rate_hz=rates[place],
+            )  # fmt: skip
+            size = min(len(found), len(expected[place]))
+            np.testing.assert_allclose(
+                found[:size, 0], expected[place][:size], rtol=1e-6, atol=1e-6
+            )
+
+
+def test_arrow_s_own_files_are_read_as_pandas_reads_them():
+    import pyarrow
+
+    folder = Path(pyarrow.__file__).parent / "tests" / "data" / "parquet"
+    path = folder / "v0.7.1.parquet"
     if not path.is_file():
-        pytest.skip("pyedflib ships no file")
-    shutil.copy(path, tmp_path / "x.edf")
-    with pyedflib.EdfReader(str(path)) as file:
-        names = [label.strip() for label in file.getSignalLabels()]
-        rates = file.getSampleFrequencies()
-        expected = [file.readSignal(i) for i in range(len(names))]
-    for place, name in enumerate(names):
-        if names.count(name) > 1:
-            continue
-        found, _ = read(
-            tmp_path, "x.edf", channels=[name], duration_sec=5,
-            sample_rate_hz=rates[place],
-        )  # fmt: skip
-        size = len(found)
-        np.testing.assert_allclose(
-            found[:, 0], expected[place][:size], rtol=1e-6, atol=1e-6
-        )
+        pytest.skip("this pyarrow ships no files")
+    frame = pd.read_parquet(path)
+    names = ["carat", "depth", "price"]
+    found, _ = read(
+        folder, path.name, channels=names, file_rate_hz=1, sample_rate_hz=1,
+        duration_sec=len(frame),
+    )  # fmt: skip
+    np.testing.assert_array_equal(found, frame[names].astype("float32"))
 
 
 def test_no_name_of_a_patient_reaches_the_library(tmp_path, monkeypatch):

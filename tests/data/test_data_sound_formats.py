@@ -12,7 +12,7 @@ import soundfile
 from data.data_toys import read_bytes
 from data.signal_toys import film
 
-from mmkeras.data import BadSample, SampleIO
+from mmkeras.data import BadSample, SampleIO, read_sound
 from mmkeras.kinds import Audio
 
 RATE = 16_000
@@ -271,6 +271,38 @@ def test_pythons_own_samples_are_read_as_soundfile_reads_them(tmp_path):
         )  # fmt: skip
         mixed = expected.mean(axis=1) * 32768
         assert np.abs(found - mixed).max() <= 1, path.name
+
+
+def test_scipys_odd_samples_are_read_as_soundfile_reads_them():
+    import scipy.io
+
+    folder = Path(scipy.io.__file__).parent / "tests" / "data"
+    paths = sorted(folder.glob("test-*.wav"))
+    if not paths:
+        pytest.skip("this scipy ships no recordings")
+    refused = {}
+    for path in paths:
+        raw = path.read_bytes()
+        try:
+            found = read_sound(raw, path.name)
+        except BadSample as error:
+            refused[path.stem[5:]] = str(error.reason)
+            continue
+        expected, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        np.testing.assert_array_equal(found.values, expected)
+        assert found.rate_hz == rate and not found.notes
+    # Those that end early, and those that soundfile does not read either.
+    wide = {f"8000Hz-le-3ch-5S-{bits}bit": "wrong_format"
+            for bits in (36, 45, 53, 64)}  # fmt: skip
+    early = "44100Hz-le-1ch-4bytes-"
+    expected = {
+        **wide,
+        f"{early}early-eof": "truncated",
+        f"{early}early-eof-no-data": "corrupt",
+        f"{early}incomplete-chunk": "corrupt",
+    }
+    there = {path.stem[5:] for path in paths}
+    assert refused == {k: v for k, v in expected.items() if k in there}
 
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch):

@@ -104,9 +104,10 @@ def _read_by_soundfile(raw: bytes, name: str) -> Sound:
             else:
                 values = file.read(promised, "float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        reason = (
-            Reason.CORRUPT if raw.startswith(KNOWN) else Reason.WRONG_FORMAT
-        )
+        # As "Format not recognised", or "unimplemented format".
+        other = "format" in error.error_string.lower()
+        known = raw.startswith(KNOWN) and not other
+        reason = Reason.CORRUPT if known else Reason.WRONG_FORMAT
         detail = f"{name!r}: {error.error_string}"
         raise BadSample(reason, detail) from None
     if len(values) < promised < ENDLESS and not guessed:
