@@ -202,6 +202,27 @@ def test_the_length_of_the_meta_information_may_be_missing_or_wrong(start):
     np.testing.assert_allclose(found[..., 0], shades(RAMP, 0, 4095), atol=0.51)
 
 
+def test_a_jpeg_inside_that_was_cut_is_refused():
+    import warnings
+
+    from pydicom.encaps import encapsulate, generate_frames
+
+    data = pydicom.dcmread(FILES / "SC_rgb_jpeg_dcmtk.dcm")
+    (frame,) = generate_frames(data.PixelData, number_of_frames=1)
+    kept = frame[: len(frame) // 2].rstrip(b"\xff") + b"\xff\xd9"
+    for jpeg, whole in ((frame, True), (kept, False)):
+        data.PixelData = encapsulate([jpeg])
+        file = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data.save_as(file)
+        if whole:
+            assert read(spec(), file.getvalue())[1] == {}
+            continue
+        with pytest.raises(BadSample, match="truncated: .* a JPEG without"):
+            read(spec(), file.getvalue())
+
+
 def test_half_a_window_or_one_upside_down_is_refused():
     for keys in ({"window_low": 1}, {"window_low": 5, "window_high": 5}):
         with pytest.raises(ValueError, match="`window_low` must be below"):

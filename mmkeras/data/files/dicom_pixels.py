@@ -13,11 +13,13 @@ from mmkeras.data.files.dicom_files import (
     DicomFile,
 )
 from mmkeras.data.files.extras import needs
+from mmkeras.data.files.pictures import check_jpeg
 from mmkeras.data.files.reasons import BadSample, Reason, guarded
 
 PIXEL_DATA = (0x7FE0, 0x0010)
 PLAIN = (IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN)
 RLE = "1.2.840.10008.1.2.5"
+JPEG_8_BIT = "1.2.840.10008.1.2.4.50"
 LETTERS = (b"OB", b"OW", b"UN")
 # Colours that two pixels share.
 HALVED = "YBR_FULL_422"
@@ -129,6 +131,8 @@ def _frames(file: DicomFile, coded: bytes) -> list[bytes]:
         ):
             detail = f"{file.where}: a frame of another size"
             raise BadSample(Reason.CORRUPT, detail)
+        if file.syntax == JPEG_8_BIT:
+            check_jpeg(frame, file.where)
     return frames
 
 

@@ -86,6 +86,24 @@ def open_picture(raw: bytes, name: str) -> tuple[Any, dict[str, int]]:
             raise BadSample(reason, f"{name!r}: {_brief(error)}") from None
 
 
+def check_jpeg(raw: bytes, where: str) -> None:
+    """Raises BadSample if a baseline JPEG inside another file was cut.
+
+    Args:
+        raw: Its bytes.
+        where: The file, for messages.
+    """
+    layout = layout_of(raw)
+    lacks = "its end" if layout is None else layout.lacks()
+    if not lacks:
+        picture = _open_jpeg(raw, 1)
+        picture.load()
+        if is_cut(raw, layout, picture, lambda longer: _open_jpeg(longer, 1)):
+            lacks = "data at its end"
+    if lacks:
+        raise BadSample(Reason.TRUNCATED, f"{where}: a JPEG without {lacks}")
+
+
 def _decoded(raw: bytes, kind: str, name: str) -> tuple[Any, dict[str, int]]:
     from PIL import ImageOps
 

@@ -25,24 +25,22 @@ MAX_FILES = 4096
 # What a person is told, by note.
 SAID = {
     "neighbours_ignored": (
-        "`{of}`: {count:,} files passed over that lie beside slices and are "
-        "none"
+        "{count:,} files passed over that lie beside slices and are none"
     ),
     "orientation_guessed": (
-        "`{of}`: {count:,} of {samples:,} NIfTI files tell no orientation "
+        "{count:,} of {samples:,} NIfTI files tell no orientation "
         "(qform, sform); x was taken to run to the left, as nibabel does"
     ),
-    "frames_left": "`{of}`: {count:,} volumes that `frame` does not choose",
+    "frames_left": "{count:,} volumes that `frame` does not choose",
     "voxels_filled": (
-        "`{of}`: {count:,} voxels that are no numbers, taken for an end of "
-        "the window"
+        "{count:,} voxels that are no numbers, taken for an end of the window"
     ),
     "thin_and_centred": (
-        "`{of}`: {count:,} of {samples:,} scans thinner than a voxel, laid "
+        "{count:,} of {samples:,} scans thinner than a voxel, laid "
         "on the one after the middle"
     ),
     "nothing_in_window": (
-        "`{of}`: {count:,} of {samples:,} scans with no value inside "
+        "{count:,} of {samples:,} scans with no value inside "
         "`window_low` to `window_high`"
     ),
 }
@@ -90,8 +88,12 @@ def read(modality: Volume, cells: Mapping[str, str], io: SampleIO) -> Sample:
 
 def tell(modality: Volume, notes: Mapping[str, int], samples: int) -> list[str]:
     """Returns what reading changed, as sentences."""
-    return [SAID[note].format(count=n, samples=samples, of=modality.column)
-            for note, n in notes.items()]  # fmt: skip
+    found = []
+    for note, count in notes.items():
+        said = SAID.get(note, note.replace("_", " ") + ": {count:,}")
+        said = said.format(count=count, samples=samples)
+        found.append(f"`{modality.column}`: {said}")
+    return found
 
 
 def read_scan(io: SampleIO, name: str, frame: int | None = None) -> Scan:
