@@ -76,8 +76,11 @@ def open_picture(raw: bytes, name: str) -> tuple[Any, dict[str, int]]:
         warnings.simplefilter("ignore")
         try:
             return _decoded(raw, kind, name)
-        except (BadSample, MemoryError):
+        except BadSample:
             raise
+        except MemoryError:
+            detail = f"{name!r}: more than the memory that is left"
+            raise BadSample(Reason.TOO_LARGE, detail) from None
         # A decoder fed with damage may raise anything at all.
         except Exception as error:
             cut = "truncated" in str(error) or isinstance(error, EOFError)
