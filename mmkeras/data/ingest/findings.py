@@ -82,7 +82,8 @@ def told(spec: DataSpec, manifest: Mapping[str, Any], plan: Plan) -> list[str]:
     samples = sum(part["count"] for part in manifest["splits"].values())
     parts = {**spec.modalities, **spec.targets}
     for name, notes in manifest.get("notes", {}).items():
-        said += parts[name].tell(notes, samples)
+        sentences = parts[name].tell(notes, samples)
+        said += [f"`{name}`: {sentence}" for sentence in sentences]
     return said
 
 
