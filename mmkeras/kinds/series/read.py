@@ -53,9 +53,9 @@ def is_record(name: str) -> bool:
     return Path(name).suffix.lower() in RECORDS
 
 
-def open_learned(modality: Series, learned: Learned) -> list | None:
-    """Returns the units of the training split, one a channel."""
-    return learned.facts.get("units")
+def open_learned(modality: Series, learned: Learned) -> list | tuple:
+    """Returns the units of the training split, one a channel, or none."""
+    return learned.facts.get("units") or ()
 
 
 def sums(modality: Series, value: np.ndarray) -> dict:
