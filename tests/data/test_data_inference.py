@@ -231,3 +231,24 @@ def test_specs_that_people_wrote_name_the_same_kinds(root):
     for name in ("image", "audio", "text"):
         assert found.modalities[name].kind == written.modalities[name].kind
         assert found.modalities[name].column == name
+
+
+def test_a_column_that_gives_the_target_away_is_told():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"x": random.normal(size=200)})
+    table["label"] = ["good", "bad"] * 100
+    table["code"] = ["7", "8"] * 100
+    table["other"] = random.integers(0, 2, 200)
+    found = mmkeras.infer_spec(table, "label")
+    assert "IT TELLS `label` ALONE" in found.columns["code"]
+    assert "ATTENTION: `code` alone tells `label`" in found.text
+    assert found.text.count("ATTENTION") == 1
+
+
+def test_rare_classes_are_named_where_they_cannot_be_stratified():
+    table = pd.DataFrame({"x": range(40), "label": ["a", "b"] * 19 + ["c"] * 2})
+    found = mmkeras.infer_spec(table, "label")
+    assert found.spec.split.stratify is None
+    assert "1 of its classes have fewer than 3 samples" in " ".join(
+        found.text.replace("\n# ", " ").split()
+    )

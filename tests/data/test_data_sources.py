@@ -334,3 +334,39 @@ def test_arrays_of_different_lengths_are_refused(tmp_path):
     source = {"a": [1], "b": [1, 2], "kind": ["no"]}
     with pytest.raises(ValueError, match="{'a': 1, 'b': 2, 'kind': 1}"):
         mmkeras.prepare(source, table_spec(), tmp_path / "out")
+
+
+def test_series_and_scans_in_memory(tmp_path):
+    pytest.importorskip("nibabel")
+    random = np.random.default_rng(0)
+    series = [random.normal(size=(50, 2)).astype("float32") for _ in range(20)]
+    scans = [random.normal(size=(4, 5, 6)).astype("float32") for _ in range(20)]
+    values = table_spec().to_dict()
+    values["modalities"] = {
+        "gait": {
+            "kind": "series", "column": "gait", "channels": ["x", "y"],
+            "sample_rate_hz": 10, "file_rate_hz": 10, "duration_sec": 5,
+        },
+        "scan": {
+            "kind": "volume", "column": "scan", "depth": 4, "height": 5,
+            "width": 6, "spacing_mm": [2, 1, 3], "window_low": -4,
+            "window_high": 4,
+        },
+    }  # fmt: skip
+    source = {"gait": series, "scan": scans, "kind": frame()["kind"]}
+    spec = DataSpec.from_dict(values)
+    found = mmkeras.prepare(source, spec, tmp_path / "out", workers=1)
+    assert found["quarantined"] == {} and counts(found)["train"] == 12
+    data = load_data(tmp_path / "out", 100)
+    x, _, _ = next(iter(data.ordered("train")))
+    rows = [int(name) for name in data.ids("train")]
+    np.testing.assert_array_equal(x["gait"], np.stack(series)[rows])
+    # The axes are the model's own; a step of the window is 8 / 65535.
+    np.testing.assert_allclose(
+        x["scan"][..., 0], np.stack(scans)[rows], atol=1e-4
+    )
+    values["modalities"]["gait"]["file_rate_hz"] = None
+    with pytest.raises(ValueError, match="`file_rate_hz` must say the rate"):
+        mmkeras.prepare(
+            source, DataSpec.from_dict(values), tmp_path / "2", workers=1
+        )

@@ -16,10 +16,12 @@ from mmkeras.spec import SeenColumn
 
 # Files of a column that are opened, spread over the table.
 OPENED = 20
-PATH = re.compile(r"[^\n]{1,500}\.[A-Za-z0-9]{1,8}|[^\s]+[/\\][^\n]*")
+PATH = re.compile(
+    r"[^\n]{1,500}\.(?=\w*[A-Za-z])\w{1,8}|[^\s:]+[/\\][^\n]*", re.ASCII
+)
 DATE = re.compile(
-    r"\d{4}-\d\d?-\d\d?([T ]\d\d?:\d\d.*)?"
-    r"|\d\d?[./]\d\d?[./](\d\d|\d{4})( \d\d?:\d\d.*)?"
+    r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d\d|\d{4}))"
+    r"([T ]\d\d?:\d\d.*)?"
 )
 
 

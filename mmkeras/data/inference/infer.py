@@ -17,6 +17,7 @@ from mmkeras.data.inference.roles import (
     ids_of,
     left_out,
     split_of,
+    tells_all,
     unknown,
 )
 from mmkeras.data.inference.spec_text import Part, spec_text
@@ -130,14 +131,16 @@ def infer_spec(
         parts.append(part)
         told[column] = f"target `{part.name}`, {part.told}"
     left = [c for c in seen if c not in {*told, *targets, group}]
-    parts += _modalities([seen[c] for c in left], taken, told)
+    labels = [seen[c] for c in targets]
+    parts += _modalities([seen[c] for c in left], labels, taken, told)
     if not any(part.table == "modalities" for part in parts):
         raise ValueError(
             "`source` must have a column that a model can read beside its "
             f"targets. Received: {_listed(told) or 'none'}"
         )
+    hints = group_hints(seen, group, targets)
     if split["method"] == "fractions":
-        split |= _stratify(parts, seen)
+        split |= _stratify(parts, seen, hints)
     text = spec_text(
         name or _name(Path(opened.name).name.split(".")[0], set()) or "table",
         opened,
@@ -145,7 +148,7 @@ def infer_spec(
         split,
         parts,
         told,
-        group_hints(seen, group, targets),
+        hints,
     )
     found = InferredSpec(text, told, tuple(q for p in parts for q in p.asked))
     if out is not None:
@@ -188,7 +191,10 @@ def _target(column: SeenColumn, taken: set[str]) -> Part:
 
 
 def _modalities(
-    columns: Sequence[SeenColumn], taken: set[str], told: dict[str, str]
+    columns: Sequence[SeenColumn],
+    targets: Sequence[SeenColumn],
+    taken: set[str],
+    told: dict[str, str],
 ) -> list[Part]:
     parts: list[Part] = []
     merged: dict[str, Part] = {}
@@ -212,6 +218,10 @@ def _modalities(
                 merged[kind] = part
         part = merged[kind] if guess.merges else parts[-1]
         told[column.name] = f"modality `{part.name}`, {kind}: {guess.why}"
+        for target in targets:
+            if guess.merges and tells_all(column, target):
+                part.warn(column, target)
+                told[column.name] += f"; IT TELLS `{target.name}` ALONE"
     return parts
 
 
@@ -222,12 +232,23 @@ def _guesses(known: Any, column: SeenColumn) -> list[tuple[str, Guess]]:
     return sorted(found, key=lambda pair: -pair[1].score)
 
 
-def _stratify(parts: Sequence[Part], seen: dict) -> dict[str, str]:
+def _stratify(
+    parts: Sequence[Part], seen: dict, hints: list[str]
+) -> dict[str, str]:
+    """Returns the target whose classes keep their share in each part."""
     for part in parts:
-        able = part.table == "targets" and TARGETS.known[part.kind].stratifies
+        if not (
+            part.table == "targets" and TARGETS.known[part.kind].stratifies
+        ):
+            continue
         counts = seen[part.column.name].counts
-        if able and min(counts.values()) >= MIN_CLASS:
+        if min(counts.values()) >= MIN_CLASS:
             return {"stratify": part.name}
+        few = sum(count < MIN_CLASS for count in counts.values())
+        hints.append(
+            f'stratify = "{part.name}" is left out: {few} of its classes have '
+            f"fewer than {MIN_CLASS} samples, too few for three parts"
+        )
     return {}
 
 

@@ -1,5 +1,6 @@
 """Columns that are no modality: ids, splits, groups, dates, constants."""
 
+import collections
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ GROUP = re.compile(
     r"patient|speaker|subject|person|user|session|site|participant|customer",
     re.I,
 )
+# Share of the samples whose class a column gives away.
+TOLD = 0.98
 
 
 def split_of(seen: dict, group: str | None, told: dict) -> dict[str, Any]:
@@ -66,7 +69,8 @@ def left_out(column: SeenColumn) -> str | None:
     if not column.known:
         return "every cell is empty"
     if len(column.counts) == 1 and not len(column.arrays):
-        return f"every cell is {column.known[0][:40]!r}"
+        count = f"{len(column.known):,} of {len(column.cells):,}"
+        return f"{column.known[0][:40]!r} is its only value, in {count} cells"
     if are_dates(column):
         ends = f"{min(column.known)} to {max(column.known)}"
         return f"dates, {ends}; no kind reads them as they are"
@@ -111,3 +115,25 @@ def _are_lost_paths(column: SeenColumn) -> bool:
     tried = column.missing_files
     paths = [name for name in tried if PATH.fullmatch(name)]
     return not column.files and len(paths) > len(tried) / 2
+
+
+def tells_all(column: SeenColumn, target: SeenColumn) -> bool:
+    """Whether a column gives a target away: each value goes with one class.
+
+    Such a column was often written down after the target was known.
+    """
+    classes = len(target.counts)
+    pairs = collections.Counter(
+        (value.strip(), label.strip())
+        for value, label in zip(column.cells, target.cells, strict=True)
+        if label.strip()
+    )
+    total = sum(pairs.values())
+    best: dict[str, int] = {}
+    for (value, _), count in pairs.items():
+        best[value] = max(best.get(value, 0), count)
+    # Values that occur once tell nothing of another sample.
+    if not total or len(best) * 4 > total or not 2 <= classes <= 1000:
+        return False
+    majority = target.counts.most_common(1)[0][1] / total
+    return sum(best.values()) / total >= TOLD > majority + 0.05

@@ -50,6 +50,13 @@ class Part:
         lacks = f"; {empty:,} of {len(column.cells):,} empty" if empty else ""
         self.why.append(f"`{column.name}`: {guess.why}{lacks}")
 
+    def warn(self, column: SeenColumn, target: SeenColumn) -> None:
+        """Says that a column gives a target away."""
+        self.why.append(
+            f"ATTENTION: `{column.name}` alone tells `{target.name}`: nearly "
+            "each of its values goes with one class. Was it known before?"
+        )
+
     @property
     def told(self) -> str:
         """What it is and why, in one line."""

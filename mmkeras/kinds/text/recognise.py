@@ -28,13 +28,17 @@ def recognise(column: SeenColumn) -> Guess | None:
             return None
     elif not column.in_text or column.numbers is not None or not texts:
         return None
-    step = max(1, len(texts) // LOOKED_AT)
-    looked = texts[::step]
+    looked = texts[:: max(1, len(texts) // LOOKED_AT)]
     counts = [len(TOKEN.findall(text)) for text in looked]
     spaced = np.mean([len(text.split()) for text in looked])
+    letters = np.mean([sum(map(str.isalpha, text)) for text in looked])
+    signs = np.mean([len(text) - text.count(" ") for text in looked])
     distinct = len(column.counts) / max(1, len(column.known))
-    # A name of a class is short, and comes again and again.
-    if not column.are_files and (np.mean(counts) < 3 or distinct < 0.3):
+    # A name of a class is short, and comes again and again; a date or a code
+    # is not of letters.
+    if not column.are_files and (
+        np.mean(counts) < 3 or distinct < 0.3 or 2 * letters < signs
+    ):
         return None
     wanted = max(8, -(-int(most(counts) * PARTS) // 8) * 8)
     keys = {"max_tokens": min(wanted, MAX_TOKENS)}
@@ -42,9 +46,9 @@ def recognise(column: SeenColumn) -> Guess | None:
         keys["file"] = True
     cut = "" if wanted <= MAX_TOKENS else f"; limited to {MAX_TOKENS}"
     notes = {"max_tokens": f"95 % are no longer; words: {spread(counts)}{cut}"}
-    script = "no spaces between words" if spaced * 3 < np.mean(counts) else (
-        f"{spaced:.0f} words in the mean"
-    )  # fmt: skip
+    script = f"{spaced:.0f} words in the mean"
+    if spaced * 3 < np.mean(counts):
+        script = "no spaces between words"
     why = f"{script}, {distinct:.0%} of them differ"
     return Guess(keys, why, 0.7, notes)
 
