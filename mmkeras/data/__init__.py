@@ -22,6 +22,7 @@ _HOME = {
     "Scan": "files.scan",
     "augmenter": "loading.augment",
     "cell": "files.reasons",
+    "check_folder": "loading.check",
     "check_frame": "files.nifti",
     "check_suffix": "files.reasons",
     "check_utf8": "files.encodings",

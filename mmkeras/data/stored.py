@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mmkeras.spec import Modality
+from mmkeras.spec import Modality, Target
 
 
 def stored_dtype(modality: Modality) -> np.dtype:
@@ -36,3 +36,15 @@ def scaled(modality: Modality, value: Any) -> Any:
         value = value - zero_point
     value = value * scale
     return value + offset if offset else value
+
+
+def label_of(target: Target, value: Any) -> np.ndarray:
+    """Returns a label as a shard holds it, from a row of a job.
+
+    That of a `sparse` kind is a pair: where it is not 0, and what.
+    """
+    if not target.sparse:
+        return np.array(value, target.dtype)
+    label = np.zeros(target.shape, target.dtype)
+    label[value[0]] = value[1]
+    return label

@@ -59,7 +59,7 @@ def make_plan(spec: DataSpec, table: pd.DataFrame) -> Plan:
         spec: The spec.
         table: The manifest.
     """
-    values, weights, bad = read_targets(spec, table)
+    values, weights, bad = read_targets(spec, table, sparse=True)
     if spec.split.method == "column":
         for row, cell in enumerate(table[spec.split.column]):
             if cell not in SPLITS:

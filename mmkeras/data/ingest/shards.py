@@ -21,7 +21,7 @@ from mmkeras.data.files.reasons import BadSample, Reason
 from mmkeras.data.files.records import example, write_records
 from mmkeras.data.ingest.samples import SampleReader
 from mmkeras.data.statistics import merge_sums
-from mmkeras.data.stored import stored_dtype
+from mmkeras.data.stored import label_of, stored_dtype
 from mmkeras.spec import DataSpec, Sample
 
 SHARD_SAMPLES = 1024
@@ -166,7 +166,7 @@ def _serialize(spec: DataSpec, row: dict, values: dict) -> bytes:
         present = [name in values for name in spec.optional]
         features["present"] = np.array(present, "<f4").tobytes()
     for name, target in spec.targets.items():
-        value = np.array(row["targets"][name], target.dtype)
+        value = label_of(target, row["targets"][name])
         features[name] = value.astype(value.dtype.newbyteorder("<")).tobytes()
         weight = np.array(row["weights"][name], "<f4")
         features[f"weight/{name}"] = weight.tobytes()

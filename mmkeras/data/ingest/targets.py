@@ -1,5 +1,6 @@
 """The manifest's labels as numbers."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,24 +17,25 @@ ENCODED_ROWS = 4096
 
 
 def read_targets(
-    spec: DataSpec, table: pd.DataFrame
+    spec: DataSpec, table: pd.DataFrame, sparse: bool = False
 ) -> tuple[dict, dict, list[tuple[int, str, str, str]]]:
     """Reads every target of every row.
 
     Args:
         spec: The spec.
         table: The manifest.
+        sparse: Whether the values of a `sparse` kind are a
+            `scipy.sparse.csr_array`: as an array they may not fit in memory.
 
     Returns:
         Values and weights by target, as `Target.encode` returns them, first
-        axis rows; those of a `sparse` kind as a `scipy.sparse.csr_array`.
-        What is wrong, as (row, target, reason, detail); such a row has
-        weight 0.
+        axis rows. What is wrong, as (row, target, reason, detail); such a row
+        has weight 0.
     """
     values, weights, bad = {}, {}, []
     for name, target in spec.targets.items():
         cells = table[target.column].tolist()
-        if target.sparse:
+        if sparse and target.sparse:
             found = _encode_sparse(target, cells)
         else:
             found = target.encode(cells)
@@ -56,9 +58,19 @@ def _encode_sparse(target: Target, cells: list[str]) -> tuple:
 
 
 def rows_of(values: Any, rows: np.ndarray) -> list:
-    """Returns the labels of some rows as lists."""
+    """Returns the labels of some rows, as JSON that `label_of` reads.
+
+    Those of a `sparse` kind are pairs: where they are not 0, and what.
+    """
     found = values[rows]
-    return (found.toarray() if hasattr(found, "toarray") else found).tolist()
+    if not hasattr(found, "indptr"):
+        return found.tolist()
+    places, there = found.indices.tolist(), found.data.tolist()
+    ends = found.indptr.tolist()
+    return [
+        [places[first:end], there[first:end]]
+        for first, end in itertools.pairwise(ends)
+    ]
 
 
 def facts_of(

@@ -6,18 +6,19 @@ from typing import Any
 import numpy as np
 
 from mmkeras.data import encode_each
-from mmkeras.kinds.category.read import index
+from mmkeras.kinds.category.read import indexer
 
 
 def encode(
     target: Any, cells: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, list]:
     """Returns `(samples, classes)` of 0 and 1, weights, and what is wrong."""
+    index = indexer(target)
 
     def read(cell: str) -> list[float]:
         found = [0.0] * len(target.classes)
         for name in target.split(cell):
-            found[index(target, name.strip())] = 1.0
+            found[index(name.strip())] = 1.0
         return found
 
     return encode_each(cells, read, empty=[0.0] * len(target.classes))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmkeras.data import BadSample, Reason, encode_each
-from mmkeras.kinds.category.read import index
+from mmkeras.kinds.category.read import indexer
 
 # Class of a step that nobody has told.
 UNKNOWN = -1
@@ -19,6 +19,7 @@ def encode(
 
     A step that the cell leaves empty has weight 0.
     """
+    index = indexer(target)
 
     def read(cell: str) -> list[int]:
         names = [name.strip() for name in target.split(cell)]
@@ -29,8 +30,7 @@ def encode(
             names = names[max(0, len(names) - target.steps) // 2 :]
         names += [""] * (target.steps - len(names))
         return [
-            index(target, name) if name else UNKNOWN
-            for name in names[: target.steps]
+            index(name) if name else UNKNOWN for name in names[: target.steps]
         ]
 
     values, _, bad = encode_each(cells, read, empty=[UNKNOWN] * target.steps)
