@@ -18,7 +18,9 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 def hint(word: str, choices: Iterable) -> str:
     """Returns " Did you mean `x`?", or "" where nothing is near."""
     known = [choice for choice in choices if isinstance(choice, str)]
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    # A unit was left out more often than a key was taken for another.
+    close = [choice for choice in known if choice.startswith(f"{word}_")]
+    close = close or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" Did you mean `{close[0]}`?" if close else ""
 
 

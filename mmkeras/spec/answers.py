@@ -65,6 +65,10 @@ class Augmentation:
         meaning: What the value is, with its unit.
         is_ratio_db: Whether it is a ratio to noise in decibel, so that a
             smaller one changes more.
+        shared: Whether several modalities can have the draw in common: the
+            function of the kind takes its seed from `seeds.of(KEY)`.
+        moves_time: Whether a label of each step would no longer be where
+            its step is.
     """
 
     default: float
@@ -72,6 +76,8 @@ class Augmentation:
     high: float
     meaning: str
     is_ratio_db: bool = False
+    shared: bool = False
+    moves_time: bool = False
 
     # What a recipe that leaves the key out means.
     off: ClassVar[Any] = 0
@@ -110,6 +116,8 @@ class AugmentationFile:
     off: ClassVar[None] = None
     expected: ClassVar[str] = "the path of a file"
     bounds: ClassVar[str] = ""
+    shared: ClassVar[bool] = False
+    moves_time: ClassVar[bool] = False
 
     def takes(self, value: Any) -> bool:
         """Whether it may be set to a value."""

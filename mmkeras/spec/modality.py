@@ -170,7 +170,9 @@ class Modality(Kind):
             settings: A value for each of `augmentations`; 0 is off. The
                 function takes a batch `(batch, *shape)` in the type of
                 batches, and an iterator that gives a seed for each draw, such
-                as `tf.random.stateless_uniform` takes it.
+                as `tf.random.stateless_uniform` takes it. `seeds.of(KEY)`
+                gives those of a key that modalities may share, `seeds.spans`
+                what its time is moved by.
         """
         return self.ask("augment", "augment", settings)
 

@@ -26,12 +26,16 @@ EACH = [
     ("image", key, value)
     for key, value in {
         "translation": 0.2, "rotation_degrees": 45, "zoom": 0.3,
-        "contrast": 0.5, "brightness": 0.3, "horizontal_flip": 1,
+        "contrast": 0.5, "brightness": 0.3, "horizontal_flip": 1, "crop": 0.5,
+        "rand_augment": 0.8, "noise_std": 0.1,
     }.items()
 ] + [
     ("audio", "shift_sec", 0.02),
     ("audio", "gain_db", 12),
     ("audio", "noise_snr_db", 10),
+    ("audio", "time_shift", 0.5),
+    ("audio", "time_crop", 0.9),
+    ("audio", "reverb_sec", 0.05),
     ("text", "token_dropout", 0.5),
 ]  # fmt: skip
 
@@ -86,7 +90,7 @@ def test_a_picture_moves_as_the_keras_layer_moves_it(layer):
         images, seed=IMAGE.seed_generator(iter(seeds))
     )
     expected = layer.transform_images(images, drawn)
-    found = IMAGE.move(images, [layer], IMAGE.seed_generator(iter(seeds)))
+    found = IMAGE.move(images, [layer], [drawn])
     assert np.allclose(found, expected, atol=1e-3)
 
 
@@ -100,17 +104,90 @@ def test_several_moves_are_one_move_by_their_product():
         keras.layers.RandomZoom(0.2, fill_mode="nearest"),
     ]
     seeds = [(5, i) for i in range(9)]
-    found = IMAGE.move(images, layers, IMAGE.seed_generator(iter(seeds)))
     generator = IMAGE.seed_generator(iter(seeds))
     drawn = [
         layer.get_random_transformation(images, seed=generator)
         for layer in layers
     ]
+    found = IMAGE.move(images, layers, drawn)
     expected = images
     for layer, one in zip(layers, drawn, strict=True):
         expected = layer.transform_images(expected, one)
     assert np.abs(found - images).max() > 50
     assert np.abs(found - expected).max() < 12
+
+
+def test_a_crop_is_a_part_of_the_picture_at_its_size():
+    y, x = np.mgrid[:8, :6].astype(np.float32)
+    ramps = tf.constant(np.stack([10 * x + 5, 20 * y + 5]), tf.uint8)
+    inputs = {"image": tf.repeat(ramps[..., None], 30, axis=0)}
+    found = augmented({"image": {"crop": 0.5}}, inputs=inputs)["image"]
+    found = found.numpy()[..., 0].astype(float)
+    assert found[:30].min() >= 5 and found[:30].max() <= 55
+    widths = (found[:30, 0, -1] - found[:30, 0, 0]) / 50
+    heights = (found[30:, -1, 0] - found[30:, 0, 0]) / 140
+    for sizes in (widths, heights):
+        assert 0.47 < sizes.min() < 0.6 and 0.85 < sizes.max() < 1.01
+    # Anywhere, not about the middle.
+    middles = found[:30, 0].mean(axis=1)
+    assert middles.min() < 26 and middles.max() > 34
+
+
+def test_colours_turn_and_fade_by_sample_and_grey_stays_grey():
+    spec = make_spec(modalities__image__channels=3)
+    colours = np.array([[200, 40, 40], [40, 160, 90], [120, 120, 120]])
+    pixels = np.tile(colours[None, None].repeat(8, 1), (16, 1, 2, 1))
+    inputs = {"image": tf.constant(pixels, tf.uint8)}
+
+    def hsv(settings):
+        settings = settings_of(spec, {"image": settings})
+        found = augmenter(spec, settings)(inputs, tf.constant(1, tf.int64))
+        unit = tf.cast(found["image"], tf.float32) / 255
+        assert found["image"].shape == (16, 8, 6, 3)
+        assert (np.ptp(unit.numpy()[:, :, 2], axis=-1) == 0).all()
+        return tf.image.rgb_to_hsv(unit).numpy()[:, 0, 0]
+
+    hue, saturation, value = hsv({"hue_degrees": 60}).T
+    turned = 360 * ((hue + 0.5) % 1 - 0.5)
+    assert -61 < turned.min() < -25 and 25 < turned.max() < 61
+    assert np.abs(saturation - 0.8).max() < 0.02
+    hue, saturation, value = hsv({"saturation": 0.2}).T
+    assert 0.63 < saturation.min() < 0.72 and 0.88 < saturation.max() < 0.97
+    assert np.abs(value - 200 / 255).max() < 0.01
+
+
+@pytest.mark.parametrize("key", ["saturation", "hue_degrees"])
+def test_grey_pictures_have_no_colour_to_change(key):
+    with pytest.raises(ValueError, match=f"`{key}`.*channels=1"):
+        augmented({"image": {key: 0.5}})
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_operation_of_rand_augment_follows_from_the_seed(channels):
+    spec = make_spec(modalities__image__channels=channels)
+    settings = {"image": {"rand_augment": 1}}
+    change = augmenter(spec, settings_of(spec, settings))
+    shape = (4, 8, 6, channels)
+    inputs = {"image": tf.constant(RANDOM.integers(0, 256, shape), tf.uint8)}
+    dataset = tf.data.Dataset.from_tensors(inputs).repeat(36)
+    seeds = tf.data.Dataset.from_tensor_slices(
+        tf.constant([*range(18)] * 2, tf.int64)
+    )
+    found = [
+        one["image"].numpy()
+        for one in tf.data.Dataset.zip(dataset, seeds).map(change)
+    ]
+    assert all(one.shape == shape for one in found)
+    assert np.array_equal(found[:18], found[18:])
+    # Nine or ten operations, two at a time: most batches differ.
+    assert len({one.tobytes() for one in found[:18]}) >= 14
+
+
+def test_noise_of_a_picture_has_a_deviation_up_to_its_bound():
+    grey = {"image": tf.fill((16, 8, 6, 1), tf.constant(128, tf.uint8))}
+    found = augmented({"image": {"noise_std": 0.1}}, inputs=grey)["image"]
+    deviations = found.numpy().astype(float).std(axis=(1, 2, 3)) / 255
+    assert deviations.min() < 0.03 and 0.07 < deviations.max() < 0.13
 
 
 def test_a_shift_moves_sound_and_lets_silence_in():
@@ -141,6 +218,50 @@ def test_gain_and_noise_keep_their_bounds():
     power = np.square(found - before).mean(1)
     ratios = 10 * np.log10(np.square(before).mean(1) / power)
     assert (ratios > 9.5).all() and (ratios < 30.5).all()
+
+
+def test_a_sound_is_moved_by_a_part_of_its_duration():
+    before = INPUTS["audio"].numpy()
+    found = augmented({"audio": {"time_shift": 0.5}})["audio"].numpy()
+    firsts = []
+    for one, other in zip(before, found, strict=True):
+        there = np.flatnonzero(other)
+        first = there[0] if there[-1] == 799 else there[-1] - 799
+        assert first % 8 == 0, "whole milliseconds"
+        kept = one[max(-first, 0) : 800 - max(first, 0)]
+        assert np.array_equal(other[max(first, 0) : 800 + min(first, 0)], kept)
+        firsts.append(first)
+    assert -400 <= min(firsts) < -200 and 200 < max(firsts) <= 400
+
+
+def test_a_part_of_a_sound_comes_first_and_silence_after_it():
+    before = INPUTS["audio"].numpy()
+    found = augmented({"audio": {"time_crop": 0.5}})["audio"].numpy()
+    left = []
+    for one, other in zip(before, found, strict=True):
+        size = np.flatnonzero(other)[-1] + 1
+        starts = [
+            s
+            for s in range(0, 801 - size, 8)
+            if np.array_equal(one[s : s + size], other[:size])
+        ]
+        assert len(starts) == 1 and not other[size:].any()
+        left.append(1 - size / 800)
+    assert 0 <= min(left) < 0.15 and 0.35 < max(left) <= 0.5
+
+
+def test_an_echo_decays_and_keeps_the_loudness():
+    click = np.zeros((16, 800), np.float32)
+    click[:, 100] = 0.5
+    inputs = {"audio": tf.constant(click), "present": INPUTS["present"]}
+    found = augmented({"audio": {"reverb_sec": 0.05}}, inputs=inputs)["audio"]
+    found = found.numpy()
+    assert np.abs(found[:, :100]).max() < 1e-5
+    power = np.square(found[:, 101:])
+    early, late = power[:, :100].sum(1), power[:, 200:300].sum(1)
+    assert np.median(late / early) < 0.01 and (power.sum(1) > 0).all()
+    energy = np.square(found).sum(1) / np.square(click).sum(1)
+    assert np.allclose(energy, 1, rtol=1e-3)
 
 
 def test_token_dropout_drops_tokens_and_no_padding():

@@ -5,10 +5,13 @@ Augmentation in the frequency domain (SpecAugment) belongs to the audio tower,
 which makes the spectrogram.
 """
 
-import itertools
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from mmkeras.arguments import check_keys, nearest
+from mmkeras.data.loading.draws import Draws
+from mmkeras.data.stored import to_model
 from mmkeras.spec import Augmentation, DataSpec, Learned
 
 
@@ -75,15 +78,22 @@ def augmenter(
         for name in sorted(settings)
     }
 
+    # In the unit of a batch: a shard's zero may be the middle of a window.
+    absent = {
+        name: to_model(
+            modality, np.array(modality.absent, modality.stored.dtype)
+        )
+        for name, modality in spec.modalities.items()
+        if name in settings
+    }
+
     def change(inputs: dict, seed):
         outputs = dict(inputs)
         for number, (name, step) in enumerate(steps.items()):
-            seeds = ((seed, number * 1000 + i) for i in itertools.count())
-            outputs[name] = step(inputs[name], seeds)
+            outputs[name] = step(inputs[name], Draws(seed, number))
             if name in spec.optional:
                 there = inputs["present"][:, spec.optional.index(name)]
-                absent = spec.modalities[name].absent
-                outputs[name] = _where(there, outputs[name], absent)
+                outputs[name] = _where(there, outputs[name], absent[name])
         return outputs
 
     return change
@@ -104,10 +114,10 @@ def _check(label: str, keys: Mapping[str, Augmentation], values: dict) -> None:
             )
 
 
-def _where(there, value, absent: float):
+def _where(there, changed, absent):
     import tensorflow as tf
 
-    shape = (-1,) + (1,) * (len(value.shape) - 1)
+    shape = (-1,) + (1,) * (len(changed.shape) - 1)
     return tf.where(
-        tf.reshape(there > 0, shape), value, tf.cast(absent, value.dtype)
+        tf.reshape(there > 0, shape), changed, tf.cast(absent, changed.dtype)
     )

@@ -52,6 +52,26 @@ class Audio(Modality):
             "decibel, ratio to white noise at its loudest",
             is_ratio_db=True,
         ),
+        "time_shift": Augmentation(
+            0,
+            0,
+            1,
+            "fraction of the duration, earlier or later; silence moves in",
+            shared=True,
+            moves_time=True,
+        ),
+        "time_crop": Augmentation(
+            0,
+            0,
+            0.9,
+            "fraction of the duration that is left out at most; what is kept "
+            "comes first, silence after it",
+            shared=True,
+            moves_time=True,
+        ),
+        "reverb_sec": Augmentation(
+            0, 0, 10, "seconds until echoes are 60 dB softer, at most"
+        ),
     }
     example: ClassVar[str] = "SOUND.wav"
     device_uses: ClassVar[tuple[str, ...]] = ("devices.py",)

@@ -1,4 +1,4 @@
-"""Sounds of a training batch, later, louder or noisier."""
+"""Sounds of a training batch: moved, cut, echoing, louder or noisier."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,6 +12,9 @@ def augment(modality: Audio, settings: Mapping[str, float]) -> Callable:
     """Returns a function for `(batch, samples)` float32."""
     rate = modality.sample_rate_hz
     most = round(1000 * min(settings["shift_sec"], modality.duration_sec))
+    # Moving milliseconds instead of samples is ten times as fast.
+    block = rate // 1000
+    blocks = -(-modality.shape[0] // block)
 
     def change(sound, seeds):
         import tensorflow as tf
@@ -24,7 +27,19 @@ def augment(modality: Audio, settings: Mapping[str, float]) -> Callable:
 
         changed = sound
         if settings["shift_sec"]:
-            changed = _shift(changed, draw(-1, 1), most, rate // 1000)
+            steps = tf.cast(tf.round(draw(-1, 1) * most), tf.int32)
+            changed = _move(changed, -steps, block)
+        for first, low, high in seeds.spans(
+            settings, tf.shape(sound)[0], blocks
+        ):
+            # Sound is moved first, by blocks; then what is outside is silent.
+            changed = _move(changed, first, block)
+            there = _between(low - first, high - first, blocks, block)
+            changed *= there[:, : sound.shape[1]]
+        if settings["reverb_sec"]:
+            changed = _reverberant(
+                changed, settings["reverb_sec"], rate, seeds.of("reverb_sec")
+            )
         if settings["gain_db"]:
             gain = draw(-settings["gain_db"], settings["gain_db"])
             changed *= _amplitude(gain)
@@ -43,27 +58,67 @@ def augment(modality: Audio, settings: Mapping[str, float]) -> Callable:
     return change
 
 
-def _shift(sound, part, most: int, block: int):
-    """Moves each row by whole milliseconds; what moves in is silence.
-
-    Moving blocks of a millisecond instead of samples is ten times as fast.
+def _move(sound, first, block: int):
+    """Moves each row by whole blocks; what moves in is silence.
 
     Args:
         sound: `(batch, samples)`.
-        part: `(batch, 1)` in [-1, 1], of the longest way; positive is later.
-        most: The longest way, in milliseconds.
-        block: Samples in a millisecond.
+        first: `(batch, 1)` int32, the block that comes first; a negative one
+            is before the beginning.
+        block: Samples in a block.
     """
     import tensorflow as tf
 
     size = sound.shape[1]
     count = -(-size // block)
-    edge = most * block
-    padded = tf.pad(sound, ((0, 0), (edge, edge + count * block - size)))
-    blocks = tf.reshape(padded, (-1, count + 2 * most, block))
-    steps = tf.cast(tf.round(part * most), tf.int32)
-    moved = tf.gather(blocks, tf.range(count) + most - steps, batch_dims=1)
+    padded = tf.pad(sound, ((0, 0), (0, count * block - size)))
+    blocks = tf.reshape(padded, (-1, count, block))
+    # A block of silence on either side is taken as often as it must.
+    blocks = tf.pad(blocks, ((0, 0), (1, 1), (0, 0)))
+    source = tf.clip_by_value(tf.range(count) + first + 1, 0, count + 1)
+    moved = tf.gather(blocks, source, batch_dims=1)
     return tf.reshape(moved, (-1, count * block))[:, :size]
+
+
+def _between(low, high, count: int, block: int):
+    """Returns 1 in the blocks from `low` to before `high`, a sample each."""
+    import tensorflow as tf
+
+    place = tf.range(count)
+    inside = tf.cast((place >= low) & (place < high), tf.float32)
+    return tf.repeat(inside, block, axis=1)
+
+
+def _reverberant(sound, most: float, rate: int, seeds):
+    """Adds the echoes of a room: noise that decays evenly in decibel.
+
+    Each row has a reverberation time (until 60 dB below) of up to `most`
+    seconds, and echoes up to as loud as the sound itself. Its loudness stays.
+
+    Source of the impulse: Moorer, "About This Reverberation Business", 1979.
+    """
+    import tensorflow as tf
+
+    size, batch = sound.shape[1], tf.shape(sound)[0]
+    length = min(size, max(2, round(most * rate)))
+    # Below a hundredth of the longest, the sound is that of an open field.
+    times = most * tf.random.stateless_uniform(
+        (batch, 1), next(seeds), minval=0.01
+    )
+    level = tf.random.stateless_uniform((batch, 1), next(seeds))
+    noise = tf.random.stateless_normal((batch, length), next(seeds))
+    after = tf.range(length, dtype=tf.float32) / rate
+    tail = noise * tf.exp(-after * (math.log(1000) / times))
+    energy = tf.reduce_sum(tf.square(tail), axis=1, keepdims=True)
+    tail *= level * tf.math.rsqrt(tf.maximum(energy, 1e-12))
+    points = 2 ** math.ceil(math.log2(size + length))
+    spectra = [tf.signal.rfft(x, [points]) for x in (sound, tail)]
+    found = sound + tf.signal.irfft(spectra[0] * spectra[1], [points])[:, :size]
+    before, now = (
+        tf.reduce_mean(tf.square(x), axis=1, keepdims=True)
+        for x in (sound, found)
+    )
+    return found * tf.sqrt(before / tf.maximum(now, 1e-12))
 
 
 def _amplitude(decibel):

@@ -56,12 +56,38 @@ class Image(Modality):
     noise_std: Annotated[float, Field(ge=0, le=10)] = 0.0
     dtype: ClassVar[str] = "uint8"
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
-        "translation": Augmentation(0.1, 0, 1, "fraction of height and width"),
-        "rotation_degrees": Augmentation(10, 0, 180, "degrees, either way"),
-        "zoom": Augmentation(0.1, 0, 0.9, "fraction of the size, in or out"),
+        "translation": Augmentation(
+            0.1, 0, 1, "fraction of height and width", shared=True
+        ),
+        "rotation_degrees": Augmentation(
+            10, 0, 180, "degrees, either way", shared=True
+        ),
+        "zoom": Augmentation(
+            0.1, 0, 0.9, "fraction of the size, in or out", shared=True
+        ),
         "contrast": Augmentation(0.1, 0, 1, "fraction, more or less"),
         "brightness": Augmentation(0.1, 0, 1, "fraction of full scale"),
-        "horizontal_flip": Augmentation(0, 0, 1, "1: half of the pictures"),
+        "horizontal_flip": Augmentation(
+            0, 0, 1, "1: half of the pictures", shared=True
+        ),
+        "crop": Augmentation(
+            0,
+            0,
+            0.9,
+            "fraction of each side that is left out at most; what is kept, "
+            "anywhere in the picture, is scaled to its size",
+            shared=True,
+        ),
+        "saturation": Augmentation(0, 0, 1, "fraction, more or less"),
+        "hue_degrees": Augmentation(
+            0, 0, 180, "degrees of the circle of colours, either way"
+        ),
+        "rand_augment": Augmentation(
+            0, 0, 1, "strength of two operations of RandAugment"
+        ),
+        "noise_std": Augmentation(
+            0, 0, 1, "deviation of Gaussian noise at most, of full scale"
+        ),
     }
     example: ClassVar[str] = "IMAGE.png"
     device_uses: ClassVar[tuple[str, ...]] = (

@@ -77,6 +77,29 @@ class Series(Modality):
         "gain": Augmentation(
             0.1, 0, 1, "fraction, larger or smaller swings about its mean"
         ),
+        "time_warp": Augmentation(
+            0, 0, 0.9, "fraction, slower or faster on the way", moves_time=True
+        ),
+        "time_shift": Augmentation(
+            0,
+            0,
+            1,
+            "fraction of the duration, earlier or later; a gap moves in",
+            shared=True,
+            moves_time=True,
+        ),
+        "time_crop": Augmentation(
+            0,
+            0,
+            0.9,
+            "fraction of the duration that is left out at most; what is kept "
+            "comes first, a gap after it",
+            shared=True,
+            moves_time=True,
+        ),
+        "channel_dropout": Augmentation(
+            0, 0, 0.9, "probability that a channel becomes a gap; one stays"
+        ),
     }
     example: ClassVar[str] = "SERIES.csv"
     device_keys: ClassVar[tuple[str, ...]] = (

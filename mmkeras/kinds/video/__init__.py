@@ -48,7 +48,27 @@ class Video(Modality):
     resize: Literal["stretch", "crop", "pad", "refuse"] = "stretch"
     dtype: ClassVar[str] = "uint8"
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
-        "horizontal_flip": Augmentation(0, 0, 1, "1: half of the films"),
+        "horizontal_flip": Augmentation(
+            0, 0, 1, "1: half of the films", shared=True
+        ),
+        "time_shift": Augmentation(
+            0,
+            0,
+            1,
+            "fraction of the duration, earlier or later; the first or last "
+            "frame is repeated",
+            shared=True,
+            moves_time=True,
+        ),
+        "time_crop": Augmentation(
+            0,
+            0,
+            0.9,
+            "fraction of the duration that is left out at most; what is kept "
+            "comes first, its last frame is repeated",
+            shared=True,
+            moves_time=True,
+        ),
     }
     example: ClassVar[str] = "FRAMES"
     device_uses: ClassVar[tuple[str, ...]] = ("picture.py", "jpeg.py")

@@ -1,11 +1,18 @@
 """CT and MRI volumes."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 
-from mmkeras.spec.modality import Modality, Side, Stored, check_size
+from mmkeras.spec.modality import (
+    Augmentation,
+    Modality,
+    Side,
+    Stored,
+    check_size,
+)
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column
 
@@ -47,6 +54,30 @@ class Volume(Modality):
     window_low: Unit
     window_high: Unit
     frame: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    augmentations: ClassVar[Mapping[str, Augmentation]] = {
+        "horizontal_flip": Augmentation(
+            0,
+            0,
+            1,
+            "1: left and right change sides in half of the volumes",
+            shared=True,
+        ),
+        "vertical_flip": Augmentation(0, 0, 1, "as that, back and front"),
+        "depth_flip": Augmentation(0, 0, 1, "as that, bottom and top"),
+        "rotation_degrees": Augmentation(
+            0,
+            0,
+            180,
+            "degrees about the axis of the body, either way",
+            shared=True,
+        ),
+        "gain": Augmentation(
+            0.1, 0, 1, "fraction, further from or nearer to the middle grey"
+        ),
+        "intensity_shift": Augmentation(
+            0.05, 0, 1, "fraction of the window, darker or brighter"
+        ),
+    }
     example: ClassVar[str] = "VOLUME.npy"
     device_keys: ClassVar[tuple[str, ...]] = (
         "depth",
