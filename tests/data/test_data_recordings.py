@@ -134,6 +134,10 @@ def test_files_that_state_no_unit_learn_nothing(tmp_path):
     (tmp_path / "c.csv").write_text("a,b\n1,2\n")
     files = SampleIO(str(tmp_path), "ecg")
     assert spec().learn({"x": ["x.npy", "c.csv"]}, files) is None
+    # As workers have it, who were told no facts.
+    nothing = spec().open_learned(Learned())
+    found, _ = read(tmp_path, "x.npy", nothing, file_rate_hz=RATE)
+    np.testing.assert_array_equal(found, signal().astype("float32"))
 
 
 def write_segments(folder, name, parts, layout=None):
