@@ -370,3 +370,37 @@ def test_series_and_scans_in_memory(tmp_path):
         mmkeras.prepare(
             source, DataSpec.from_dict(values), tmp_path / "2", workers=1
         )
+
+
+def test_films_in_memory_lose_nothing(tmp_path):
+    pytest.importorskip("av")
+    random = np.random.default_rng(0)
+    films = random.integers(0, 256, (20, 6, 8, 10, 3)).astype("uint8")
+    spec = table_spec(kind="video", column="film", frames=6, height=8, width=10)
+    source = {"film": films, "kind": frame()["kind"]}
+    found = mmkeras.prepare(source, spec, tmp_path / "out", workers=1)
+    assert found["quarantined"] == {}
+    data = load_data(tmp_path / "out", 100)
+    x, _, _ = next(iter(data.ordered("train")))
+    rows = [int(name) for name in data.ids("train")]
+    np.testing.assert_array_equal(x["numbers"], films[rows])
+
+
+class TfdsSource:
+    """What a data source of TFDS can do, as far as it is used."""
+
+    dataset_info = SimpleNamespace(
+        features={"kind": SimpleNamespace(names=["no", "yes"])}
+    )
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, place):
+        return {"a": place / 4, "b": place, "kind": np.int64(place % 2)}
+
+
+def test_a_data_source_of_tfds(tmp_path):
+    mmkeras.prepare(TfdsSource(), table_spec(), tmp_path / "1", workers=1)
+    mmkeras.prepare(frame(), table_spec(), tmp_path / "2", workers=1)
+    assert records(tmp_path / "1") == records(tmp_path / "2")

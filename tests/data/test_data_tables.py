@@ -50,6 +50,7 @@ WRITTEN = {
     "bar": lambda rows: csv_text(rows, "|").encode(),
     "bom": lambda rows: csv_text(rows).encode("utf-8-sig"),
     "utf-16": lambda rows: csv_text(rows, "\t").encode("utf-16"),
+    "utf-32": lambda rows: csv_text(rows).encode("utf-32"),
     "utf-16 without a mark": lambda rows: csv_text(rows).encode("utf-16-be"),
     "gz": lambda rows: gzip.compress(csv_text(rows, ";").encode()),
     "json lines": lambda rows: json_lines(rows).encode(),
@@ -188,7 +189,7 @@ def test_a_class_is_found_by_its_name_written_otherwise(root):
     found = open_manifest(make_spec(), root)
     values, _, bad = read_targets(make_spec(), found.table)
     assert not bad and values["color"].tolist() == [0, 1, 2, 0, 1, 2]
-    assert values["tags"][2].tolist() == [1, 0, 1]
+    assert values["tags"].toarray()[2].tolist() == [1, 0, 1]
     assert "`color`: 'Black' read as the class 'black', 1 times" in found.said
 
 
@@ -286,3 +287,16 @@ def test_a_damaged_table_is_one_message(root, content, message):
 def test_a_wrong_key_is_one_message(key, value):
     with pytest.raises(ValueError, match=f"data.{key}"):
         make_spec(**{f"data__{key}": value})
+
+
+def test_groups_are_trimmed_and_unknown_ones_counted(root):
+    rows = read_rows(root)
+    groups = ["p1", "p1 ", " p1", "NA", "", "p2"]
+    for row, group in zip(rows, groups, strict=True):
+        row["group"] = group
+    (root / "manifest.csv").write_text(csv_text(rows))
+    found = open_manifest(make_spec(split__group="group"), root)
+    assert found.table["group"].tolist() == ["p1", "p1", "p1", "", "", "p2"]
+    assert found.said == (
+        "`split`: 2 samples have no `group`; they stay together, as one group",
+    )

@@ -54,6 +54,8 @@ def settle(
         said += _settle_classes(table, name, target, arrays)
     if spec.split.method == "column":
         said += _settle_splits(table, spec.split.column)
+    if spec.split.group:
+        said += _settle_groups(spec, table, spec.split.group)
     return said
 
 
@@ -214,6 +216,24 @@ def _settle_splits(table: pd.DataFrame, column: str) -> list[str]:
         f"`split`: {was!r} read as {split!r}, {count:,} times"
         for (was, split), count in changed.most_common(5)
     ]
+
+
+def _settle_groups(
+    spec: DataSpec, table: pd.DataFrame, column: str
+) -> list[str]:
+    """Trims the names of groups: "p1 " beside "p1" would be on two sides."""
+    declared = spec.data.missing
+    tokens = {*(MISSING if declared is None else declared)}
+    cells = [cell.strip() for cell in table[column].tolist()]
+    cells = ["" if cell in tokens else cell for cell in cells]
+    _put(table, column, cells)
+    count = cells.count("")
+    if not count:
+        return []
+    fate = "they stay together, as one group"
+    if spec.split.method == "column":
+        fate = "nobody can tell whether a group of theirs is on two sides"
+    return [f"`split`: {count:,} samples have no `{column}`; {fate}"]
 
 
 def _put(table: pd.DataFrame, column: str, cells: list[str]) -> None:

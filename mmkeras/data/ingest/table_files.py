@@ -19,16 +19,12 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
+from mmkeras.data.files.encodings import MARKS
 from mmkeras.spec import DataFiles
 
 MAX_MANIFEST_BYTES = 4 * 2**30
 HEAD_BYTES = 2**16
 SEPARATORS = (",", ";", "\t", "|")
-MARKS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 
 
@@ -113,7 +109,7 @@ def _unpacked(file: BinaryIO) -> BinaryIO:
 
 
 def _encoding_of(head: bytes) -> str:
-    for mark, encoding in MARKS.items():
+    for mark, encoding in {codecs.BOM_UTF8: "utf-8", **MARKS}.items():
         if head.startswith(mark):
             return encoding
     # Without a mark, every second byte of plain letters in UTF-16 is 0.
