@@ -149,7 +149,7 @@ def test_notes_reach_the_manifest_and_are_told(tmp_path):
 def test_each_note_has_its_sentence():
     told = spec().tell({"first_frame_only": 3, "window_of_file": 1200}, 4000)
     assert told == [
-        "`x`: 3 of 4,000 pictures hold several pictures; the first was taken",
-        "`x`: 1,200 of 4,000 pictures were seen through the window that their "
+        "3 of 4,000 pictures hold several pictures; the first was taken",
+        "1,200 of 4,000 pictures were seen through the window that their "
         "DICOM file tells (`window_low` and `window_high` choose)",
     ]

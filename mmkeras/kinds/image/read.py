@@ -63,7 +63,7 @@ def read(modality: Image, cells: Mapping[str, str], io: SampleIO) -> Sample:
 def tell(modality: Image, notes: Mapping[str, int], samples: int) -> list[str]:
     """Returns what reading changed, as sentences."""
     return [
-        f"`{modality.column}`: {count:,} of {samples:,} pictures "
+        f"{count:,} of {samples:,} pictures "
         f"{SAID.get(note, note.replace('_', ' '))}"
         for note, count in notes.items()
     ]

@@ -88,12 +88,12 @@ def read(modality: Volume, cells: Mapping[str, str], io: SampleIO) -> Sample:
 
 def tell(modality: Volume, notes: Mapping[str, int], samples: int) -> list[str]:
     """Returns what reading changed, as sentences."""
-    found = []
-    for note, count in notes.items():
-        said = SAID.get(note, note.replace("_", " ") + ": {count:,}")
-        said = said.format(count=count, samples=samples)
-        found.append(f"`{modality.column}`: {said}")
-    return found
+    return [
+        SAID.get(note, note.replace("_", " ") + ": {count:,}").format(
+            count=count, samples=samples
+        )
+        for note, count in notes.items()
+    ]
 
 
 def read_scan(io: SampleIO, name: str, frame: int | None = None) -> Scan:
