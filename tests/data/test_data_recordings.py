@@ -502,6 +502,7 @@ def test_a_record_beside_one_in_another_unit_ends_prepare(tmp_path):
     }  # fmt: skip
     with pytest.raises(ValueError, match="`units` of `ecg` must be declared"):
         prepare(DataSpec.from_dict(values), tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()
     table["units"] = ["mV", "mV"]
     made = prepare(DataSpec.from_dict(values), tmp_path / "out", workers=1)
     assert made["notes"] == {

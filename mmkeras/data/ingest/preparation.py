@@ -155,8 +155,9 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
         draw_splits(spec, plan)
     if dry_run:
         return _rehearsed(job, read, plan)
-    partial = folder.start(out, identity, sample_bytes(spec) * len(plan.table))
+    # First, since data that it refuses should leave nothing behind.
     learned = learning.learn(spec, job.root, plan.training)
+    partial = folder.start(out, identity, sample_bytes(spec) * len(plan.table))
     files = learning.save(spec, learned, partial)
     setup = job.setup(partial, learned)
     shards = _build(spec, setup, job.workers, plan)
