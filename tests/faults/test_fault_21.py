@@ -149,3 +149,23 @@ def test_unusual_pictures_are_converted_by_rule(mode):
     Image.new(mode, (9, 5)).save(buffer, kind)
     found = image.decode(SPEC, buffer.getvalue(), name)[0]
     assert found.shape == (4, 4, 3) and found.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    "kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000"]
+)
+def test_damage_is_refused_or_read_and_nothing_else(kind):
+    raw, random, seen = small(kind), np.random.default_rng(0), set()
+    for _ in range(60):
+        bad = bytearray(raw)
+        # One in the header, one anywhere.
+        for place in random.integers(0, [40, len(bad)]):
+            bad[place] = random.integers(256)
+        try:
+            seen.add(image.decode(SPEC, bytes(bad), "a.png")[0].shape)
+        except BadSample as error:
+            seen.add(str(error.reason))
+    assert seen & {"corrupt", "truncated"}
+    assert seen <= {
+        (4, 4, 3), "corrupt", "truncated", "wrong_format", "too_large",
+    }  # fmt: skip
