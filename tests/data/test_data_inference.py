@@ -1,5 +1,6 @@
 """A first spec: what columns look like, said, and never guessed in silence."""
 
+import io
 import tomllib
 
 import numpy as np
@@ -252,3 +253,29 @@ def test_rare_classes_are_named_where_they_cannot_be_stratified():
     assert "1 of its classes have fewer than 3 samples" in " ".join(
         found.text.replace("\n# ", " ").split()
     )
+
+
+def test_a_parquet_with_pictures_and_lists(tmp_path):
+    def picture(shade):
+        file = io.BytesIO()
+        Image.new("RGB", (9, 7), (shade,) * 3).save(file, "PNG")
+        return {"bytes": file.getvalue(), "path": None}
+
+    pd.DataFrame(
+        {
+            "picture": [picture(n) for n in range(40)],
+            "numbers": [[n / 7, n, 1.5] for n in range(40)],
+            "tags": [["a"] if n % 3 else ["a", "b"] for n in range(40)],
+            "label": [n % 2 for n in range(40)],
+        }
+    ).to_parquet(tmp_path / "rows.parquet")
+    found = mmkeras.infer_spec(tmp_path / "rows.parquet", ["label", "tags"])
+    kinds = {n: m.kind for n, m in found.spec.modalities.items()}
+    assert kinds == {"picture": "image", "numbers": "vector"}
+    assert found.spec.targets["tags"].classes == ("a", "b")
+    done = mmkeras.prepare(
+        tmp_path / "rows.parquet", found.spec, tmp_path / "out", workers=1
+    )
+    assert done["quarantined"] == {}
+    counts = done["statistics"]["targets"]["tags"]["counts"]
+    assert counts["a"] == done["splits"]["train"]["count"] > counts["b"] > 0

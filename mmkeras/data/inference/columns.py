@@ -16,6 +16,8 @@ from mmkeras.spec import SeenColumn
 
 # Files of a column that are opened, spread over the table.
 OPENED = 20
+# Between names of a list, as targets of several classes have it.
+NAMES = "|"
 PATH = re.compile(
     r"[^\n]{1,500}\.(?=\w*[A-Za-z])\w{1,8}|[^\s:]+[/\\][^\n]*", re.ASCII
 )
@@ -37,13 +39,7 @@ def look_at(
         keep_files: Whether cells may be paths.
     """
     objects = [v for v in values if _is_object(v)]
-    cells = [
-        value if type(value) is str
-        # The numbers of a picture are not its text.
-        else "1" if _is_object(value) and not _is_list(value)
-        else text_of(value)
-        for value in values
-    ]  # fmt: skip
+    cells = [v if type(v) is str else _cell(v) for v in values]
     cells = ["" if cell.strip() in MISSING else cell for cell in cells]
     known = [cell for cell in dict.fromkeys(cells) if cell.strip()]
     files, missing, arrays = {}, [], []
@@ -52,6 +48,18 @@ def look_at(
     elif keep_files and known and _may_be_paths(known):
         files, missing = _opened(_some(known), root)
     return SeenColumn(name, cells, files, missing, arrays, _decimal(known))
+
+
+def _cell(value: Any) -> str:
+    """Returns a value as text; several names as a manifest holds them."""
+    if not _is_object(value):
+        return text_of(value)
+    if not _is_list(value):
+        # The numbers of a picture are not its text.
+        return "1"
+    if len(value) and all(isinstance(one, str) for one in value):
+        return NAMES.join(value)
+    return text_of(value)
 
 
 def are_dates(column: SeenColumn) -> bool:

@@ -68,7 +68,7 @@ def left_out(column: SeenColumn) -> str | None:
     """Returns why no kind is asked about a column; None: they are."""
     if not column.known:
         return "every cell is empty"
-    if len(column.counts) == 1 and not len(column.arrays):
+    if len(column.counts) == 1 and column.in_text:
         count = f"{len(column.known):,} of {len(column.cells):,}"
         return f"{column.known[0][:40]!r} is its only value, in {count} cells"
     if are_dates(column):

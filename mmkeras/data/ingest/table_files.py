@@ -57,7 +57,8 @@ def read_table_file(
         file: Open for reading, at its start, and seekable.
         settings: How it is written, as far as the spec says.
         wanted: Columns that it should have; they tell which separator is
-            right, and others are not read where the format allows it.
+            right, and others are not read where the format allows it. All are
+            read where none is named.
 
     Raises:
         ValueError: If it is no table, or not written as `settings` say.
@@ -211,7 +212,8 @@ def _read_parquet(file: BinaryIO, wanted: Sequence[str]) -> pd.DataFrame:
         if not {*wanted} <= {*names}:
             # The caller says which column is missing.
             return pd.DataFrame({name: [] for name in names})
-        table = whole.read(columns=[name for name in names if name in wanted])
+        kept = [name for name in names if name in wanted] if wanted else names
+        table = whole.read(columns=kept)
         # A column of integers stays one where a cell is missing.
         return table.to_pandas(integer_object_nulls=True).reset_index(drop=True)
     except pyarrow.ArrowException as error:
