@@ -123,6 +123,19 @@ def test_a_folder_of_class_folders(root, tmp_path, capsys):
     assert "train 24, validation 3, test 3" in capsys.readouterr().out
 
 
+def test_records_whose_names_are_numbers_are_series(tmp_path):
+    header = "{0} 2 360 720\n{0}.dat 16 200(0)/mV 16 0 0 0 0 II\n"
+    header += "{0}.dat 16 200(0)/mV 16 0 0 0 0 V5\n"
+    for record in range(100, 112):
+        text = header.format(record)
+        (tmp_path / f"{record}.hea").write_text(text)
+    table = pd.DataFrame({"ecg": range(100, 112), "label": ["a", "b"] * 6})
+    found = mmkeras.infer_spec(table, "label", root=tmp_path)
+    ecg = found.spec.modalities["ecg"]
+    assert ecg.channels == ("II", "V5") and ecg.sample_rate_hz == 360
+    assert ecg.duration_sec == 2 and found.spec.root.samefile(tmp_path)
+
+
 def test_what_nobody_can_see_is_a_question(tmp_path):
     for place in range(20):
         np.save(tmp_path / f"{place}.npy", np.zeros((50 + place, 2)))

@@ -112,7 +112,11 @@ def _may_be_paths(known: Sequence[str]) -> bool:
     numbers = sum(_is_number(cell) for cell in looked)
     # A WFDB record is a name without a suffix.
     names = sum(" " not in c.strip() and len(c) < 200 for c in looked)
-    return numbers < len(looked) / 2 and max(found, names) > 0.8 * len(looked)
+    # Records of WFDB are named 100, 101, ...
+    counted = all(cell.strip().isdecimal() for cell in looked)
+    if numbers >= len(looked) / 2 and not counted:
+        return False
+    return max(found, names) > 0.8 * len(looked)
 
 
 def _opened(

@@ -262,7 +262,7 @@ def _data(
     """Returns the table `[data]`, with what was found to read the manifest."""
     data: dict[str, Any] = {}
     base = Path(out).absolute().parent if out is not None else Path.cwd()
-    if opened.file is not None or opened.root is not None:
+    if folder != Path("."):
         data["root"] = Path(os.path.relpath(folder.absolute(), base)).as_posix()
     if opened.file is not None:
         inside = os.path.relpath(opened.file.absolute(), folder.absolute())

@@ -43,9 +43,7 @@ def _tables(column: SeenColumn) -> Guess | None:
         clocks = [c for c in numbers if c.strip().casefold() in TIMES]
         time = clocks[0] if clocks else None
         channels = [name for name in numbers if name != time]
-        if names not in (None, channels):
-            return None
-        names = channels
+        names = _shared(names, channels)
         if time:
             steps = np.diff(table[time].to_numpy(float))
             step = float(np.median(steps))
@@ -66,7 +64,7 @@ def _tables(column: SeenColumn) -> Guess | None:
             "time_column": time,
         }
         notes = {
-            "channels": "columns of numbers",
+            "channels": "columns of numbers that all of the tables have",
             "sample_rate_hz": f"if `{time}` is in seconds; {spread(rates, 2)}",
             "duration_sec": f"95 % are no longer; {spread(seconds, 1)}",
         }
@@ -90,18 +88,20 @@ def _headers(column: SeenColumn) -> Guess | None:
             found = [" ".join(line[8:]) for line in lines[1 : count + 1]]
         except (IndexError, ValueError):
             return None
-        if not found or not all(found) or names not in (None, found):
+        if not found or not all(found):
             return None
-        names = found
+        names = _shared(names, found)
         rates.append(rate)
         seconds.append(steps / rate)
+    if not names:
+        return None
     keys = {
         "channels": names,
         "sample_rate_hz": most(rates, 0.5),
         "duration_sec": math.ceil(10 * most(seconds)) / 10,
     }
     notes = {
-        "channels": "signals of the records",
+        "channels": "signals that all of the records have",
         "sample_rate_hz": f"Hz; they have {spread(rates, 1)}",
         "duration_sec": f"95 % are no longer; they last {spread(seconds, 1)}",
     }
@@ -122,6 +122,12 @@ def _arrays(column: SeenColumn) -> Guess | None:
     names = [f"channel_{n}" for n in range(1, shapes[0][1] + 1)]
     rows = f"steps of the files: {spread([shape[0] for shape in shapes])}"
     return _without_rate(column, {"channels": names}, "arrays", rows)
+
+
+def _shared(names: list[str] | None, found: list[str]) -> list[str]:
+    """Returns the channels that all files have so far."""
+    found = list(dict.fromkeys(found))
+    return found if names is None else [n for n in names if n in found]
 
 
 def _without_rate(column, keys, what: str, rows: str) -> Guess:
