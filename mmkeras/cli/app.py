@@ -102,6 +102,12 @@ def prepare(
             help="Read all samples, and write the list of faults only.",
         ),
     ] = False,
+    restart: Annotated[
+        bool,
+        typer.Option(
+            "--restart", help="Read all samples again, whatever OUT holds."
+        ),
+    ] = False,
     imports: Imports = None,
 ) -> None:
     """Decodes, checks and splits the samples; writes shards."""
@@ -116,6 +122,7 @@ def prepare(
         workers=workers,
         seed=seed,
         dry_run=dry_run,
+        restart=restart,
     )
     counts = ", ".join(
         f"{split} {entry['count']}"

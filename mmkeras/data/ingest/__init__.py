@@ -9,7 +9,7 @@ _HOME = {
     "assign_splits": "split",
     "rules_of": "rules",
     "shares_missed": "split",
-    "stamp_of": "shards",
+    "stamp_of": "stamps",
 }
 __all__ = sorted(_HOME)
 __getattr__, __dir__ = front_door(__name__, _HOME)

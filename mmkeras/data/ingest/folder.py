@@ -1,7 +1,10 @@
 """The folder that `prepare` writes: whole, or without a manifest.
 
 Everything is made in `OUT/.partial` and moved when all of it is there, the
-manifest last. A run that was stopped finds its shards again.
+manifest last. A run that was stopped finds its shards again. Where the folder
+was finished before, it stays as it is until then; the manifest that lies in
+`.partial` says that all is there, so that moving it can be ended by the next
+run, whenever it was stopped.
 """
 
 import contextlib
@@ -18,11 +21,13 @@ from mmkeras.artefact import (
     TEMPORARY,
     check_room,
     read_manifest,
+    write_bytes,
     write_json,
     write_manifest,
 )
 from mmkeras.data.files.in_memory import Keeper
 from mmkeras.data.ingest.learning import is_learned
+from mmkeras.data.ingest.update import NOTED
 
 PARTIAL = ".partial"
 ARRAYS = "arrays"
@@ -50,6 +55,8 @@ def in_memory(out: Path, apart: bool) -> Iterator[Keeper]:
             yield Keeper(Path(scratch))
         return
     names = check_ours(out)
+    if settle(out):
+        names = check_ours(out)
     try:
         yield Keeper(out / PARTIAL / ARRAYS)
     except BaseException:
@@ -59,7 +66,7 @@ def in_memory(out: Path, apart: bool) -> Iterator[Keeper]:
         raise
     finally:
         # Beside finished data they were read for nothing.
-        if MANIFEST in names:
+        if MANIFEST in names and not _going_on(out):
             shutil.rmtree(out / PARTIAL, ignore_errors=True)
 
 
@@ -81,25 +88,36 @@ def check_ours(out: Path) -> set[str]:
     return names
 
 
-def finished(out: Path, identity: dict) -> dict | None:
+def finished(out: Path, identity: dict, restart: bool) -> dict | None:
     """Returns the manifest of `out` if it holds just this; None if nothing.
+
+    Args:
+        out: The folder.
+        identity: What it must be of.
+        restart: Whether it is going to be replaced, whatever it is of.
 
     Raises:
         ValueError: If `out` holds something else, or is damaged.
     """
     if MANIFEST not in check_ours(out):
         return None
+    if restart:
+        return read_manifest(out, "data", check_files=False)
     found = read_manifest(out, "data")
     for key, label in LABELS.items():
         if found.get(key) != identity[key]:
             raise ValueError(
                 f"`out` must be empty or hold the same {label}; choose "
-                f"another folder or delete this one. Received: {out} with "
-                f"{key} {str(found.get(key))[:16]}, wanted "
+                f"another folder, or replace it by `restart`. Received: {out} "
+                f"with {key} {str(found.get(key))[:16]}, wanted "
                 f"{str(identity[key])[:16]}"
             )
-    shutil.rmtree(out / PARTIAL, ignore_errors=True)
     return found
+
+
+def leave(out: Path) -> None:
+    """Removes what was begun beside a folder that stays as it is."""
+    shutil.rmtree(out / PARTIAL, ignore_errors=True)
 
 
 def start(out: Path, identity: dict, needed_bytes: int) -> Path:
@@ -119,8 +137,8 @@ def start(out: Path, identity: dict, needed_bytes: int) -> Path:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         write_json(note, identity)
     for path in out.iterdir():
-        # The last run was stopped while it moved its files into place.
-        if path.name != PARTIAL:
+        # A run of an earlier version was stopped while it moved its files.
+        if path.name != PARTIAL and not (out / MANIFEST).is_file():
             os.replace(path, partial / path.name)
     there = sum(path.stat().st_size for path in partial.glob("*.tfrecord"))
     check_room(out, "the shards", needed_bytes - there)
@@ -135,17 +153,49 @@ def abandon(out: Path) -> None:
 
 
 def publish(out: Path, identity: dict, files: list[str], fields: dict) -> dict:
-    """Moves `files` out of `.partial` and writes the manifest."""
-    for name in files:
-        os.replace(out / PARTIAL / name, out / name)
-    written = write_manifest(out, "data", files, **fields, **identity)
-    shutil.rmtree(out / PARTIAL, ignore_errors=True)
+    """Writes the manifest of `files`, and moves all out of `.partial`."""
+    written = write_manifest(out / PARTIAL, "data", files, **fields, **identity)
+    settle(out)
     return written
+
+
+def settle(out: Path) -> bool:
+    """Moves a folder that is whole in `.partial` into its place.
+
+    Returns:
+        Whether there was one.
+    """
+    partial = out / PARTIAL
+    if not is_moving(out):
+        return False
+    files = read_manifest(partial, "data", check_files=False)["files"]
+    old = {}
+    if (out / MANIFEST).is_file():
+        old = read_manifest(out, "data", check_files=False)["files"]
+    for name in files:
+        # The last run may have been stopped in here.
+        if (partial / name).is_file():
+            os.replace(partial / name, out / name)
+    for name in set(old) - set(files):
+        (out / name).unlink(missing_ok=True)
+    write_bytes(out / MANIFEST, (partial / MANIFEST).read_bytes())
+    shutil.rmtree(partial, ignore_errors=True)
+    return True
+
+
+def is_moving(out: Path) -> bool:
+    """Whether a run was stopped while it moved finished files into place."""
+    return (out / PARTIAL / MANIFEST).is_file()
+
+
+def _going_on(out: Path) -> bool:
+    """Whether the next run finds something in `.partial`."""
+    return is_moving(out) or (out / PARTIAL / IDENTITY).is_file()
 
 
 def _ours(name: str) -> bool:
     return (
-        name in (PARTIAL, "quarantine.csv", HASHES)
+        name in (PARTIAL, "quarantine.csv", HASHES, NOTED)
         or name.startswith(TEMPORARY)
         or name.endswith(".tfrecord")
         or is_learned(name)

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from mmkeras.arguments import check_integer
 from mmkeras.artefact import write_json
 from mmkeras.data.files.source import SampleIO
-from mmkeras.data.ingest import folder, learning
+from mmkeras.data.ingest import folder, learning, update
+from mmkeras.data.ingest.call import arguments_of, workers_of
 from mmkeras.data.ingest.findings import (
     keep_list,
     told,
@@ -35,7 +34,7 @@ from mmkeras.data.ingest.prepared import facts_of_data
 from mmkeras.data.ingest.shards import sample_bytes
 from mmkeras.data.ingest.sources import open_source
 from mmkeras.data.ingest.workers import build_shards
-from mmkeras.spec import DataSpec, Learned, load_spec
+from mmkeras.spec import DataSpec, Learned
 
 QUARANTINE = "quarantine.csv"
 
@@ -48,15 +47,18 @@ def prepare(
     workers: int | None = None,
     seed: int = 0,
     dry_run: bool = False,
+    restart: bool = False,
 ) -> dict:
     """Decodes the samples of a spec into shards, once.
 
     Writes TFRecord shards of about 16 MB or 1,024 samples, what reading takes
     from the training split, such as a tokenizer, `quarantine.csv` and
     `manifest.json`. The result does not depend on the number of workers.
-    Called again for the same folder, it goes on where it was stopped, or does
-    nothing if it was done. Where the data are refused, nothing is written but
-    the list of all faults, beside `out`, which the error names.
+    Called again for the same folder, it goes on where it was stopped. If it
+    was done, shards whose source files have changed since, by size or time,
+    are made anew; the folder stays as it was until all of them are there.
+    Where the data are refused, nothing is written but the list of all faults,
+    beside `out`, which the error names.
 
     Args:
         source: Where the samples are: a pandas DataFrame; the path of a CSV,
@@ -73,6 +75,8 @@ def prepare(
         seed: Seed of the noise a spec may ask for; integer, 0 or more.
         dry_run: Whether all samples are read, but only the list of faults and
             a report of counts are written, beside `out`.
+        restart: Whether all samples are read again, whatever prepared data
+            `out` holds; those stay until the new ones are there.
 
     Returns:
         The manifest: spec, statistics, splits, quarantined and more. Of a dry
@@ -91,8 +95,8 @@ def prepare(
     >>> frame = pd.DataFrame({"a": a, "b": b, "kind": kind})
     >>> found = prepare(frame, spec, "table")
     """
-    source, spec, out, root = _arguments(source, spec, out, root)
-    workers = _checked(workers, seed)
+    source, spec, out, root = arguments_of(source, spec, out, root)
+    workers = workers_of(workers, seed)
     with folder.in_memory(out, dry_run) as keep:
         if source is None:
             root = Path(spec.root if root is None else root)
@@ -101,7 +105,9 @@ def prepare(
             opened = open_source(source, spec)
             root = Path(root or opened.root or spec.root)
             read, name = gather(spec, opened, keep), opened.name
-        job = Job(spec, root, out, workers, seed, str(keep.folder.resolve()))
+        job = Job(
+            spec, root, out, workers, seed, str(keep.folder.resolve()), restart
+        )
         return _prepared(job, read, name, dry_run)
 
 
@@ -116,6 +122,7 @@ class Job:
         workers: Processes that decode.
         seed: Seed of the noise a spec may ask for.
         arrays: Folder of samples that were in memory.
+        restart: Whether all is read again, whatever there is.
     """
 
     spec: DataSpec
@@ -124,6 +131,7 @@ class Job:
     workers: int
     seed: int
     arrays: str
+    restart: bool
 
     def setup(self, written: Path, learned: dict[str, Learned]) -> dict:
         """Returns what a worker has to know, as JSON."""
@@ -142,11 +150,15 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     for key, modality in spec.modalities.items():
         modality.check(SampleIO(str(job.root), key))
     identity = _identity(spec, job.seed, read.table)
+    before = None
     if not dry_run:
-        found = folder.finished(out, identity)
-        if found is not None:
-            _say([f"{out} is prepared already; nothing to do"])
-            return found
+        found = folder.finished(out, identity, job.restart)
+        if found is not None and not job.restart:
+            before = update.look(spec, job.root, out, found, read.table)
+            _say(before.said)
+            if not before.files:
+                folder.leave(out)
+                return found
     _say(f"{name}: {said}" for said in read.said)
     plan = make_plan(spec, read.table)
     with _listed(spec, out, plan):
@@ -158,9 +170,12 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     # First, since data that it refuses should leave nothing behind.
     learned = learning.learn(spec, job.root, plan.training)
     partial = folder.start(out, identity, sample_bytes(spec) * len(plan.table))
+    if before:
+        before.noted.lend(out, partial)
     files = learning.save(spec, learned, partial)
     setup = job.setup(partial, learned)
-    shards = _build(spec, setup, job.workers, plan)
+    built = _build(spec, setup, job.workers, plan)
+    shards = [shard for shard in built if shard["count"]]
     try:
         with _listed(spec, out, plan):
             check_limit(spec, plan)
@@ -170,9 +185,12 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
         folder.abandon(out)
         raise
     write_list(partial / QUARANTINE, plan)
+    files.append(update.note(partial, spec, read.table, learned, built))
     files = [*(shard["file"] for shard in shards), QUARANTINE, *files]
     fields = facts_of_data(spec, learned, shards, read, plan)
     _say(told(spec, fields, plan))
+    if before:
+        _say([before.told(built)])
     return folder.publish(out, identity, files, fields)
 
 
@@ -184,6 +202,7 @@ def _rehearsed(job: Job, read: Manifest, plan: Plan) -> dict:
         learning.save(spec, learned, Path(scratch))
         setup = job.setup(Path(scratch), learned)
         shards = _build(spec, setup, job.workers, plan, dry=True)
+        shards = [shard for shard in shards if shard["count"]]
     fields = facts_of_data(spec, learned, shards, read, plan)
     for part in fields["splits"].values():
         del part["shards"]
@@ -216,7 +235,7 @@ def _build(
     """Builds the shards with a progress bar; notes faults in the plan.
 
     Returns:
-        What is known of each shard that holds samples, in order.
+        What is known of each shard, in order; one may hold no samples.
     """
     from rich.progress import MofNCompleteColumn, Progress
 
@@ -238,39 +257,7 @@ def _build(
             progress.advance(task, sizes[shard["file"]])
             plan.leave_out(shard)
             done[shard["file"]] = shard
-    return [done[name] for name in sizes if done[name]["count"]]
-
-
-def _arguments(
-    source: Any, spec: Any, out: Any, root: Any
-) -> tuple[Any, DataSpec, Path, Any]:
-    """Returns the arguments of both calls, with a source and without."""
-    toml = isinstance(source, str | Path) and str(source).endswith(".toml")
-    if isinstance(source, DataSpec) or toml:
-        given = [one for one in (spec, out, root) if one is not None]
-        source, spec, out, root, *_ = None, source, *given, None, None
-    if spec is None or out is None:
-        raise ValueError(
-            "`prepare` must be called as prepare(spec, out) or "
-            "prepare(source, spec, out). Received: no "
-            f"{'spec' if spec is None else 'out'}"
-        )
-    spec = spec if isinstance(spec, DataSpec) else load_spec(spec)
-    return source, spec, Path(out), root
-
-
-def _checked(workers: int | None, seed: int) -> int:
-    check_integer("seed", seed, 0)
-    if workers is None:
-        # Linux knows how many processors this process may use.
-        allowed = getattr(os, "sched_getaffinity", None)
-        return len(allowed(0)) if allowed else os.cpu_count() or 1
-    if not isinstance(workers, int) or not 1 <= workers <= 1024:
-        raise ValueError(
-            "`workers` must be an integer from 1 to 1024. "
-            f"Received: workers={workers!r}"
-        )
-    return workers
+    return [done[name] for name in sizes]
 
 
 def _identity(spec: DataSpec, seed: int, table: pd.DataFrame) -> dict:

@@ -8,7 +8,6 @@ there already need not be made again.
 import hashlib
 import json
 import math
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from mmkeras.artefact import atomic, free_bytes, sha256_of, write_json
-from mmkeras.data.files.paths import resolve_inside
 from mmkeras.data.files.reasons import BadSample, Reason
 from mmkeras.data.files.records import example, write_records
 from mmkeras.data.ingest.samples import SampleReader
+from mmkeras.data.ingest.stamps import stamps_of
 from mmkeras.data.statistics import merge_sums
 from mmkeras.data.stored import label_of, stored_dtype
 from mmkeras.spec import DataSpec, Sample
@@ -89,14 +88,18 @@ def build_shard(
         JSON values: file, count, bytes, sha256; `bad`, the samples left out,
         and `faulty`, those that lost an optional modality, each a list of
         [row, modality, reason, detail]; `notes`, by modality, what was
-        changed, counted; `sums`, statistics by modality.
+        changed, counted; `sums`, statistics by modality; `stamps`, of the
+        source files by path.
     """
     path, note = context.folder / name, context.folder / f"{name}.json"
-    key = _key(context, rows)
+    # Before a file is read, so that no change in between is missed.
+    cells = (row["cells"] for row in rows)
+    stamps = stamps_of(context.spec, context.reader.root, cells)
+    key = _key(context, rows, stamps)
     if not dry and note.is_file() and path.is_file():
         known = json.loads(note.read_text(encoding="utf-8"))
         if known["key"] == key and known["sha256"] == sha256_of(path):
-            return known
+            return {**known, "stamps": stamps}
     found = {"key": key, "file": name, "bad": [], "faulty": [], "sums": {}}
     found["notes"] = {}
     payloads, read = [], 0
@@ -115,7 +118,8 @@ def build_shard(
         if training:
             _add(context.spec, found["sums"], values)
     if dry:
-        return {**found, "count": read, "bytes": 0, "sha256": ""}
+        more = {"count": read, "bytes": 0, "sha256": "", "stamps": stamps}
+        return {**found, **more}
     _write(path, payloads)
     found |= {
         "count": len(payloads),
@@ -123,7 +127,7 @@ def build_shard(
         "sha256": sha256_of(path),
     }
     write_json(note, found)
-    return found
+    return {**found, "stamps": stamps}
 
 
 def _write(path: Path, payloads: list[bytes]) -> None:
@@ -186,31 +190,9 @@ def _add(spec: DataSpec, sums: dict, values: dict) -> None:
         sums[name] = merge_sums(sums.get(name), one)
 
 
-def _key(context: Context, rows: list[dict]) -> str:
+def _key(context: Context, rows: list[dict], stamps: dict[str, str]) -> str:
     """Hashes everything the shard's bytes follow from, files by their stamp."""
     reader = context.reader
     parts = [context.rules, reader.spec.sha256, reader.seed, rows]
-    digest = hashlib.sha256(json.dumps(parts).encode())
-    modalities = reader.spec.modalities.values()
-    # Some name one file in every row.
-    for path in dict.fromkeys(
-        path
-        for row in rows
-        for modality in modalities
-        for path in modality.source_files(row["cells"])
-        if path.strip()
-    ):
-        digest.update(stamp_of(reader.root, path))
-    return digest.hexdigest()
-
-
-def stamp_of(root: str | Path, path: str) -> bytes:
-    """Returns sizes and times of a file, or of a folder and what is in it."""
-    try:
-        real = Path(resolve_inside(root, path)[1])
-        found = [real, *sorted(real.iterdir())] if real.is_dir() else [real]
-        stamps = [os.stat(one) for one in found]
-    except (BadSample, OSError):
-        return b"none;"
-    values = [(status.st_size, status.st_mtime_ns) for status in stamps]
-    return f"{values};".encode()
+    parts.append(list(stamps.values()))
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -6,6 +6,7 @@ from pathlib import Path
 from mmkeras.arguments import check_choice
 from mmkeras.artefact import check_file, hashes_of, read_manifest
 from mmkeras.data.files.records import intact_records
+from mmkeras.data.ingest.folder import is_moving
 from mmkeras.spec import DataSpec
 
 ON_ERROR = ("raise", "skip")
@@ -30,6 +31,11 @@ def check_folder(
     """
     check_choice("on_error", on_error, ON_ERROR)
     folder = Path(folder)
+    if is_moving(folder):
+        raise ValueError(
+            f"`{folder}` must be whole. Received: one whose `prepare` was "
+            "stopped while it put new files in place; the same command ends it"
+        )
     found = read_manifest(folder, "data", check_files=False)
     shards = _shards_of(folder / "manifest.json", found)
     _check_strangers(folder, shards, found["files"])

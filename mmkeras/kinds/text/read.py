@@ -83,8 +83,10 @@ def tell(modality: Text, notes: Mapping[str, int], samples: int) -> list[str]:
 
 
 def source_files(modality: Text, cells: Mapping[str, str]) -> tuple[str, ...]:
-    """Returns the file that a cell names, where it names one."""
-    return (cells[modality.column],) if modality.file else ()
+    """Returns the file that a cell names, and that of the stop words."""
+    files = (cells[modality.column],) if modality.file else ()
+    words = modality.stop_words_file
+    return (*files, words) if words else files
 
 
 def open_learned(modality: Text, learned: Learned) -> Any:

@@ -1,0 +1,197 @@
+"""A folder that was prepared before: what it was read from, what changed.
+
+Sizes and times of the source files are noted beside the shards, without the
+paths: those follow from the manifest of the data, and may name a patient.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmkeras.artefact import copy_file, write_json, write_text
+from mmkeras.data.ingest.rules import rules_of
+from mmkeras.data.ingest.stamps import (
+    DIGITS,
+    cells_of,
+    source_paths,
+    stamps_of,
+)
+from mmkeras.spec import DataSpec, Learned
+
+NOTED = "sources.json"
+# Changed files that are told one by one.
+MAX_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What a folder was read from.
+
+    Args:
+        code: Hash of the code that read it.
+        stamps: Of the source files, in the order in which the manifest of the
+            data names them; dashes where a file was not read.
+        learned: What modalities learned beside their files, by name.
+        shards: What `build_shard` returned, those without samples included.
+    """
+
+    code: str
+    stamps: list[str]
+    learned: dict[str, dict]
+    shards: list[dict]
+
+    def changed(
+        self,
+        spec: DataSpec,
+        root: str | Path,
+        cells: Mapping[str, Sequence[str]],
+    ) -> list[str]:
+        """Returns the source files that are no longer what was read."""
+        now = stamps_of(spec, root, cells_of(spec, cells))
+        return [
+            path
+            for (path, stamp), then in zip(
+                now.items(), self.stamps, strict=True
+            )
+            if then not in (stamp, "-" * DIGITS)
+        ]
+
+    def lend(self, out: Path, partial: Path) -> None:
+        """Puts the shards of `out` where a build finds and checks them.
+
+        Args:
+            out: The finished folder; it stays as it is.
+            partial: Folder of the build.
+        """
+        for shard in self.shards:
+            source, path = out / shard["file"], partial / shard["file"]
+            # A build that was stopped may have left a newer one.
+            if path.exists() or not source.is_file():
+                continue
+            try:
+                os.link(source, path)
+            except OSError:  # Not every file system has links.
+                copy_file(source, path)
+            write_json(partial / f"{path.name}.json", shard)
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is to be made anew.
+
+    Args:
+        files: Source files that changed.
+        said: What a person should know, in sentences.
+        noted: What the folder was read from.
+    """
+
+    files: list[str]
+    said: list[str]
+    noted: Noted | None = None
+
+    def told(self, shards: list[dict]) -> str:
+        """Returns what was made anew, as a sentence."""
+        keys = {shard["key"] for shard in self.noted.shards}
+        made = sum(shard["key"] not in keys for shard in shards)
+        return f"{made:,} of {len(shards):,} shards were made anew"
+
+
+def look(
+    spec: DataSpec,
+    root: str | Path,
+    out: Path,
+    manifest: Mapping,
+    cells: Mapping[str, Sequence[str]],
+) -> Update:
+    """Compares a finished folder with the files it was read from.
+
+    Args:
+        spec: The spec.
+        root: Folder of the data.
+        out: The folder.
+        manifest: Its manifest, every file of which was checked.
+        cells: The manifest of the data, by column.
+    """
+    noted = read_noted(out, manifest)
+    if noted is None:
+        return Update(
+            [],
+            [
+                f"{out} is prepared already, by a version that did not note "
+                "its source files; whether they have changed since, nobody "
+                "can tell. `--restart` reads all samples again"
+            ],
+        )
+    files = noted.changed(spec, root, cells)
+    other = noted.code != rules_of(spec, {})
+    if not files:
+        said = [f"{out} is prepared already; nothing to do"]
+        if other:
+            said[0] = (
+                f"{out} is prepared already, and no source file has changed; "
+                "the code that reads has. `--restart` reads all samples again"
+            )
+        return Update([], said, noted)
+    names = ", ".join(files[:MAX_NAMES])
+    more = ", ..." if len(files) > MAX_NAMES else ""
+    said = [
+        f"{len(files):,} of {len(noted.stamps):,} source files changed since "
+        f"{out} was prepared ({names}{more})"
+    ]
+    if other:
+        said.append("So has the code that reads, so that all are read again")
+    return Update(files, said, noted)
+
+
+def note(
+    folder: Path,
+    spec: DataSpec,
+    cells: Mapping[str, Sequence[str]],
+    learned: Mapping[str, Learned],
+    shards: list[dict],
+) -> str:
+    """Writes what `read_noted` reads; returns the name of the file.
+
+    Args:
+        folder: Where it is written.
+        spec: The spec.
+        cells: The manifest of the data, by column.
+        learned: What modalities learned.
+        shards: What `build_shard` returned; their `stamps` were taken before
+            a file was read, so that no change in between is missed.
+    """
+    known: dict[str, str] = {}
+    for shard in shards:
+        known |= shard["stamps"]
+    paths = source_paths(spec, cells_of(spec, cells))
+    found = {
+        "code": rules_of(spec, {}),
+        "stamps": "".join(known.get(path, "-" * DIGITS) for path in paths),
+        "learned": {name: one.facts for name, one in learned.items()},
+        "shards": [
+            {key: value for key, value in shard.items() if key != "stamps"}
+            for shard in shards
+        ],
+    }
+    write_text(folder / NOTED, json.dumps(found, allow_nan=False) + "\n")
+    return NOTED
+
+
+def read_noted(out: Path, manifest: Mapping) -> Noted | None:
+    """Returns what a finished folder was read from.
+
+    Args:
+        out: The folder.
+        manifest: Its manifest, every file of which was checked.
+
+    Returns:
+        None for a folder of an earlier version, which noted nothing.
+    """
+    if NOTED not in manifest["files"]:
+        return None
+    found = json.loads((out / NOTED).read_text(encoding="utf-8"))
+    text = found["stamps"]
+    stamps = [text[i : i + DIGITS] for i in range(0, len(text), DIGITS)]
+    return Noted(found["code"], stamps, found["learned"], found["shards"])
