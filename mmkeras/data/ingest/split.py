@@ -153,6 +153,9 @@ def _members(groups: np.ndarray, strata: np.ndarray) -> Callable:
     million samples of a thousand classes.
     """
     width = int(strata.max()) + 1
+    if groups.max() + 1 == len(groups):
+        # Each sample is a group of its own.
+        return lambda group: ((int(strata[group]), 1),)
     keys, counts = np.unique(groups * width + strata, return_counts=True)
     ends = np.searchsorted(keys, (np.arange(groups.max() + 1) + 1) * width)
     starts = np.concatenate([[0], ends[:-1]]).tolist()

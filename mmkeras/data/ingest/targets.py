@@ -13,7 +13,7 @@ from mmkeras.spec import DataSpec, Target
 # What is wrong with a cell: sample, reason, detail.
 Faults = list[tuple[int, str, str]]
 # Rows whose labels are a dense table for a moment.
-ENCODED_ROWS = 4096
+ENCODED_ROWS = 512
 
 
 def read_targets(
@@ -51,7 +51,7 @@ def _encode_sparse(target: Target, cells: list[str]) -> tuple:
     values, weights, bad = [], [], []
     for first in range(0, len(cells), ENCODED_ROWS):
         found = target.encode(cells[first : first + ENCODED_ROWS])
-        values.append(scipy.sparse.csr_array(found[0]))
+        values.append(scipy.sparse.csr_array(found[0], dtype=target.dtype))
         weights.append(found[1])
         bad += [(first + row, *fault) for row, *fault in found[2]]
     return scipy.sparse.vstack(values, "csr"), np.concatenate(weights), bad
