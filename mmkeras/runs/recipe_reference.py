@@ -51,6 +51,7 @@ def _sections() -> Iterator[tuple[str, list[Row]]]:
         if modality.augmentations:
             title = f"`[augment.NAME]`, kind `{kind}`"
             yield title, _augmentations(modality)
+    yield "`[augment.together]`", _together()
     yield "`[training]`", _rows(TrainingOptions)
     shared = Strategy.names()
     title = "`[training]`, or `[training.STRATEGY]` for one strategy alone"
@@ -119,6 +120,23 @@ def _augmentations(modality: type[Modality]) -> list[Row]:
             f"{each.meaning}{each.bounds}",
         )
         for key, each in modality.augmentations.items()
+    ]
+
+
+def _together() -> list[Row]:
+    """Returns the draws that several modalities can have in common."""
+    kinds: dict[str, list[str]] = {}
+    for kind, modality in sorted(MODALITIES.known.items()):
+        for key, each in modality.augmentations.items():
+            if each.shared:
+                kinds.setdefault(key, []).append(kind)
+    meaning = (
+        "names of modalities that draw it once for all of them, such as "
+        '`["clip", "sound"]`; each has the same value of the key'
+    )
+    return [
+        (key, "", "", ", ".join(found), meaning)
+        for key, found in sorted(kinds.items())
     ]
 
 

@@ -55,6 +55,16 @@ class Modality(Kind):
         return Stored(self.dtype)
 
     @property
+    def time_steps(self) -> int | None:
+        """Equal steps that the time of a sample moves by; None: no time."""
+        return None
+
+    @property
+    def seconds(self) -> float | None:
+        """Duration of a sample; None where it has none, or another each."""
+        return getattr(self, "duration_sec", None)
+
+    @property
     def manifest_columns(self) -> tuple[str, ...]:
         """Columns of the manifest that one sample is read from."""
         return (self.column,)

@@ -43,6 +43,8 @@ class Target(Kind):
     # Whether labels can be proposed to a person: `probabilities`, and the
     # manifest's cell of an answer.
     proposes: ClassVar[bool] = False
+    # Whether each step of time has a label of its own.
+    follows_time: ClassVar[bool] = False
     # The figure that is shown first, and the one whose drop an export limits:
     # of that, larger is better, and it has no unit.
     headline: ClassVar[str]

@@ -11,12 +11,19 @@ import numpy as np
 
 from mmkeras.arguments import check_keys, nearest
 from mmkeras.data.loading.draws import Draws
+from mmkeras.data.loading.together import check_together, shared_draws
 from mmkeras.data.stored import to_model
 from mmkeras.spec import Augmentation, DataSpec, Learned
+
+# What `augment` may hold beside the modalities.
+TABLES = ("together",)
 
 
 def settings_of(spec: DataSpec, augment: bool | dict) -> dict[str, dict]:
     """Returns the settings of each augmented modality, complete and checked.
+
+    And, where they are given, its tables: "together", names of modalities by
+    the key of the draw that they share.
 
     Args:
         spec: The spec.
@@ -36,10 +43,15 @@ def settings_of(spec: DataSpec, augment: bool | dict) -> dict[str, dict]:
             f"Received: augment={augment!r}"
         )
     found = {}
+    # A modality of that name goes first.
+    tables = {n: augment[n] for n in TABLES if n in augment and n not in known}
     for name, values in augment.items():
+        if name in tables:
+            continue
         if name not in known:
             raise ValueError(
-                f"`augment` must name modalities of the spec. Received: "
+                f"`augment` must name modalities of the spec, or be one of "
+                f"its tables {', '.join(TABLES)}. Received: "
                 f"{name!r}.{nearest(str(name), list(known))}"
             )
         _check(f"augment.{name}", known[name], values)
@@ -49,6 +61,9 @@ def settings_of(spec: DataSpec, augment: bool | dict) -> dict[str, dict]:
         }
         if any(values.values()):
             found[name] = values
+            _check_steps(spec, name, values)
+    if together := tables.get("together"):
+        found["together"] = check_together(spec, together, found)
     return found
 
 
@@ -76,7 +91,10 @@ def augmenter(
             settings[name], known.get(name, Learned())
         )
         for name in sorted(settings)
+        if name in spec.modalities
     }
+    together = {} if "together" in steps else settings.get("together", {})
+    shared = shared_draws(spec, together)
 
     # In the unit of a batch: a shard's zero may be the middle of a window.
     absent = {
@@ -84,19 +102,35 @@ def augmenter(
             modality, np.array(modality.absent, modality.stored.dtype)
         )
         for name, modality in spec.modalities.items()
-        if name in settings
+        if name in steps
     }
 
     def change(inputs: dict, seed):
         outputs = dict(inputs)
         for number, (name, step) in enumerate(steps.items()):
-            outputs[name] = step(inputs[name], Draws(seed, number))
+            outputs[name] = step(
+                inputs[name], Draws(seed, number, shared.get(name))
+            )
             if name in spec.optional:
                 there = inputs["present"][:, spec.optional.index(name)]
                 outputs[name] = _where(there, outputs[name], absent[name])
         return outputs
 
     return change
+
+
+def _check_steps(spec: DataSpec, name: str, values: dict) -> None:
+    """Refuses to move steps away from their labels."""
+    keys = spec.modalities[name].augmentations
+    moved = [key for key, value in values.items() if value]
+    moved = [key for key in moved if keys[key].moves_time]
+    labelled = [n for n, t in spec.targets.items() if t.follows_time]
+    if moved and labelled:
+        raise ValueError(
+            f"`augment.{name}.{moved[0]}` must be 0 where a target has a "
+            "label for each step, which would no longer be that of its step. "
+            f"Received: {values[moved[0]]}, target `{labelled[0]}`"
+        )
 
 
 def _check(label: str, keys: Mapping[str, Augmentation], values: dict) -> None:

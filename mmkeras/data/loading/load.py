@@ -266,7 +266,9 @@ def load_data(
         augment: True for the defaults of each kind, False for none, or a
             dict by modality, which augments those alone, such as
             `{"image": {"rotation_degrees": 10, "zoom": 0.1}}`. The keys are
-            those of its kind's `augmentations`.
+            those of its kind's `augmentations`. Its table "together" names
+            modalities by the key of a draw that they share, such as
+            `{"time_crop": ["video", "audio"]}`.
         cache: Whether splits below 1 GB stay in memory after the first pass.
         on_error: "raise" refuses a damaged shard; "skip" leaves damaged
             samples out and counts them in `data.skipped`.

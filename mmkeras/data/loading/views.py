@@ -74,6 +74,8 @@ def stronger(spec: Any, settings: dict, strength: float) -> dict[str, dict]:
     for name, values in (
         settings or augmentation.settings_of(spec, True)
     ).items():
+        if name not in spec.modalities:
+            continue
         changes = spec.modalities[name].augmentations
         found[name] = {
             key: changes[key].stronger(value, strength)
@@ -85,4 +87,6 @@ def stronger(spec: Any, settings: dict, strength: float) -> dict[str, dict]:
             "Received: the kinds "
             + ", ".join(sorted({m.kind for m in spec.modalities.values()}))
         )
+    if "together" in settings:
+        found.setdefault("together", settings["together"])
     return found

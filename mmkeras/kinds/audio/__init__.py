@@ -95,6 +95,11 @@ class Audio(Modality):
         """Shape of one sample: (samples,)."""
         return (round(self.sample_rate_hz * self.duration_sec),)
 
+    @property
+    def time_steps(self) -> int:
+        """Milliseconds of a sample, in whole samples of sound each."""
+        return -(-self.shape[0] // (self.sample_rate_hz // 1000))
+
     def device_entry(self, name: str, folder: Path) -> dict[str, Any]:
         """Adds the length in samples."""
         entry = super().device_entry(name, folder)

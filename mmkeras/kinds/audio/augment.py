@@ -14,7 +14,7 @@ def augment(modality: Audio, settings: Mapping[str, float]) -> Callable:
     most = round(1000 * min(settings["shift_sec"], modality.duration_sec))
     # Moving milliseconds instead of samples is ten times as fast.
     block = rate // 1000
-    blocks = -(-modality.shape[0] // block)
+    blocks = modality.time_steps
 
     def change(sound, seeds):
         import tensorflow as tf

@@ -48,6 +48,7 @@ class Sequence(Category):
     crop: Literal["start", "center"] = "start"
     stratifies: ClassVar[bool] = False
     boosts: ClassVar[bool] = False
+    follows_time: ClassVar[bool] = True
     device_keys: ClassVar[tuple[str, ...]] = (
         "classes",
         "steps",

@@ -152,6 +152,11 @@ class Series(Modality):
         steps = round(self.sample_rate_hz * self.duration_sec)
         return (steps, len(self.channels))
 
+    @property
+    def time_steps(self) -> int:
+        """Steps of a sample."""
+        return self.shape[0]
+
     def same_input(self, other: Mapping[str, Any]) -> tuple[dict, dict]:
         """Compares; runs of older versions knew no units."""
         return super().same_input({"units": None, **other})

@@ -100,3 +100,14 @@ class Video(Modality):
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample: (frames, height, width, channels)."""
         return (self.frames, self.height, self.width, self.channels)
+
+    @property
+    def time_steps(self) -> int:
+        """Frames of a sample."""
+        return self.frames
+
+    @property
+    def seconds(self) -> float | None:
+        """Duration of a sample; None where a sample is the whole film."""
+        rate = self.frame_rate_hz
+        return None if rate is None else self.frames / rate
