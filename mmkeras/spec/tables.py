@@ -15,6 +15,13 @@ Missing = Annotated[
     Field(strict=False, max_length=1000),
 ]
 
+# What programs write for a cell without a value. Among numbers and names of
+# classes it cannot mean anything else; a text may well be "None".
+MISSING = (
+    "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "None", "none", "NULL",
+    "Null", "null", "<NA>", "NaT",
+)  # fmt: skip
+
 
 class Table(pydantic.BaseModel):
     """A table of a spec: strict types, no unknown key, immutable."""
@@ -54,6 +61,11 @@ class DataFiles(Table):
     encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     decimal: Literal[".", ","] | None = None
     missing: Missing | None = None
+
+    @property
+    def missing_tokens(self) -> tuple[str, ...]:
+        """What stands for a missing value, declared or as programs write it."""
+        return MISSING if self.missing is None else self.missing
 
     @pydantic.field_validator("encoding")
     @classmethod

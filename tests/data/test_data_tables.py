@@ -1,8 +1,10 @@
 """Tables as people have them: every way to write one gives the same samples."""
 
 import gzip
+import importlib.util
 import json
 import unicodedata
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -301,3 +303,34 @@ def test_groups_are_trimmed_and_unknown_ones_counted(root):
     assert found.said == (
         "`split`: 2 samples have no `group`; they stay together, as one group",
     )
+
+
+def test_the_device_takes_the_same_cells_for_missing(root, monkeypatch):
+    rows = read_rows(root)
+    for row, cell in zip(rows, ["a", "a", "?", "NA", "b", "b"], strict=True):
+        row["group"] = cell
+    rows[1]["v1"] = "?"
+    (root / "manifest.csv").write_text(csv_text(rows))
+    keys = {"kind": "vector", "columns": ["v1"], "categorical": ["group"]}
+    spec = make_spec(modalities__vector=keys)
+    vector, table = spec.modalities["vector"], read_manifest(spec, root)
+    learned = vector.learn(table, SampleIO(str(root)))
+    io = SampleIO(str(root), learned=vector.open_learned(learned))
+    data = SimpleNamespace(
+        spec=spec, statistics={"modalities": {"vector": learned.facts}}
+    )
+    files = vector.device_files("vector", data)
+    for name, value in files.items():
+        (root / name).write_text(json.dumps(value))
+    monkeypatch.syspath_prepend(vector.device_path().parents[3] / "export")
+    code = importlib.util.spec_from_file_location("cells", vector.device_path())
+    device = importlib.util.module_from_spec(code)
+    code.loader.exec_module(device)
+    entry = {
+        "name": "vector", "shape": [2], "categories": next(iter(files)),
+        "categorical": ["group"], "columns": ["v1"], "folder": root,
+    }  # fmt: skip
+    for place, row in enumerate(rows):
+        expected = vector.read(table.iloc[place].to_dict(), io).value
+        found = device.read(f"{row['v1']},{row['group']}", entry)
+        np.testing.assert_array_equal(found, expected)

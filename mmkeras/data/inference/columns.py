@@ -10,9 +10,9 @@ import pandas as pd
 
 from mmkeras.data.files.reasons import BadSample
 from mmkeras.data.files.source import SampleIO
-from mmkeras.data.ingest.cell_rules import COMMA, MISSING
+from mmkeras.data.ingest.cell_rules import COMMA
 from mmkeras.data.ingest.cells import text_of
-from mmkeras.spec import SeenColumn
+from mmkeras.spec import DataFiles, SeenColumn
 
 # Files of a column that are opened, spread over the table.
 OPENED = 20
@@ -40,7 +40,8 @@ def look_at(
     """
     objects = [v for v in values if _is_object(v)]
     cells = [v if type(v) is str else _cell(v) for v in values]
-    cells = ["" if cell.strip() in MISSING else cell for cell in cells]
+    tokens = {*DataFiles().missing_tokens}
+    cells = ["" if cell.strip() in tokens else cell for cell in cells]
     known = [cell for cell in dict.fromkeys(cells) if cell.strip()]
     files, missing, arrays = {}, [], []
     if objects:

@@ -18,12 +18,6 @@ SPLIT_NAMES = {
     **{n: "validation" for n in ("validation", "valid", "val", "dev")},
     **{name: "test" for name in ("test", "testing", "tst")},
 }
-# What programs write for a cell without a value. Among numbers and names of
-# classes it cannot mean anything else; a text may well be "None".
-MISSING = (
-    "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "None", "none", "NULL",
-    "Null", "null", "<NA>", "NaT",
-)  # fmt: skip
 COMMA = re.compile(r"[+-]?\d*,(\d+)([eE][+-]?\d+)?")
 
 
@@ -68,7 +62,7 @@ def _settle_missing(
     if declared is not None:
         columns = part.manifest_columns
     classes = getattr(part, "class_names", ())
-    tokens = {*(MISSING if declared is None else declared)} - {*classes}
+    tokens = {*spec.data.missing_tokens} - {*classes}
     said = []
     for column in dict.fromkeys(columns):
         cells = table[column].tolist()
@@ -222,8 +216,7 @@ def _settle_groups(
     spec: DataSpec, table: pd.DataFrame, column: str
 ) -> list[str]:
     """Trims the names of groups: "p1 " beside "p1" would be on two sides."""
-    declared = spec.data.missing
-    tokens = {*(MISSING if declared is None else declared)}
+    tokens = {*spec.data.missing_tokens}
     cells = [cell.strip() for cell in table[column].tolist()]
     cells = ["" if cell in tokens else cell for cell in cells]
     _put(table, column, cells)

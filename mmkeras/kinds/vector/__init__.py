@@ -107,4 +107,8 @@ class Vector(Modality):
         if not self.categorical:
             return {}
         known = data.statistics["modalities"][name]["categories"]
-        return {f"categories_{name}.json": known}
+        # No column has an empty name; here stands what means a missing cell.
+        # What older data knew as a category stays one.
+        names = {name for names in known.values() for name in names}
+        missing = [t for t in data.spec.data.missing_tokens if t not in names]
+        return {f"categories_{name}.json": {**known, "": missing}}

@@ -24,6 +24,8 @@ def read(value: str, entry: dict) -> np.ndarray:
     option = f"`--{entry['name']}`"
     cells = [cell.strip() for cell in next(csv.reader([value]), [])]
     known = known_categories(entry)
+    missing = missing_tokens(entry)
+    cells = ["" if cell in missing else cell for cell in cells]
     numbers = entry["shape"][0] - len(known)
     try:
         if "_" in "".join(cells[:numbers]):
@@ -54,7 +56,17 @@ def known_categories(entry: dict) -> list[dict[str, int]]:
             for column in entry["categorical"]]  # fmt: skip
 
 
+def missing_tokens(entry: dict) -> list[str]:
+    """Returns what means a missing cell, as in the data of training."""
+    if "categories" not in entry:
+        return []
+    return read_tables(entry["folder"] / entry["categories"]).get("", [])
+
+
 @functools.cache
 def read_tables(path: Path) -> dict[str, list[str]]:
-    """Returns the categories that training knew, by column."""
+    """Returns the categories that training knew, by column.
+
+    Under "", which no column is called, what means a missing cell.
+    """
     return json.loads(path.read_text(encoding="utf-8"))
