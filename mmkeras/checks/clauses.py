@@ -6,6 +6,7 @@ Each takes what it needs and raises ValueError where the part breaks it.
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -13,6 +14,25 @@ import numpy as np
 
 from mmkeras.checks.toys import CLASSIFY, Task, random_input, toy_problem
 from mmkeras.towers import TOWER_OUTPUTS
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model, four samples, and what it says of them when called eagerly."""
+
+    model: keras.Model
+    x: dict[str, np.ndarray]
+    outputs: np.ndarray
+
+
+def answers_of(model: keras.Model) -> Answers:
+    """Returns a model's outputs for four samples.
+
+    They hold until the model is trained: `gradient` moves the averages of
+    batch normalization.
+    """
+    x, _ = toy_problem(model, 4)
+    return Answers(model, x, output_of(model, x))
 
 
 def tower_outputs(tower: keras.Model) -> None:
@@ -60,22 +80,21 @@ def _tower_shapes(samples: int, count: int, width: int) -> dict[str, tuple]:
     }
 
 
-def batch_of_one(model: keras.Model) -> None:
+def batch_of_one(known: Answers) -> None:
     """The output of a sample does not depend on the batch."""
-    x, _ = toy_problem(model, 4)
-    whole = output_of(model, x)[:1]
-    _near("one sample and a batch", output_of(model, _rows(x, 1)), whole, 1e-5)
+    found = output_of(known.model, _rows(known.x, 1))
+    _near("one sample and a batch", found, known.outputs[:1], 1e-5)
 
 
-def graph(model: keras.Model) -> None:
+def graph(known: Answers) -> None:
     """Called eagerly, and as a graph inside tf.data: the same."""
     import tensorflow as tf
 
-    x, _ = toy_problem(model, 4)
-    rows = tf.data.Dataset.from_tensor_slices(x).batch(4)
+    model = known.model
+    rows = tf.data.Dataset.from_tensor_slices(known.x).batch(4)
     mapped = rows.map(lambda row: model(row, training=False)["label"])
     found = next(iter(mapped)).numpy()
-    _near("eager and tf.data's graph", found, output_of(model, x), 1e-5)
+    _near("eager and tf.data's graph", found, known.outputs, 1e-5)
 
 
 def gradient(model: keras.Model, task: Task = CLASSIFY) -> None:
@@ -105,39 +124,29 @@ def gradient(model: keras.Model, task: Task = CLASSIFY) -> None:
         )
 
 
-def mixed_float16(model: keras.Model) -> None:
+def mixed_float16(known: Answers) -> None:
     """Rebuilt under this policy, it gives about the same output."""
-    text = json.dumps(keras.saving.serialize_keras_object(model))
+    text = json.dumps(keras.saving.serialize_keras_object(known.model))
     # Every layer holds the policy it was made under.
     text = text.replace('"name": "float32"', '"name": "mixed_float16"')
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
         half = keras.saving.deserialize_keras_object(json.loads(text))
-        half.set_weights(model.get_weights())
+        half.set_weights(known.model.get_weights())
     finally:
         keras.config.set_dtype_policy(policy)
-    x, _ = toy_problem(model, 4)
-    _near(
-        "float32 and mixed_float16",
-        output_of(half, x),
-        output_of(model, x),
-        0.05,
-    )
+    found = output_of(half, known.x)
+    _near("float32 and mixed_float16", found, known.outputs, 0.05)
 
 
-def saved(model: keras.Model) -> None:
+def saved(known: Answers) -> None:
     """Through Keras' own file: bit for bit."""
-    x, _ = toy_problem(model, 4)
     with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder) / "model.keras")
+        known.model.save(Path(folder) / "model.keras")
         again = keras.saving.load_model(Path(folder) / "model.keras")
-    _near(
-        "a model and its saved file",
-        output_of(again, x),
-        output_of(model, x),
-        0,
-    )
+    found = output_of(again, known.x)
+    _near("a model and its saved file", found, known.outputs, 0)
 
 
 def absent(model: keras.Model) -> None:
