@@ -2,7 +2,15 @@
 
 import keras
 import pytest
-from zoo import EXCEPTIONS, FUSIONS, OPTIONS, PAIRS, TOWERS, UNTRAINED
+from zoo import (
+    EPOCHS,
+    EXCEPTIONS,
+    FUSIONS,
+    OPTIONS,
+    PAIRS,
+    TOWERS,
+    UNTRAINED,
+)
 
 from mmkeras.checks import (
     DEVICE_FILES,
@@ -26,7 +34,8 @@ def check(pair, kinds):
     model = paired_classifier(TOWERS[tower](**name), FUSIONS[fused]())
     cannot = {*EXCEPTIONS.get(tower, ()), *EXCEPTIONS.get(fused, ())}
     kinds = tuple(kind for kind in kinds if str(kind) not in cannot)
-    check_exports(model, kinds, trained=tower not in UNTRAINED)
+    epochs = EPOCHS.get(tower, 12)
+    check_exports(model, kinds, trained=tower not in UNTRAINED, epochs=epochs)
 
 
 @pytest.mark.filterwarnings("ignore")  # of tf2onnx

@@ -201,7 +201,12 @@ HEADS = {n: (head, Task(head.loss, **t)) for n, (head, t) in HEADS.items()}
 UNTRAINED = {"image-resnet18", "image-efficientnet"}
 # The toy's sounds are noise, which only an average over all of it tells apart;
 # attention to short stretches of it learns nothing.
-PARTNERS = {"audio-wavenet-samples": "gated", "volume-cnn": "bottleneck"}
+PARTNERS = {
+    "audio-wavenet-samples": "gated",
+    "series-patch-transformer": "bottleneck",
+}
+# At the usual 12 it hangs on the order of the samples whether it has learned.
+EPOCHS = {"audio-wavenet-samples": 20}
 # Each tower, and so each fusion and each of their options, at least once.
 PAIRS = [
     (tower, PARTNERS.get(tower, fused))

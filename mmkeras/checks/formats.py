@@ -73,9 +73,7 @@ def exports(
     count = 100 if trained else 16
     x, y = toy_problem(model, count, seed=1, prototypes=prototypes)
     if not trained:
-        # Batch normalisation adapts; without, deep random weights fade away.
-        for _ in range(25):
-            model(x, training=True)
+        _adapt(model, x)
     wanted = output_of(model, x)
     classes = y["label"]
     decisions = task.decide(wanted, classes)
@@ -91,6 +89,15 @@ def exports(
             got = run_all(open_file(file.path), x)["label"]
             same = task.decide(got, classes) == decisions
             _compare(file, got, wanted, same.mean() if trained else None)
+
+
+def _adapt(model: keras.Model, x: dict) -> None:
+    """Lets batch normalization see samples; else, deep random weights fade."""
+    import tensorflow as tf
+
+    step = tf.function(lambda x: model(x, training=True), autograph=False)
+    for _ in range(25):
+        step({name: tf.constant(values) for name, values in x.items()})
 
 
 def _compare(file: ProducedFile, got, wanted, agreement: float | None) -> None:
