@@ -60,6 +60,7 @@ STAGES = {
     "build": {"towers", "heads", "model"},
     "show": {"reporting"},
     "pretext": {"training"},
+    "profile": {"data"},
     "device": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

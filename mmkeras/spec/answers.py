@@ -143,3 +143,33 @@ class Corruption:
     levels: tuple[float, ...]
     unit: str
     change: Callable[[Any, Any, float, Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a report of the data tells of one sample.
+
+    Args:
+        numbers: By name, the unit in the name: `{"loudness_dbfs": -20.1}`.
+        columns: Of a table or a recording, by column, NaN where missing. One
+            that never changes, or has an outlier, is a fault of the data.
+        choices: Index of the category, by column; None where missing.
+    """
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    columns: dict[str, float] = field(default_factory=dict)
+    choices: dict[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What stays the same in a sample that is nearly the same.
+
+    Args:
+        places: `(n,)` of bool, or of small integers; as many for all samples.
+        alike: Share of equal places from which two samples are nearly the
+            same, such as 0.95.
+    """
+
+    places: Any
+    alike: float

@@ -11,7 +11,9 @@ from mmkeras.options import Options
 from mmkeras.spec.answers import (
     Augmentation,
     Corruption,
+    Fingerprint,
     Learned,
+    Profile,
     Sample,
     Stored,
 )
@@ -203,6 +205,25 @@ class Modality(Kind):
     def corruption(self) -> Corruption | None:
         """How a sensor or its surroundings spoil it; None: not offered."""
         return self.offer("corrupt", "corruption")
+
+    def profile(self, value: Any, learned: Any) -> Profile | None:
+        """What a report tells of a sample, as a batch holds it; None: nothing.
+
+        Here and below, `learned` is what `open_learned` returned.
+        """
+        return self.offer("profile", "profile", value, learned)
+
+    def profile_source(self, cells: Mapping[str, str], io: Any) -> dict | None:
+        """As `profile`, numbers by name, of what `read` reads: as it came."""
+        return self.offer("profile", "profile_source", cells, io)
+
+    def fingerprint(self, value: Any, learned: Any) -> Fingerprint | None:
+        """Returns what near-duplicates are found by; None: they are not."""
+        return self.offer("profile", "fingerprint", value, learned)
+
+    def vocabulary_sizes(self, learned: Any) -> dict[str, int] | None:
+        """Returns how many tokens or categories are known, by name."""
+        return self.offer("profile", "vocabulary_sizes", learned)
 
     def show(self, value: Any, learned: Path | None) -> dict[str, str] | None:
         """What a report shows of one sample; None: its first numbers.

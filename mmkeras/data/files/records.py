@@ -23,6 +23,38 @@ def example(features: dict[str, bytes]) -> bytes:
     return _field(1, entries)
 
 
+def features_of(payload: bytes) -> dict[str, bytes]:
+    """Returns the byte features of an Example; the inverse of `example`.
+
+    Example:
+
+    >>> features_of(example({"a": b"1"}))
+    {'a': b'1'}
+    """
+    found = {}
+    for entry in _inside(_inside(payload)[0]):
+        key, feature = _inside(entry)
+        (values,) = _inside(feature)
+        found[key.decode()] = _inside(values)[0]
+    return found
+
+
+def _inside(payload: bytes) -> list[bytes]:
+    """Returns the length-delimited fields of a message, in order."""
+    found, place = [], 0
+    while place < len(payload):
+        place, size, shift = place + 1, 0, 0
+        while True:
+            byte = payload[place]
+            size |= (byte & 127) << shift
+            place, shift = place + 1, shift + 7
+            if byte < 128:
+                break
+        found.append(payload[place : place + size])
+        place += size
+    return found
+
+
 def frame(payload: bytes) -> bytes:
     """Returns one TFRecord: length, its checksum, payload, its checksum."""
     length = struct.pack("<Q", len(payload))
