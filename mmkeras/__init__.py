@@ -42,6 +42,7 @@ _HOME = {
     "evaluate": "evaluation",
     "image_tower": "towers",
     "infer_spec": "data",
+    "inspect": "studies.data_report",
     "load_data": "data",
     "load_model": "model",
     "load_spec": "spec",

@@ -17,6 +17,7 @@ from mmkeras.cli import (
     compare,
     ensemble,
     export,
+    inspect_data,
     label,
     recipe,
     retrieve,
@@ -202,6 +203,7 @@ def card(
 
 app.add_typer(ensemble.app, name="ensemble")
 for _command in (
+    inspect_data.inspect,
     export.export,
     compare.compare,
     tune.tune,

@@ -1,0 +1,153 @@
+"""Samples as they come, read as `prepare` would read them."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmkeras.data import (
+    BadSample,
+    Reason,
+    SampleIO,
+    draw_splits,
+    learn_from,
+    make_plan,
+    open_learned,
+    rows_of,
+    save_learned,
+)
+from mmkeras.spec import DataSpec
+from mmkeras.studies.data_report.sample_stream import (
+    SampleStream,
+    Seen,
+    files_learned,
+)
+
+# Rows whose cells are lists at a time.
+CHUNK = 1024
+
+
+class RawSamples(SampleStream):
+    """Samples of a table, read as `prepare` reads them.
+
+    Without the noise that a spec may ask for: it would hide what is alike.
+
+    Args:
+        spec: The spec.
+        root: Folder of the files.
+        read: The table, a `mmkeras.data` manifest with what was said of it.
+        name: Of the table.
+        arrays: Folder of samples that were in memory; None where none was.
+        scratch: Folder for what is learned, such as a tokenizer.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        root: Path,
+        read: Any,
+        name: str,
+        arrays: str | None,
+        scratch: Path,
+    ) -> None:
+        self.spec, self.root, self.name = spec, root, name
+        self.arrays, self.table = arrays, read.table
+        for key, modality in spec.modalities.items():
+            modality.check(SampleIO(str(root), key))
+        self.plan = make_plan(spec, read.table)
+        self._split()
+        learned = learn_from(spec, root, self.plan.training)
+        save_learned(spec, learned, scratch)
+        self.learned = open_learned(spec, learned)
+        self.learned_files = files_learned(spec, scratch)
+        self.said = [*read.said, *self.plan.said]
+        ids = read.table["sample/id"].tolist()
+        self.faults = [(ids[row], *rest) for row, *rest in self.plan.bad]
+        self._unread: list[int] = []
+
+    def _split(self) -> None:
+        split = self.spec.split
+        if split.method == "column":
+            # What `prepare` refuses, such as a group in two splits, is what
+            # this report is for.
+            bad = [row for row, *_ in self.plan.bad]
+            self.plan.split[:] = self.table[split.column].to_numpy(object)
+            self.plan.split[bad] = ""
+        else:
+            draw_splits(self.spec, self.plan)
+
+    def io(self, name: str) -> SampleIO:
+        """Returns what the files of a modality are read with."""
+        return SampleIO(
+            str(self.root), name, self.learned.get(name), None, self.arrays
+        )
+
+    def __iter__(self) -> Iterator[Seen]:
+        self._unread.clear()
+        rows, place = np.flatnonzero(self.plan.split != ""), 0
+        for first in range(0, len(rows), CHUNK):
+            part = rows[first : first + CHUNK]
+            for seen in self._read(part, itertools.count(place)):
+                yield seen
+                place += 1
+
+    def again(self, places: Iterable[int]) -> dict[int, Seen]:
+        places = sorted({*places})
+        found = self._read(self._rows(places), iter(places))
+        return {seen.place: seen for seen in found}
+
+    def named(self, places: Iterable[int]) -> dict[int, tuple[str, str]]:
+        places = sorted({*places})
+        rows = self._rows(places)
+        ids = self.table["sample/id"].iloc[rows]
+        return dict(zip(places, zip(ids, self.plan.split[rows]), strict=True))
+
+    def _rows(self, places: list[int]) -> np.ndarray:
+        """Returns the rows of the table that samples stand in."""
+        tried = np.flatnonzero(self.plan.split != "")
+        return np.setdiff1d(tried, self._unread)[places]
+
+    def _read(self, rows: np.ndarray, places: Iterator[int]) -> Iterator[Seen]:
+        readers = {name: self.io(name) for name in self.spec.modalities}
+        labels, weights = [
+            {name: rows_of(array, rows) for name, array in arrays.items()}
+            for arrays in (self.plan.values, self.plan.weights)
+        ]
+        columns = [*self.table.columns]
+        cells = self.table.iloc[rows].to_numpy(object)
+        for at, row in enumerate(rows.tolist()):
+            entry = dict(zip(columns, cells[at], strict=True))
+            samples = self._samples(entry, readers)
+            if samples is None:
+                self._unread.append(row)
+                continue
+            yield Seen(
+                next(places),
+                entry["sample/id"],
+                self.plan.split[row],
+                {name: one.value for name, one in samples.items()},
+                {
+                    name: (
+                        np.array(labels[name][at], target.dtype),
+                        np.array(weights[name][at], "float32"),
+                    )
+                    for name, target in self.spec.targets.items()
+                },
+                {name: one.notes for name, one in samples.items()},
+                entry,
+            )
+
+    def _samples(self, cells: Mapping, readers: Mapping) -> dict | None:
+        """Returns the modalities of a row; None if it cannot be used."""
+        found, lost = {}, False
+        for name, modality in self.spec.modalities.items():
+            try:
+                found[name] = modality.read(cells, readers[name])
+            except BadSample as error:
+                if error.reason != Reason.MISSING or not modality.optional:
+                    fault = (name, str(error.reason), error.detail)
+                    self.faults.append((cells["sample/id"], *fault))
+                lost |= not modality.optional
+        return None if lost else found
