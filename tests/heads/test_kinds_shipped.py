@@ -25,7 +25,7 @@ RECIPE = {
         "learning_rate": 1e-2,
         "balance": "uncertainty",
         "tensorboard": False,
-        "full": {"epochs": 10},
+        "full": {"epochs": 16},
     },
 }
 
