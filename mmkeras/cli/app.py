@@ -15,6 +15,7 @@ import typer
 import mmkeras
 from mmkeras.cli import (
     compare,
+    data,
     ensemble,
     export,
     inspect_data,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(spec.app, name="spec")
 app.add_typer(recipe.app, name="recipe")
+app.add_typer(data.app, name="data")
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]

@@ -51,6 +51,7 @@ class DataFiles(Table):
         missing: What stands for a missing value, beside an empty cell; with
             it left out "?", "NA", "None" and the like do, among numbers and
             categories.
+        compression: "gzip" packs the shards: smaller, and slower to read.
     """
 
     root: str = "."
@@ -61,6 +62,7 @@ class DataFiles(Table):
     encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     decimal: Literal[".", ","] | None = None
     missing: Missing | None = None
+    compression: Literal["none", "gzip"] = "none"
 
     @property
     def missing_tokens(self) -> tuple[str, ...]:

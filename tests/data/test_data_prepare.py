@@ -28,7 +28,7 @@ def test_the_folder_holds_what_the_manifest_says(root, tmp_path, monkeypatch):
     )
     found = prepare(make_spec(root), tmp_path / "out")
     assert sorted(files_of(tmp_path / "out")) == [
-        "manifest.json", "quarantine.csv", "sources.json",
+        "manifest.json", "quarantine.csv", "samples.csv", "sources.json",
         "test-00000.tfrecord",
         "tokenizer_text.json", "train-00000.tfrecord", "train-00001.tfrecord",
         "train-00002.tfrecord", "validation-00000.tfrecord",

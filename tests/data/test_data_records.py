@@ -56,3 +56,24 @@ def test_a_cut_file_shows_its_last_record_as_damaged(tmp_path):
     write_records(path, PAYLOADS)
     path.write_bytes(path.read_bytes()[:-10])
     assert intact_records(path) == (PAYLOADS[:-1], [5])
+
+
+def test_tensorflow_reads_a_packed_file(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    places = write_records(path, PAYLOADS * 3, "gzip")
+    found = tf.data.TFRecordDataset(str(path), "GZIP")
+    assert [record.numpy() for record in found] == PAYLOADS * 3
+    assert intact_records(path) == (PAYLOADS * 3, [])
+    # Members of some 64 KiB: the large record ends one.
+    assert [place for *_, place in places] == [*range(6), *range(6), *range(6)]
+    assert len({offset for offset, *_ in places}) == 3
+
+
+def test_a_flipped_bit_of_a_packed_file_costs_one_member(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    places = write_records(path, PAYLOADS * 3, "gzip")
+    raw = bytearray(path.read_bytes())
+    raw[places[6][0] + 50] ^= 4
+    path.write_bytes(raw)
+    kept, damaged = intact_records(path)
+    assert kept == PAYLOADS * 2 and len(damaged) == 1

@@ -33,7 +33,7 @@ def dying(name, function, before):
     return run
 
 
-def half_a_file(path, payloads):
+def half_a_file(path, payloads, *_):
     Path(path).write_bytes(b"".join(payloads)[:1000])
 
 

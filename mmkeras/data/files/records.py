@@ -2,13 +2,23 @@
 
 Workers that decode must start fast and stay small, so they do not import
 TensorFlow; a test holds these few lines against its own reader.
+
+A packed file is a row of gzip members of some 64 KiB each, which TensorFlow
+reads as one: a flipped bit costs one of them, and a sample is read from one.
 """
 
+import gzip
 import struct
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import google_crc32c
+
+# Least bytes of a member of a packed file, before it is packed.
+BLOCK_BYTES = 64 * 2**10
+# What a gzip member begins with that has no name and no extra fields.
+MEMBER = b"\x1f\x8b\x08\x00"
 
 
 def example(features: dict[str, bytes]) -> bytes:
@@ -61,23 +71,106 @@ def frame(payload: bytes) -> bytes:
     return b"".join((length, _checksum(length), payload, _checksum(payload)))
 
 
-def write_records(path: str | Path, payloads: Iterable[bytes]) -> None:
-    """Writes a TFRecord file."""
+def write_records(
+    path: str | Path, payloads: Iterable[bytes], compression: str = "none"
+) -> list[tuple[int, int, int]]:
+    """Writes a TFRecord file.
+
+    Args:
+        path: The file.
+        payloads: What it holds.
+        compression: "none" or "gzip".
+
+    Returns:
+        Where each record is: offset and size in bytes of what is read for it,
+        and which of the records in there it is.
+    """
+    places: list[tuple[int, int, int]] = []
     with open(path, "wb") as file:
-        for payload in payloads:
-            file.write(frame(payload))
+        for block in _blocks(payloads, compression):
+            raw = b"".join(map(frame, block))
+            if compression == "gzip":
+                # The same bytes at any time.
+                raw = gzip.compress(raw, 6, mtime=0)
+            place = file.tell()
+            file.write(raw)
+            places += [(place, len(raw), index) for index in range(len(block))]
+    return places
+
+
+def _blocks(
+    payloads: Iterable[bytes], compression: str
+) -> Iterator[list[bytes]]:
+    block, size = [], 0
+    for payload in payloads:
+        block.append(payload)
+        size += len(payload)
+        if compression == "none" or size >= BLOCK_BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
+def record_at(
+    path: str | Path, offset: int, size: int, place: int
+) -> bytes | None:
+    """Returns one record of a file; None if it is damaged.
+
+    Args:
+        path: The file.
+        offset, size, place: What `write_records` returned for the record.
+    """
+    with open(path, "rb") as file:
+        file.seek(offset)
+        records, damaged = _intact(_unpacked(file.read(size))[0])
+    return None if damaged or place >= len(records) else records[place]
 
 
 def intact_records(path: str | Path) -> tuple[list[bytes], list[int]]:
-    """Reads a shard that may be damaged.
+    """Reads a shard, packed or not, that may be damaged.
 
     After a damaged length the next record is searched byte by byte, so that a
-    flipped bit costs one record.
+    flipped bit costs one record, or one member of a packed file.
 
     Returns:
-        The intact payloads, and the index of each damaged record.
+        The intact payloads, and the index of each damaged record. In a packed
+        file, what a damaged member held counts as one.
     """
-    raw = Path(path).read_bytes()
+    raw, whole = _unpacked(Path(path).read_bytes())
+    payloads, damaged = _intact(raw)
+    if not whole and not damaged:
+        damaged = [len(payloads)]
+    return payloads, damaged
+
+
+def _unpacked(raw: bytes) -> tuple[bytes, bool]:
+    """Returns what gzip members hold, and whether all of them are whole.
+
+    A file that is not packed is returned as it is.
+    """
+    if not raw.startswith(MEMBER) or _end(raw, 0) is not None:
+        return raw, True
+    found, whole, start = [], True, 0
+    while start >= 0:
+        member = zlib.decompressobj(31)
+        try:
+            inner = member.decompress(raw[start:])
+            if not member.eof:
+                raise zlib.error("cut")
+        except zlib.error:
+            whole = False
+            # Compressed bytes may look like a start, and fail in their turn.
+            start = raw.find(MEMBER, start + 1)
+            continue
+        found.append(inner)
+        start = len(raw) - len(member.unused_data)
+        if start == len(raw):
+            break
+    return b"".join(found), whole
+
+
+def _intact(raw: bytes) -> tuple[list[bytes], list[int]]:
     payloads, damaged, place = [], [], 0
     while place < len(raw):
         end = _end(raw, place)

@@ -27,6 +27,7 @@ from mmkeras.artefact import (
 )
 from mmkeras.data.files.in_memory import Keeper
 from mmkeras.data.ingest.learning import is_learned
+from mmkeras.data.ingest.places import PLACES
 from mmkeras.data.ingest.update import NOTED
 
 PARTIAL = ".partial"
@@ -195,7 +196,7 @@ def _going_on(out: Path) -> bool:
 
 def _ours(name: str) -> bool:
     return (
-        name in (PARTIAL, "quarantine.csv", HASHES, NOTED)
+        name in (PARTIAL, "quarantine.csv", HASHES, NOTED, PLACES)
         or name.startswith(TEMPORARY)
         or name.endswith(".tfrecord")
         or is_learned(name)

@@ -21,6 +21,7 @@ from mmkeras.data.ingest.findings import (
     write_list,
 )
 from mmkeras.data.ingest.manifest import Manifest, gather, open_manifest
+from mmkeras.data.ingest.places import write_places
 from mmkeras.data.ingest.plan import (
     Plan,
     ShardJob,
@@ -186,7 +187,8 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
         raise
     write_list(partial / QUARANTINE, plan)
     files.append(update.note(partial, spec, read.table, learned, built))
-    files = [*(shard["file"] for shard in shards), QUARANTINE, *files]
+    files += [QUARANTINE, write_places(partial, built)]
+    files += [shard["file"] for shard in shards]
     fields = facts_of_data(spec, learned, shards, read, plan)
     _say(told(spec, fields, plan))
     if before:

@@ -17,6 +17,7 @@ import numpy as np
 from mmkeras.artefact import atomic, free_bytes, sha256_of, write_json
 from mmkeras.data.files.reasons import BadSample, Reason
 from mmkeras.data.files.records import example, write_records
+from mmkeras.data.ingest.places import NOWHERE
 from mmkeras.data.ingest.samples import SampleReader
 from mmkeras.data.ingest.stamps import stamps_of
 from mmkeras.data.statistics import merge_sums
@@ -88,8 +89,9 @@ def build_shard(
         JSON values: file, count, bytes, sha256; `bad`, the samples left out,
         and `faulty`, those that lost an optional modality, each a list of
         [row, modality, reason, detail]; `notes`, by modality, what was
-        changed, counted; `sums`, statistics by modality; `stamps`, of the
-        source files by path.
+        changed, counted; `samples`, of each row the id and what
+        `write_records` returned, or `NOWHERE`; `sums`, statistics by
+        modality; `stamps`, of the source files by path.
     """
     path, note = context.folder / name, context.folder / f"{name}.json"
     # Before a file is read, so that no change in between is missed.
@@ -102,7 +104,7 @@ def build_shard(
             return {**known, "stamps": stamps}
     found = {"key": key, "file": name, "bad": [], "faulty": [], "sums": {}}
     found["notes"] = {}
-    payloads, read = [], 0
+    payloads, kept, read = [], [], 0
     for row in rows:
         samples, faults = _read(context, row)
         required = [f for f in faults if not _optional(context, f[0])]
@@ -114,13 +116,18 @@ def build_shard(
         read += 1
         if not dry:
             payloads.append(_serialize(context.spec, row, values))
+            kept.append(row["id"])
         _count(found["notes"], samples)
         if training:
             _add(context.spec, found["sums"], values)
     if dry:
         more = {"count": read, "bytes": 0, "sha256": "", "stamps": stamps}
         return {**found, **more}
-    _write(path, payloads)
+    places = _write(path, payloads, context.spec.data.compression)
+    there = dict(zip(kept, places, strict=True))
+    found["samples"] = [
+        [row["id"], *there.get(row["id"], NOWHERE)] for row in rows
+    ]
     found |= {
         "count": len(payloads),
         "bytes": path.stat().st_size,
@@ -130,10 +137,12 @@ def build_shard(
     return {**found, "stamps": stamps}
 
 
-def _write(path: Path, payloads: list[bytes]) -> None:
+def _write(
+    path: Path, payloads: list[bytes], compression: str
+) -> list[tuple[int, int, int]]:
     try:
         with atomic(path) as temporary:
-            write_records(temporary, payloads)
+            return write_records(temporary, payloads, compression)
     except OSError as error:
         needed = sum(len(payload) + 16 for payload in payloads)
         free = free_bytes(path)

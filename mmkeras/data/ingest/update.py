@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmkeras.artefact import copy_file, write_json, write_text
+from mmkeras.data.ingest.places import read_places
 from mmkeras.data.ingest.rules import rules_of
 from mmkeras.data.ingest.stamps import (
     DIGITS,
@@ -65,6 +66,7 @@ class Noted:
             out: The finished folder; it stays as it is.
             partial: Folder of the build.
         """
+        samples = read_places(out)
         for shard in self.shards:
             source, path = out / shard["file"], partial / shard["file"]
             # A build that was stopped may have left a newer one.
@@ -74,7 +76,8 @@ class Noted:
                 os.link(source, path)
             except OSError:  # Not every file system has links.
                 copy_file(source, path)
-            write_json(partial / f"{path.name}.json", shard)
+            known = {**shard, "samples": samples[path.name]}
+            write_json(partial / f"{path.name}.json", known)
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ def note(
         "stamps": "".join(known.get(path, "-" * DIGITS) for path in paths),
         "learned": {name: one.facts for name, one in learned.items()},
         "shards": [
-            {key: value for key, value in shard.items() if key != "stamps"}
+            {k: v for k, v in shard.items() if k not in ("stamps", "samples")}
             for shard in shards
         ],
     }

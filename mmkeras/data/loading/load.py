@@ -190,6 +190,7 @@ class Data:
                 seed,
                 SHUFFLE_BYTES // size + 1,
                 self._filter("train"),
+                self.spec.data.compression,
             ).apply(
                 tf.data.experimental.assert_cardinality(self.counts["train"])
             )
@@ -226,7 +227,9 @@ class Data:
         import tensorflow as tf
 
         check_choice("split", split, sorted(self.counts))
-        records = pipeline.read_shards(self._paths(split), self._repaired)
+        records = pipeline.read_shards(
+            self._paths(split), self._repaired, self.spec.data.compression
+        )
         keep = self._filter(split)
         if keep is not None:
             records = records.filter(keep)

@@ -11,13 +11,21 @@ import numpy as np
 from mmkeras.data.stored import scaled, stored_dtype
 from mmkeras.spec import DataSpec
 
+# What TensorFlow calls the values of `data.compression`.
+COMPRESSION = {"none": "", "gzip": "GZIP"}
 
-def read_shards(paths: list[Path], repaired: dict[str, list[bytes]]):
+
+def read_shards(
+    paths: list[Path],
+    repaired: dict[str, list[bytes]],
+    compression: str = "none",
+):
     """Returns the serialized samples of shards, in order.
 
     Args:
         paths: The shards.
         repaired: The intact records of damaged shards, by name.
+        compression: How the shards are packed, as the spec says.
     """
     import tensorflow as tf
 
@@ -31,12 +39,20 @@ def read_shards(paths: list[Path], repaired: dict[str, list[bytes]]):
             values = tf.constant(kept, tf.string, (len(kept),))
             read = tf.data.Dataset.from_tensor_slices(values)
         else:
-            read = tf.data.TFRecordDataset([str(path) for path in part])
+            read = tf.data.TFRecordDataset(
+                [str(path) for path in part], COMPRESSION[compression]
+            )
         records = records.concatenate(read)
     return records
 
 
-def read_shuffled(paths: list[Path], seed: int, buffer: int, keep=None):
+def read_shuffled(
+    paths: list[Path],
+    seed: int,
+    buffer: int,
+    keep=None,
+    compression: str = "none",
+):
     """Returns the serialized samples of shards in random order, mixed.
 
     Args:
@@ -44,15 +60,17 @@ def read_shuffled(paths: list[Path], seed: int, buffer: int, keep=None):
         seed: Seed of the order of shards and samples, another each epoch.
         buffer: Samples that are mixed.
         keep: For `Dataset.filter`; None keeps all.
+        compression: How the shards are packed, as the spec says.
     """
     import tensorflow as tf
 
+    packed = COMPRESSION[compression]
     names = tf.constant([str(path) for path in paths])
 
     def epoch(number):
         order = tf.data.Dataset.from_tensor_slices(names)
         records = _once_shuffled(order, len(paths), number).interleave(
-            tf.data.TFRecordDataset,
+            lambda path: tf.data.TFRecordDataset(path, packed),
             cycle_length=4,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,

@@ -1,0 +1,41 @@
+"""Where each sample lies: an index of all shards, by id."""
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmkeras.artefact import write_text
+
+PLACES = "samples.csv"
+HEADER = ("id", "shard", "offset", "bytes", "place")
+# Place of a sample that was left out.
+NOWHERE = (-1, 0, 0)
+
+
+def write_places(folder: Path, shards: Iterable[dict]) -> str:
+    """Writes the index of shards; returns the name of its file.
+
+    Args:
+        folder: Where it is written.
+        shards: What `build_shard` returned.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    for shard in shards:
+        for name, *place in shard["samples"]:
+            writer.writerow([name, shard["file"], *place])
+    write_text(folder / PLACES, text.getvalue())
+    return PLACES
+
+
+def read_places(folder: Path) -> dict[str, list[list]]:
+    """Returns, by shard, its samples as `build_shard` does."""
+    found: dict[str, list[list]] = {}
+    with open(folder / PLACES, encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        for name, shard, *place in rows:
+            found.setdefault(shard, []).append([name, *map(int, place)])
+    return found
