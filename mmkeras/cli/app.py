@@ -111,6 +111,13 @@ def prepare(
             "--restart", help="Read all samples again, whatever OUT holds."
         ),
     ] = False,
+    append: Annotated[
+        bool,
+        typer.Option(
+            "--append",
+            help="Add new rows of the manifest; old ones stay in their splits.",
+        ),
+    ] = False,
     imports: Imports = None,
 ) -> None:
     """Decodes, checks and splits the samples; writes shards."""
@@ -126,6 +133,7 @@ def prepare(
         seed=seed,
         dry_run=dry_run,
         restart=restart,
+        append=append,
     )
     counts = ", ".join(
         f"{split} {entry['count']}"

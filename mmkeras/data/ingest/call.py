@@ -39,3 +39,13 @@ def workers_of(workers: int | None, seed: int) -> int:
             f"Received: workers={workers!r}"
         )
     return workers
+
+
+def check_modes(**modes: bool) -> None:
+    """Raises ValueError if more than one is asked for."""
+    asked = [f"`{name}`" for name, value in modes.items() if value]
+    if len(asked) > 1:
+        raise ValueError(
+            "At most one of `dry_run`, `restart` and `append` must be true. "
+            f"Received: {' and '.join(asked)}"
+        )

@@ -8,12 +8,15 @@ run, whenever it was stopped.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import pandas as pd
 
 from mmkeras.artefact import (
     HASHES,
@@ -29,6 +32,7 @@ from mmkeras.data.files.in_memory import Keeper
 from mmkeras.data.ingest.learning import is_learned
 from mmkeras.data.ingest.places import PLACES
 from mmkeras.data.ingest.update import NOTED
+from mmkeras.spec import DataSpec
 
 PARTIAL = ".partial"
 ARRAYS = "arrays"
@@ -89,28 +93,53 @@ def check_ours(out: Path) -> set[str]:
     return names
 
 
-def finished(out: Path, identity: dict, restart: bool) -> dict | None:
+def identity_of(spec: DataSpec, seed: int, table: pd.DataFrame) -> dict:
+    """Returns what two runs must share to give the same folder."""
+    digest = hashlib.sha256()
+    for column in table.columns:
+        for cell in (column, *table[column]):
+            digest.update(cell.encode("utf-8", "surrogateescape") + b"\0")
+    return {
+        "spec_sha256": spec.sha256,
+        "source_sha256": digest.hexdigest(),
+        "seed": seed,
+    }
+
+
+def finished(
+    out: Path, identity: dict, restart: bool, append: bool
+) -> dict | None:
     """Returns the manifest of `out` if it holds just this; None if nothing.
 
     Args:
         out: The folder.
         identity: What it must be of.
         restart: Whether it is going to be replaced, whatever it is of.
+        append: Whether the manifest of the data may be another.
 
     Raises:
         ValueError: If `out` holds something else, or is damaged.
     """
     if MANIFEST not in check_ours(out):
+        if append:
+            raise ValueError(
+                "`out` must be prepared already to `append` to it. Received: "
+                f"{out}, which is not"
+            )
         return None
     if restart:
         return read_manifest(out, "data", check_files=False)
     found = read_manifest(out, "data")
     for key, label in LABELS.items():
-        if found.get(key) != identity[key]:
+        same = found.get(key) == identity[key]
+        if not same and not (append and key == "source_sha256"):
+            more = ""
+            if key == "source_sha256":
+                more = ", or add its new rows by `append`"
             raise ValueError(
                 f"`out` must be empty or hold the same {label}; choose "
-                f"another folder, or replace it by `restart`. Received: {out} "
-                f"with {key} {str(found.get(key))[:16]}, wanted "
+                f"another folder, or replace it by `restart`{more}. Received: "
+                f"{out} with {key} {str(found.get(key))[:16]}, wanted "
                 f"{str(identity[key])[:16]}"
             )
     return found

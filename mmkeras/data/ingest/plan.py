@@ -1,7 +1,7 @@
 """What is decided before a file is opened: labels, splits, shards."""
 
 import collections
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,8 +69,15 @@ def make_plan(spec: DataSpec, table: pd.DataFrame) -> Plan:
     return Plan(table, split, values, weights, bad, [])
 
 
-def draw_splits(spec: DataSpec, plan: Plan) -> None:
+def draw_splits(
+    spec: DataSpec, plan: Plan, known: Mapping[str, str] | None = None
+) -> None:
     """Puts every sample whose labels are right into a split.
+
+    Args:
+        spec: The spec.
+        plan: What is filled in.
+        known: Splits by id, of samples that stay where they are.
 
     Raises:
         ValueError: If a split would be empty, or a group in several.
@@ -80,10 +87,19 @@ def draw_splits(spec: DataSpec, plan: Plan) -> None:
     labels = None
     if spec.split.stratify:
         name = spec.split.stratify
-        known = plan.weights[name] > 0
-        labels = np.where(known, plan.values[name], -1)[good]
+        labelled = plan.weights[name] > 0
+        labels = np.where(labelled, plan.values[name], -1)[good]
     if len(good):
-        found = assign_splits(spec, table.iloc[good], labels)
+        kept = None
+        if known:
+            ids = table["sample/id"].iloc[good]
+            kept = np.array([known.get(name, "") for name in ids], object)
+        found = assign_splits(spec, table.iloc[good], labels, kept)
+        if kept is not None and (moved := (kept != "") & (found != kept)).any():
+            plan.said.append(
+                f"`split`: {moved.sum():,} samples moved to another split, "
+                "where their column or their group is now"
+            )
         split[good] = found
         plan.said += shares_missed(spec, table.iloc[good], found)
 

@@ -1,19 +1,16 @@
 """`prepare`: decode everything once, in parallel, into sharded TFRecords."""
 
 import contextlib
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from mmkeras.artefact import write_json
 from mmkeras.data.files.source import SampleIO
 from mmkeras.data.ingest import folder, learning, update
-from mmkeras.data.ingest.call import arguments_of, workers_of
+from mmkeras.data.ingest.call import arguments_of, check_modes, workers_of
 from mmkeras.data.ingest.findings import (
     keep_list,
     told,
@@ -49,6 +46,7 @@ def prepare(
     seed: int = 0,
     dry_run: bool = False,
     restart: bool = False,
+    append: bool = False,
 ) -> dict:
     """Decodes the samples of a spec into shards, once.
 
@@ -78,6 +76,9 @@ def prepare(
             a report of counts are written, beside `out`.
         restart: Whether all samples are read again, whatever prepared data
             `out` holds; those stay until the new ones are there.
+        append: Whether the manifest may have other rows than those of `out`:
+            samples known by their ids stay in their splits, what was learned
+            from the training split stays too.
 
     Returns:
         The manifest: spec, statistics, splits, quarantined and more. Of a dry
@@ -98,6 +99,7 @@ def prepare(
     """
     source, spec, out, root = arguments_of(source, spec, out, root)
     workers = workers_of(workers, seed)
+    check_modes(dry_run=dry_run, restart=restart, append=append)
     with folder.in_memory(out, dry_run) as keep:
         if source is None:
             root = Path(spec.root if root is None else root)
@@ -107,8 +109,9 @@ def prepare(
             root = Path(root or opened.root or spec.root)
             read, name = gather(spec, opened, keep), opened.name
         job = Job(
-            spec, root, out, workers, seed, str(keep.folder.resolve()), restart
-        )
+            spec, root, out, workers, seed, str(keep.folder.resolve()), restart,
+            append,
+        )  # fmt: skip
         return _prepared(job, read, name, dry_run)
 
 
@@ -124,6 +127,7 @@ class Job:
         seed: Seed of the noise a spec may ask for.
         arrays: Folder of samples that were in memory.
         restart: Whether all is read again, whatever there is.
+        append: Whether there may be other rows than before.
     """
 
     spec: DataSpec
@@ -133,6 +137,7 @@ class Job:
     seed: int
     arrays: str
     restart: bool
+    append: bool
 
     def setup(self, written: Path, learned: dict[str, Learned]) -> dict:
         """Returns what a worker has to know, as JSON."""
@@ -150,14 +155,17 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     spec, out = job.spec, job.out
     for key, modality in spec.modalities.items():
         modality.check(SampleIO(str(job.root), key))
-    identity = _identity(spec, job.seed, read.table)
+    identity = folder.identity_of(spec, job.seed, read.table)
     before = None
     if not dry_run:
-        found = folder.finished(out, identity, job.restart)
+        found = folder.finished(out, identity, job.restart, job.append)
         if found is not None and not job.restart:
-            before = update.look(spec, job.root, out, found, read.table)
+            if found["source_sha256"] != identity["source_sha256"]:
+                before = update.grow(spec, out, found, read.table["sample/id"])
+            else:
+                before = update.look(spec, job.root, out, found, read.table)
             _say(before.said)
-            if not before.files:
+            if not before.needed:
                 folder.leave(out)
                 return found
     _say(f"{name}: {said}" for said in read.said)
@@ -165,11 +173,13 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     with _listed(spec, out, plan):
         if not dry_run:
             check_limit(spec, plan)
-        draw_splits(spec, plan)
+        draw_splits(spec, plan, before.splits if before else None)
     if dry_run:
         return _rehearsed(job, read, plan)
     # First, since data that it refuses should leave nothing behind.
-    learned = learning.learn(spec, job.root, plan.training)
+    learned = before.learned if before else None
+    if learned is None:
+        learned = learning.learn(spec, job.root, plan.training)
     partial = folder.start(out, identity, sample_bytes(spec) * len(plan.table))
     if before:
         before.noted.lend(out, partial)
@@ -193,6 +203,7 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     _say(told(spec, fields, plan))
     if before:
         _say([before.told(built)])
+        fields |= before.fields
     return folder.publish(out, identity, files, fields)
 
 
@@ -260,19 +271,6 @@ def _build(
             plan.leave_out(shard)
             done[shard["file"]] = shard
     return [done[name] for name in sizes]
-
-
-def _identity(spec: DataSpec, seed: int, table: pd.DataFrame) -> dict:
-    """Returns what two runs must share to give the same folder."""
-    digest = hashlib.sha256()
-    for column in table.columns:
-        for cell in (column, *table[column]):
-            digest.update(cell.encode("utf-8", "surrogateescape") + b"\0")
-    return {
-        "spec_sha256": spec.sha256,
-        "source_sha256": digest.hexdigest(),
-        "seed": seed,
-    }
 
 
 def _say(sentences: Iterable[str]) -> None:

@@ -13,7 +13,10 @@ MISSED = 0.2
 
 
 def assign_splits(
-    spec: DataSpec, table: pd.DataFrame, labels: np.ndarray | None = None
+    spec: DataSpec,
+    table: pd.DataFrame,
+    labels: np.ndarray | None = None,
+    kept: np.ndarray | None = None,
 ) -> np.ndarray:
     """Returns the split of each row: `(rows,)` of "train", ...
 
@@ -27,6 +30,9 @@ def assign_splits(
         spec: The spec; `spec.split` decides.
         table: The manifest.
         labels: With `split.stratify`: class index a row, -1 if unlabelled.
+        kept: Where rows are already, "" for a new one. They and what else is
+            of their groups stay, unless a column says other; the rest is
+            drawn towards the shares of all.
 
     Raises:
         ValueError: If a split that should have samples gets none, or a
@@ -43,7 +49,7 @@ def assign_splits(
             if split.group
             else np.arange(len(table))
         )
-        found = _draw(split, groups, labels)
+        found = _draw(split, groups, labels, kept)
     for name in SPLITS:
         wanted = name != "validation" or (
             split.method == "fractions" and split.validation > 0
@@ -109,7 +115,12 @@ def _check_groups(split, groups: np.ndarray, found: np.ndarray) -> None:
         )
 
 
-def _draw(split, groups: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+def _draw(
+    split,
+    groups: np.ndarray,
+    labels: np.ndarray | None,
+    kept: np.ndarray | None,
+) -> np.ndarray:
     strata = np.zeros(len(groups), int) if labels is None else labels + 1
     names = [name for name in SPLITS if getattr(split, name) > 0]
     shares = [getattr(split, name) for name in names]
@@ -118,11 +129,17 @@ def _draw(split, groups: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     # What each split still lacks, of each class and of all.
     lack = [(share * np.bincount(strata)).tolist() for share in shares]
     rest = [float(share * len(groups)) for share in shares]
-    chosen = np.empty(len(sizes), int)
+    chosen = np.full(len(sizes), -1)
     empty = set(range(len(names)))
+    for index, name in enumerate(names if kept is not None else ()):
+        chosen[groups[kept == name]] = index
+    for unit in np.flatnonzero(chosen >= 0).tolist():
+        _take(chosen[unit], sizes[unit], members(unit), lack, rest)
+        empty.discard(int(chosen[unit]))
     order = np.random.default_rng(split.seed).permutation(len(sizes))
     # What is large finds room while there is some.
     order = order[np.argsort(-sizes[order], kind="stable")]
+    order = order[chosen[order] < 0]
     sizes = sizes.tolist()
     for place, unit in enumerate(order.tolist()):
         size, mine = sizes[unit], members(unit)
@@ -139,11 +156,18 @@ def _draw(split, groups: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         best = min(sorted(empty) if few else range(len(names)),
                    key=growth.__getitem__)  # fmt: skip
         chosen[unit] = best
-        for stratum, count in mine:
-            lack[best][stratum] -= count
-        rest[best] -= size
+        _take(best, size, mine, lack, rest)
         empty.discard(best)
     return np.array(names, object)[chosen][groups]
+
+
+def _take(
+    side: int, size: int, members: list, lack: list[list], rest: list[float]
+) -> None:
+    """Notes that a split lacks a unit less."""
+    for stratum, count in members:
+        lack[side][stratum] -= count
+    rest[side] -= size
 
 
 def _members(groups: np.ndarray, strata: np.ndarray) -> Callable:

@@ -7,10 +7,11 @@ paths: those follow from the manifest of the data, and may name a patient.
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmkeras.artefact import copy_file, write_json, write_text
+from mmkeras.data.ingest import learning
 from mmkeras.data.ingest.places import read_places
 from mmkeras.data.ingest.rules import rules_of
 from mmkeras.data.ingest.stamps import (
@@ -88,11 +89,25 @@ class Update:
         files: Source files that changed.
         said: What a person should know, in sentences.
         noted: What the folder was read from.
+        splits: Where samples were, by id; they stay there.
+        learned: What modalities learned, where that stays; None where it is
+            learned anew.
+        appended: For the manifest: which samples came and went, and when.
+        needed: Whether there is anything to do.
     """
 
     files: list[str]
     said: list[str]
     noted: Noted | None = None
+    splits: dict[str, str] = field(default_factory=dict)
+    learned: dict[str, Learned] | None = None
+    appended: list[dict] = field(default_factory=list)
+    needed: bool = False
+
+    @property
+    def fields(self) -> dict:
+        """Fields of the manifest."""
+        return {"appended": self.appended} if self.appended else {}
 
     def told(self, shards: list[dict]) -> str:
         """Returns what was made anew, as a sentence."""
@@ -137,6 +152,15 @@ def look(
                 "the code that reads has. `--restart` reads all samples again"
             )
         return Update([], said, noted)
+    splits = {
+        name: shard.split("-")[0]
+        for shard, samples in read_places(out).items()
+        for name, *_ in samples
+    }
+    known = manifest.get("appended", [])
+    learned = None
+    if known:
+        learned = learned_before(spec, noted, out)
     names = ", ".join(files[:MAX_NAMES])
     more = ", ..." if len(files) > MAX_NAMES else ""
     said = [
@@ -145,7 +169,72 @@ def look(
     ]
     if other:
         said.append("So has the code that reads, so that all are read again")
-    return Update(files, said, noted)
+    return Update(files, said, noted, splits, learned, known, True)
+
+
+def grow(
+    spec: DataSpec, out: Path, manifest: Mapping, ids: Sequence[str]
+) -> Update:
+    """Returns how rows of a longer manifest are added to a finished folder.
+
+    What was learned from the training split stays as it was, so that tokens
+    and categories mean the same in old shards, and to models trained before;
+    statistics are those of all samples.
+
+    Args:
+        spec: The spec.
+        out: The folder.
+        manifest: Its manifest, every file of which was checked.
+        ids: Of all samples that there are to be.
+
+    Raises:
+        ValueError: If old samples cannot be told from new ones.
+    """
+    noted = read_noted(out, manifest)
+    if noted is None:
+        raise ValueError(
+            f"`{out}` must say which samples it holds to `append` others. "
+            "Received: a folder of an earlier version; `restart` reads all"
+        )
+    if not spec.data.id_column:
+        raise ValueError(
+            "`data.id_column` must name samples to `append` others, or nobody "
+            "can tell which are new. Received: a spec without it"
+        )
+    splits = {
+        name: shard.split("-")[0]
+        for shard, samples in read_places(out).items()
+        for name, *_ in samples
+    }
+    there = set(ids)
+    added = sum(name not in splits for name in ids)
+    removed = sum(name not in there for name in splits)
+    said = [f"{added:,} samples are new; the others stay in their splits"]
+    if removed:
+        said.append(f"{removed:,} samples are no longer in the manifest")
+    learned = learned_before(spec, noted, out)
+    if learned:
+        said.append(
+            f"what {', '.join(map(repr, sorted(learned)))} learned from the "
+            "training split stays as it was; what it does not know is counted"
+        )
+    said.append("statistics are those of all samples, old and new")
+    step = {
+        "added": added,
+        "removed": removed,
+        "learned": "kept",
+        "statistics": "computed anew",
+    }
+    known = [*manifest.get("appended", []), step]
+    return Update([], said, noted, splits, learned, known, True)
+
+
+def learned_before(
+    spec: DataSpec, noted: Noted, out: Path
+) -> dict[str, Learned]:
+    """Returns what was learned when a folder was prepared, by modality."""
+    found = learning.load_learned(spec, noted.learned, out)
+    return {name: found[name] for name in noted.learned}
 
 
 def note(
