@@ -14,6 +14,9 @@ class SparseCategoricalCrossentropy(keras.losses.Loss):
     Keras' own sparse cross-entropy has neither. The probabilities may have
     axes between batch and classes, such as the steps of a sequence.
 
+    Labels may also be shares of all classes, in one more axis, as MixUp makes
+    them.
+
     Args:
         label_smoothing: Share of the target probability spread evenly over
             the classes, 0 to 1.
@@ -41,15 +44,15 @@ class SparseCategoricalCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         classes = y_pred.shape[-1]
-        y_true = ops.cast(y_true, "int32")
-        wanted = ops.one_hot(y_true, classes)
-        smooth = self.label_smoothing
-        wanted = wanted * (1 - smooth) + smooth / classes
-        loss = ops.categorical_crossentropy(wanted, y_pred)
-        if self.class_weights is None:
-            return loss
-        weights = ops.convert_to_tensor(self.class_weights, loss.dtype)
-        return loss * ops.take(weights, y_true)
+        wanted = shares_of(y_true, y_pred)
+        even = self.label_smoothing / classes
+        if self.class_weights is not None:
+            wanted = wanted * ops.convert_to_tensor(
+                self.class_weights, wanted.dtype
+            )
+            even = even * ops.sum(wanted, axis=-1, keepdims=True)
+        wanted = wanted * (1 - self.label_smoothing) + even
+        return ops.categorical_crossentropy(wanted, y_pred)
 
     def get_config(self):
         return {
@@ -96,7 +99,7 @@ class Focal(SparseCategoricalCrossentropy):
         self.gamma = gamma
 
     def call(self, y_true, y_pred):
-        true = ops.one_hot(ops.cast(y_true, "int32"), y_pred.shape[-1])
+        true = shares_of(y_true, y_pred)
         wrong = 1 - ops.sum(true * y_pred, axis=-1)
         # A power below 1 has no gradient at 0.
         hard = ops.maximum(wrong, TINY) ** self.gamma
@@ -159,6 +162,21 @@ class WeightedBinaryCrossentropy(keras.losses.Loss):
             "class_weights": self.class_weights,
             "gamma": self.gamma,
         }
+
+
+def shares_of(y_true, y_pred):
+    """Returns `(batch, ..., classes)` shares of class indices, or of shares.
+
+    Args:
+        y_true: Class indices; or shares of all classes, in the shape of
+            `y_pred`.
+        y_pred: Probabilities.
+    """
+    if len(y_true.shape) == len(y_pred.shape):
+        return ops.cast(y_true, y_pred.dtype)
+    return ops.one_hot(
+        ops.cast(y_true, "int32"), y_pred.shape[-1], dtype=y_pred.dtype
+    )
 
 
 def plain(weights):

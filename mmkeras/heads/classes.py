@@ -84,7 +84,7 @@ class Category:
         )
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        return [figures.ClassAccuracy(name="accuracy")]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Categories(Category):
         )
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        return [keras.metrics.BinaryAccuracy(name="accuracy")]
+        return [figures.LabelAccuracy(name="accuracy")]
 
 
 @dataclass(frozen=True)

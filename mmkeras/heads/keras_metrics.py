@@ -19,12 +19,41 @@ class RootMeanSquaredErrorOf(keras.metrics.RootMeanSquaredError):
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
+class ClassAccuracy(keras.metrics.SparseCategoricalAccuracy):
+    """How often the likeliest class is the true one.
+
+    Of labels that are shares of all classes, the one with the largest share.
+    """
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true = largest(y_true, y_pred)
+        super().update_state(y_true, y_pred, sample_weight)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class LabelAccuracy(keras.metrics.BinaryAccuracy):
+    """How often a class is told rightly; there by a half is not there."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.cast(ops.convert_to_tensor(y_true) > 0.5, self.dtype)
+        super().update_state(y_true, y_pred, sample_weight)
+
+
+def largest(y_true, y_pred):
+    """Returns class indices of indices, or of shares of all classes."""
+    if len(y_true.shape) == len(y_pred.shape):
+        return ops.argmax(y_true, axis=-1)
+    return y_true
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
 class ClassDistance(keras.metrics.Mean):
     """Mean distance in classes of the likeliest class from the true one."""
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         found = ops.cast(ops.argmax(y_pred, axis=-1), self.dtype)
-        away = ops.abs(found - ops.cast(y_true, self.dtype))
+        true = ops.cast(largest(y_true, y_pred), self.dtype)
+        away = ops.abs(found - true)
         super().update_state(away, sample_weight)
 
 

@@ -2,16 +2,17 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from mmkeras.data import MIX
 from mmkeras.fusion import FUSIONS
 from mmkeras.introspection import meanings, options_of
 from mmkeras.model import SavedTower
 from mmkeras.options import Options, Variants
 from mmkeras.runs.recipe import ArmOptions, InitOptions, RecipeOptions
 from mmkeras.runs.training_tables import TrainingOptions
-from mmkeras.spec import MODALITIES, TARGETS, Modality
+from mmkeras.spec import MODALITIES, TARGETS, Augmentation
 from mmkeras.training import ALIGNMENTS, PRETEXTS, STRATEGIES, Strategy
 
 INTRODUCTION = """# Recipes
@@ -50,8 +51,9 @@ def _sections() -> Iterator[tuple[str, list[Row]]]:
     for kind, modality in sorted(MODALITIES.known.items()):
         if modality.augmentations:
             title = f"`[augment.NAME]`, kind `{kind}`"
-            yield title, _augmentations(modality)
+            yield title, _augmentations(modality.augmentations)
     yield "`[augment.together]`", _together()
+    yield "`[augment.mix]`, samples in pairs, with labels", _augmentations(MIX)
     yield "`[training]`", _rows(TrainingOptions)
     shared = Strategy.names()
     title = "`[training]`, or `[training.STRATEGY]` for one strategy alone"
@@ -110,7 +112,7 @@ def _rows_of_layer(layer: type) -> list[Row]:
     return _rows(options_of(layer, layer.found_arguments))
 
 
-def _augmentations(modality: type[Modality]) -> list[Row]:
+def _augmentations(keys: Mapping[str, Augmentation]) -> list[Row]:
     return [
         (
             key,
@@ -119,7 +121,7 @@ def _augmentations(modality: type[Modality]) -> list[Row]:
             "",
             f"{each.meaning}{each.bounds}",
         )
-        for key, each in modality.augmentations.items()
+        for key, each in keys.items()
     ]
 
 

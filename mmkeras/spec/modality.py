@@ -41,6 +41,10 @@ class Modality(Kind):
     free_keys: ClassVar[tuple[str, ...]] = ("column", "optional")
     # How training batches may be changed, by the keys of a recipe.
     augmentations: ClassVar[Mapping[str, Augmentation]] = {}
+    # Axes of a sample in which a part of another can be put, such as height
+    # and width; () where it can be blended alone, None where it cannot be
+    # mixed: ids have no mean.
+    mixed_axes: ClassVar[tuple[int, ...] | None] = None
     # Whether one file holds a sample, so that `decode_file` can read it.
     from_file: ClassVar[bool] = True
     # What the file that `learn` writes is called, such as "tokenizer".

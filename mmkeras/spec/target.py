@@ -129,6 +129,22 @@ class Target(Kind):
         """
         return {}
 
+    def mix(self, labels: Any, other: Any, share: Any) -> Any | None:
+        """Returns labels of samples that are mixed in pairs, in the graph.
+
+        The kind's loss takes them as it takes labels.
+
+        Args:
+            labels: `(batch, *shape)`.
+            other: Those of the partners.
+            share: `(batch,)` float32, of the sample's own; the rest is its
+                partner's.
+
+        Returns:
+            None for a kind whose labels cannot be mixed.
+        """
+        return self.offer("augment", "mix", labels, other, share)
+
     def figures(
         self,
         labels: np.ndarray,

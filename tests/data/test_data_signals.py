@@ -145,3 +145,55 @@ def test_a_batch_goes_through_a_model_built_from_its_statistics(prepared):
     # Normalised by the statistics, a level of 80 mV is none.
     raised = {**x, "ecg": x["ecg"] * 1e-3}
     assert np.abs(model(raised)["side"].numpy() - answers).max() > 1e-4
+
+
+def test_samples_are_mixed_and_moved_together_as_a_model_learns(prepared):
+    from mmkeras import build_from_recipe
+    from mmkeras.training import FullFineTune
+
+    folder, _, _ = prepared
+    augment = {
+        "ecg": {"time_crop": 0.5, "channel_dropout": 0.2},
+        "film": {"time_crop": 0.5, "horizontal_flip": 1},
+        "scan": {"rotation_degrees": 10, "horizontal_flip": 1},
+        "together": {
+            "time_crop": ["ecg", "film"],
+            "horizontal_flip": ["film", "scan"],
+        },
+        "mix": {"mixup": 0.4, "cutmix": 1.0},
+    }
+
+    def opened():
+        return load_data(folder / "out", 9, seed=3, augment=augment)
+
+    # Two epochs, and again by who begins anew.
+    data = opened()
+    epochs = [list(data.train), list(data.train)]
+    again = opened()
+    for first, second in zip(
+        [batch for epoch in epochs for batch in epoch],
+        [*again.train, *again.train],
+        strict=True,
+    ):
+        for part, other in zip(first, second, strict=True):
+            for name in part:
+                pair = part[name].numpy(), other[name].numpy()
+                assert pair[0].tobytes() == pair[1].tobytes(), name
+    labels = epochs[0][0][1]["side"].numpy()
+    assert labels.shape == (5, 2) and np.allclose(labels.sum(axis=1), 1)
+    assert ((labels > 0.01) & (labels < 0.99)).any()
+    assert next(iter(data.validation))[1]["side"].dtype == "int32"
+    small = {"units": 8, "depth": 1}
+    recipe = {
+        "towers": {
+            "ecg": {**small, "width": 8},
+            "film": {**small, "variant": "attention", "heads": 2},
+            "scan": {"units": 8, "filters": 4, "stages": 2},
+        },
+        "fusion": {"method": "concat", "units": 8},
+    }
+    model, heads = build_from_recipe(data.spec, data.statistics, recipe)
+    history = FullFineTune(epochs=2).fit(model, data, heads).history
+    assert np.isfinite(history["loss"]).all()
+    assert np.isfinite(history["val_loss"]).all()
+    assert all(0 <= value <= 1 for value in history["accuracy"])

@@ -11,19 +11,20 @@ import numpy as np
 
 from mmkeras.arguments import check_keys, nearest
 from mmkeras.data.loading.draws import Draws
+from mmkeras.data.loading.mix import check_mix, check_values, mixer
 from mmkeras.data.loading.together import check_together, shared_draws
 from mmkeras.data.stored import to_model
 from mmkeras.spec import Augmentation, DataSpec, Learned
 
 # What `augment` may hold beside the modalities.
-TABLES = ("together",)
+TABLES = ("together", "mix")
 
 
 def settings_of(spec: DataSpec, augment: bool | dict) -> dict[str, dict]:
     """Returns the settings of each augmented modality, complete and checked.
 
     And, where they are given, its tables: "together", names of modalities by
-    the key of the draw that they share.
+    the key of the draw that they share, and "mix", the values of `MIX`.
 
     Args:
         spec: The spec.
@@ -64,6 +65,10 @@ def settings_of(spec: DataSpec, augment: bool | dict) -> dict[str, dict]:
             _check_steps(spec, name, values)
     if together := tables.get("together"):
         found["together"] = check_together(spec, together, found)
+    mixed = check_values(tables.get("mix", {}), _check)
+    if any(mixed.values()):
+        check_mix(spec, mixed)
+        found["mix"] = mixed
     return found
 
 
@@ -93,7 +98,8 @@ def augmenter(
         for name in sorted(settings)
         if name in spec.modalities
     }
-    together = {} if "together" in steps else settings.get("together", {})
+    is_table = "together" not in spec.modalities
+    together = settings.get("together", {}) if is_table else {}
     shared = shared_draws(spec, together)
 
     # In the unit of a batch: a shard's zero may be the middle of a window.
@@ -117,6 +123,29 @@ def augmenter(
         return outputs
 
     return change
+
+
+def batch_augmenter(
+    spec: DataSpec,
+    settings: dict[str, dict],
+    learned: Mapping[str, Learned] | None = None,
+) -> Callable:
+    """Returns a function from a batch and its seed to an augmented batch.
+
+    As `augmenter`, whose inputs are mixed in pairs after it, with labels and
+    weights, where the settings say so.
+    """
+    change = augmenter(spec, settings, learned)
+    values = None if "mix" in spec.modalities else settings.get("mix")
+    mix = mixer(spec, values) if values else None
+
+    def change_batch(batch: tuple, seed):
+        inputs = change(batch[0], seed)
+        if mix is None:
+            return inputs, *batch[1:]
+        return mix(inputs, *batch[1:], seed)
+
+    return change_batch
 
 
 def _check_steps(spec: DataSpec, name: str, values: dict) -> None:

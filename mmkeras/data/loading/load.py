@@ -202,11 +202,11 @@ class Data:
             # After the cache, so that each epoch draws anew; by the batch; a
             # seed for each batch, so that the order of threads is no matter.
             seeds = pipeline.batch_seeds(seed)
-            change = augmentation.augmenter(
+            change = augmentation.batch_augmenter(
                 self.spec, self.augment, self.learned
             )
             batches = tf.data.Dataset.zip(batches, seeds).map(
-                lambda batch, seed: (change(batch[0], seed), *batch[1:]),
+                change,
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
         return batches.prefetch(tf.data.AUTOTUNE).with_options(
@@ -271,7 +271,10 @@ def load_data(
             `{"image": {"rotation_degrees": 10, "zoom": 0.1}}`. The keys are
             those of its kind's `augmentations`. Its table "together" names
             modalities by the key of a draw that they share, such as
-            `{"time_crop": ["video", "audio"]}`.
+            `{"time_crop": ["video", "audio"]}`. Its table "mix" mixes the
+            samples of a batch in pairs, with their labels, such as
+            `{"mixup": 0.2}`; labels of classes are then shares, `(batch,
+            classes)`.
         cache: Whether splits below 1 GB stay in memory after the first pass.
         on_error: "raise" refuses a damaged shard; "skip" leaves damaged
             samples out and counts them in `data.skipped`.

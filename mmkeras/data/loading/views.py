@@ -87,6 +87,7 @@ def stronger(spec: Any, settings: dict, strength: float) -> dict[str, dict]:
             "Received: the kinds "
             + ", ".join(sorted({m.kind for m in spec.modalities.values()}))
         )
+    # Two views of one sample are not mixed with others.
     if "together" in settings:
         found.setdefault("together", settings["together"])
     return found

@@ -73,6 +73,7 @@ class Audio(Modality):
             0, 0, 10, "seconds until echoes are 60 dB softer, at most"
         ),
     }
+    mixed_axes: ClassVar[tuple[int, ...] | None] = (0,)
     example: ClassVar[str] = "SOUND.wav"
     device_uses: ClassVar[tuple[str, ...]] = ("devices.py",)
     device_keys: ClassVar[tuple[str, ...]] = (

@@ -89,6 +89,7 @@ class Image(Modality):
             0, 0, 1, "deviation of Gaussian noise at most, of full scale"
         ),
     }
+    mixed_axes: ClassVar[tuple[int, ...] | None] = (0, 1)
     example: ClassVar[str] = "IMAGE.png"
     device_uses: ClassVar[tuple[str, ...]] = (
         "picture.py",

@@ -101,6 +101,7 @@ class Series(Modality):
             0, 0, 0.9, "probability that a channel becomes a gap; one stays"
         ),
     }
+    mixed_axes: ClassVar[tuple[int, ...] | None] = (0,)
     example: ClassVar[str] = "SERIES.csv"
     device_keys: ClassVar[tuple[str, ...]] = (
         "channels",

@@ -76,6 +76,11 @@ class Vector(Modality):
         return self
 
     @property
+    def mixed_axes(self) -> tuple[int, ...] | None:
+        """Numbers are blended; indices of categories cannot be."""
+        return None if self.categorical else ()
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample: (size,), numbers before categories."""
         return (self.size or len(self.columns) + len(self.categorical),)

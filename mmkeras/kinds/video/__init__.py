@@ -70,6 +70,7 @@ class Video(Modality):
             moves_time=True,
         ),
     }
+    mixed_axes: ClassVar[tuple[int, ...] | None] = (1, 2)
     example: ClassVar[str] = "FRAMES"
     device_uses: ClassVar[tuple[str, ...]] = ("picture.py", "jpeg.py")
     free_keys: ClassVar[tuple[str, ...]] = (
