@@ -41,9 +41,8 @@ class Modality(Kind):
     free_keys: ClassVar[tuple[str, ...]] = ("column", "optional")
     # How training batches may be changed, by the keys of a recipe.
     augmentations: ClassVar[Mapping[str, Augmentation]] = {}
-    # Axes of a sample in which a part of another can be put, such as height
-    # and width; () where it can be blended alone, None where it cannot be
-    # mixed: ids have no mean.
+    # Axes of a sample that a part of another is put into; (): it is blended
+    # alone, None: it is not mixed, as ids, which have no mean.
     mixed_axes: ClassVar[tuple[int, ...] | None] = None
     # Whether one file holds a sample, so that `decode_file` can read it.
     from_file: ClassVar[bool] = True
@@ -185,19 +184,16 @@ class Modality(Kind):
         Args:
             settings: A value for each of `augmentations`; 0 is off. The
                 function takes a batch `(batch, *shape)` in the type of
-                batches, and an iterator that gives a seed for each draw, such
-                as `tf.random.stateless_uniform` takes it. `seeds.of(KEY)`
-                gives those of a key that modalities may share, `seeds.spans`
-                what its time is moved by.
+                batches, and an iterator of seeds, one for each draw, as
+                `tf.random.stateless_uniform` takes it. `seeds.of(KEY)` has
+                those that modalities may share, `seeds.spans` moves time.
         """
         return self.ask("augment", "augment", settings)
 
     def augment_learned(
         self, settings: Mapping[str, Any], learned: Learned
     ) -> Callable[[Any, Iterator], Any]:
-        """As `augment`, for a kind whose changes follow from what it learned.
-
-        Such as from a vocabulary. A kind that says nothing forgets `learned`.
+        """As `augment`, of a kind whose changes follow from what it learned.
 
         Args:
             settings: As for `augment`.
