@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -392,7 +394,7 @@ def test_a_softer_recording_with_noise_is_nearly_the_same(tmp_path):
 
 
 def test_a_missing_extra_is_said_and_the_rest_is_found(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "imagehash", None)
+    monkeypatch.setitem(sys.modules, "imagehash", None)
     root = tmp_path / "trees"
     rows = write_pictures(root)
     leaked(root, rows)
@@ -400,6 +402,9 @@ def test_a_missing_extra_is_said_and_the_rest_is_found(monkeypatch, tmp_path):
     assert names_of(report) == ["leak", "duplicates"]
     (said,) = [one for one in report["said"] if "imagehash" in one]
     assert "pip install mmkeras[report]" in said and "`picture`" in said
+    # What was not looked for is no clean bill.
+    with pytest.raises(ValueError, match="`imagehash` must be installed"):
+        mmkeras.inspect(root / "trees.toml", fail_on="near-duplicates")
 
 
 def test_a_foreign_folder_is_left_alone(tmp_path):
@@ -470,3 +475,17 @@ def test_an_example_is_read_back_without_tensorflow(tmp_path):
     features = features_of(payload)
     assert features["sample/id"] == b"s4"
     assert len(features["picture"]) == 32 * 32 * 3
+
+
+def test_it_runs_without_tensorflow(tmp_path):
+    root = tmp_path / "trees"
+    toml = picture_spec(root, write_pictures(root, 20))
+    code = (
+        "import sys, mmkeras\n"
+        f"mmkeras.inspect({str(toml)!r}, out={str(tmp_path / 'out')!r})\n"
+        "print(sorted({'tensorflow', 'keras'} & {*sys.modules}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert done.stdout == "[]\n", done.stderr[-2000:]

@@ -9,10 +9,12 @@ from data.data_toys import COLORS, read_rows, write_rows, write_set
 from target_toys import target_of
 from typer.testing import CliRunner
 
+import mmkeras
 from mmkeras.cli import app
 from mmkeras.data import BadSample, Reason, load_data, prepare
 from mmkeras.heads import Categories, Category, Number
 from mmkeras.runs import describe_run
+from mmkeras.studies.data_report import likely_wrong
 from mmkeras.studies.label import (
     apply_labels,
     disagreement,
@@ -207,6 +209,30 @@ def test_doubt_looks_for_wrong_labels_among_those_there(toys, tmp_path):
             )
         else:
             assert row["informativeness"] >= row["confidence"]
+
+
+def test_the_data_report_lists_labels_that_the_run_contradicts(toys):
+    found = mmkeras.inspect(toys / "data", run=toys / "run")["wrong_labels"]
+    data = load_data(toys / "data", augment=False)
+    model = mmkeras.load_model(toys / "run")
+    ids, labels, chances = [], [], []
+    # The run was trained on the others.
+    for split in ("validation", "test"):
+        ids += data.ids(split)
+        for x, y, weights in getattr(data, split):
+            known = weights["color"].numpy() > 0
+            labels += np.where(known, y["color"], -1).tolist()
+            chances += model.predict_on_batch(x)["color"].tolist()
+    labels, chances = np.array(labels), np.array(chances)
+    rows = np.flatnonzero(labels >= 0)
+    assert found["color"]["samples"] == len(rows) > 0
+    expected = likely_wrong(labels[rows], chances[rows])
+    assert [(one["id"], one["answer"]) for one in found["color"]["wrong"]] == [
+        (ids[rows[row]], COLORS[answer]) for row, answer in expected
+    ]
+    # Of three classes at once, each is a question.
+    assert found["tags"]["samples"] == 3 * len(rows)
+    assert {*found} == {"color", "tags"}
 
 
 def test_everything_and_a_limit(toys, tmp_path):

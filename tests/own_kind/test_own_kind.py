@@ -78,6 +78,17 @@ def test_it_is_prepared_by_two_workers(here):
     assert set(np.unique(weights["heading"])) == {0, 1}
 
 
+def test_the_data_report_needs_nothing_of_a_kind(here):
+    words = page(1)
+    module = words[words.index("--import") + 1]
+    assert run("inspect", "data", "--import", module) == 0
+    text = (here / "data.inspection/inspection.json").read_text()
+    found = json.loads(text)
+    names = {one["name"] for one in found["findings"]}
+    assert "quarantine" in names
+    assert found["alike"]["modalities"]["cloud"]["exact"]["samples"] == 0
+
+
 def test_it_is_trained_and_evaluated(here):
     assert run(*page(2), "--verbose", 0) == 0
     assert run(*page(3)) == 0

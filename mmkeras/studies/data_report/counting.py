@@ -117,6 +117,7 @@ def _fingerprint(
         found = modality.fingerprint(value, samples.learned.get(name))
     except ModuleNotFoundError as error:
         able.discard(name)
+        samples.lacking[name] = str(error.name)
         samples.said.append(
             f"near-duplicates of `{name}` were not looked for: "
             f"`{error.name}` is not installed (pip install mmkeras[report])"

@@ -18,6 +18,8 @@ FINDINGS = {
     "quarantine": "samples that cannot be read",
     "wrong-labels": "labels that a run confidently contradicts",
 }
+# Those that are found, some of them, by fingerprints.
+NEED_FINGERPRINTS = ("leak", "near-duplicates")
 # Examples of a finding that are named.
 MAX_EXAMPLES = 5
 
@@ -54,7 +56,10 @@ def findings_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 def refuse(
     report: Mapping[str, Any], fail_on: Sequence[str], out: Path | None
 ) -> None:
-    """Raises ValueError if the data have a finding that they must not."""
+    """Raises ValueError if the data have a finding that they must not.
+
+    Or where it could not be looked for: silence would pass for no finding.
+    """
     found = [one for one in report["findings"] if one["name"] in fail_on]
     if found:
         place = f"\nThe report lies in {out}" if out else ""
@@ -62,6 +67,16 @@ def refuse(
         raise ValueError(
             f"The data must be free of {', '.join(fail_on)} (`fail_on`). "
             f"Received:\n{said}{place}"
+        )
+    names = [name for name in fail_on if name in NEED_FINGERPRINTS]
+    if names and report["lacking"]:
+        packages = " and ".join(
+            f"`{name}`" for name in sorted({*report["lacking"].values()})
+        )
+        raise ValueError(
+            f"{packages} must be installed to look for {', '.join(names)} "
+            f"(`fail_on`): pip install mmkeras[report]. Received: near-"
+            f"duplicates of {', '.join(report['lacking'])} not looked for"
         )
 
 

@@ -65,9 +65,9 @@ def class_chart(classes: Mapping[str, Mapping[str, int]]) -> Any:
         axes.tick_params("y", length=0, labelcolor=charts.INK)
         axes.grid(False, axis="y")
         axes.set_xlabel("samples")
-        axes.legend()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
-    return charts.figure(draw, height=1.2 + 0.32 * len(names))
+    return charts.figure(draw, height=1.4 + 0.32 * len(names))
 
 
 def histogram_chart(entry: Mapping[str, Any]) -> Any:

@@ -35,6 +35,7 @@ class PreparedSamples(SampleStream):
         self.spec = spec = DataSpec.from_dict(self.manifest["spec"])
         facts = self.manifest["statistics"]["modalities"]
         self.learned = open_learned(spec, load_learned(spec, facts, folder))
+        self.lacking = {}
         self.learned_files = files_learned(spec, folder)
         self.said = list(self.manifest.get("said", ()))
         self.faults = []

@@ -61,6 +61,7 @@ class RawSamples(SampleStream):
         learned = learn_from(spec, root, self.plan.training)
         save_learned(spec, learned, scratch)
         self.learned = open_learned(spec, learned)
+        self.lacking = {}
         self.learned_files = files_learned(spec, scratch)
         self.said = [*read.said, *self.plan.said]
         ids = read.table["sample/id"].tolist()

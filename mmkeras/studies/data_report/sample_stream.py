@@ -48,6 +48,8 @@ class SampleStream(abc.ABC):
         learned_files: Of the modalities that have one, its file.
         faults: What could not be read: id, part, reason, detail.
         said: What a person should know, in sentences.
+        lacking: By modality, the package that its fingerprints need and that
+            is not installed.
     """
 
     spec: DataSpec
@@ -56,6 +58,7 @@ class SampleStream(abc.ABC):
     learned_files: dict[str, Path]
     faults: list[tuple[str, str, str, str]]
     said: list[str]
+    lacking: dict[str, str]
 
     @abc.abstractmethod
     def __iter__(self) -> Iterator[Seen]:

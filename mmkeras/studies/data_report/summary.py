@@ -53,6 +53,7 @@ def summarize(
         "alike": _alike(samples, find_alike(alike)),
         "wrong_labels": wrong,
         "said": samples.said,
+        "lacking": samples.lacking,
     }
     kept = len(tallies.rows.rows)
     if kept < report["samples"]:
