@@ -100,7 +100,8 @@ def _parts(report: Mapping[str, Any]) -> list[dict[str, Any]]:
             entry["part"], {"name": entry["part"], "rows": [], "charts": []}
         )
         part["rows"].append(entry)
-        varies = entry["least"] < entry["most"]
+        edges = entry["quantiles"]
+        varies = edges["0.01"] < edges["0.99"]
         if varies and len(part["charts"]) < MAX_CHARTS:
             part["charts"].append(histogram_chart(entry))
     return list(found.values())
