@@ -26,7 +26,9 @@ class RecipeOptions(Options):
         modality_dropout: Probability that an optional modality is dropped
             from a training sample. Defaults to 0.1 where there is one.
         augment: Whether training batches are augmented by the defaults of
-            each kind; tables `[augment.NAME]` augment those modalities alone.
+            each kind; tables `[augment.NAME]` augment those modalities alone,
+            `[augment.together]` lets several share a draw, `[augment.mix]`
+            mixes samples in pairs.
     """
 
     modality_dropout: float | None = option(
