@@ -15,7 +15,7 @@ def rows(first, last, word="old"):
         {
             "id": [f"s{i}" for i in range(first, last)],
             "v": range(first, last),
-            "city": [["Bonn", "Rome"][i % 2] for i in range(first, last)],
+            "city": ["Bonn" if word == "old" else "Oslo"] * (last - first),
             "text": [f"{word} {word} number" for _ in range(first, last)],
             "color": [["black", "white"][i % 2] for i in range(first, last)],
             "group": [f"g{i % 6}" for i in range(first, last)],
@@ -73,8 +73,10 @@ def test_old_samples_stay_and_new_ones_fill_the_shares(
     ]  # fmt: skip
     said = " ".join(capsys.readouterr().err.split())
     assert "30 samples are new" in said and "stays as it was" in said
-    # What the old tokenizer does not know is counted.
-    assert found["notes"]["text"] != first.get("notes", {}).get("text")
+    # What is known of old is not enough for the new, and that is counted.
+    assert "unknown categories: 30" in said and "tokens unknown" in said
+    assert "table" not in first.get("notes", {})
+    assert found["notes"]["table"] == {"unknown_categories": 30}
     train = [int(n[1:]) for n, split in after.items() if split == "train"]
     means = found["statistics"]["modalities"]["table"]["mean"]
     assert np.isclose(means[0], np.mean(train))

@@ -40,7 +40,8 @@ def read(modality: Vector, cells: Mapping[str, str], io: SampleIO) -> Sample:
     numbers = len(value) - len(modality.categorical)
     if np.isnan(value[:numbers]).all() and not value[numbers:].any():
         raise BadSample(Reason.MISSING)
-    return Sample(value)
+    unknown = bool((value[numbers:] == UNKNOWN).any())
+    return Sample(value, {"unknown_categories": 1} if unknown else {})
 
 
 def read_value(modality: Vector, value: str, io: SampleIO) -> np.ndarray:
