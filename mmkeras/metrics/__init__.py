@@ -40,6 +40,7 @@ from mmkeras.metrics.figures import (
     labelled,
     means,
     of_sums,
+    weighted_share,
 )
 from mmkeras.metrics.numbers import regression
 from mmkeras.metrics.ordinal import ordered_classes
@@ -100,4 +101,5 @@ __all__ = [
     "span_of",
     "step_classes",
     "worst_class",
+    "weighted_share",
 ]

@@ -147,3 +147,25 @@ def mean_where(values: np.ndarray, where: np.ndarray) -> np.ndarray:
 def finite(value: float) -> float | None:
     """Returns a plain float, or None, which JSON can hold, for NaN."""
     return float(value) if math.isfinite(value) else None
+
+
+def weighted_share(
+    true: np.ndarray, weights: np.ndarray | None = None
+) -> float:
+    """Returns the share of decisions for which something is true.
+
+    Args:
+        true: `(samples, ...)` of true or false.
+        weights: `(samples,)`, or as many axes as `true` has. All weigh the
+            same without them, and where they are all 0.
+
+    Example:
+
+    >>> weighted_share(np.array([True, False]), np.array([3, 1]))
+    0.75
+    """
+    if weights is None or not np.any(weights):
+        return float(np.mean(true))
+    weights = np.asarray(weights, "float64")
+    weights = weights.reshape(weights.shape + (1,) * (true.ndim - weights.ndim))
+    return float(np.average(true, weights=np.broadcast_to(weights, true.shape)))

@@ -170,8 +170,21 @@ class Target(Kind):
         confusion and calibration."""
         return None
 
-    def agreement(self, one: np.ndarray, other: np.ndarray) -> float | None:
-        """Returns how often two outputs for the same samples decide alike."""
+    def agreement(
+        self,
+        one: np.ndarray,
+        other: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> float | None:
+        """Returns how often two outputs for the same samples decide alike.
+
+        Args:
+            one: Outputs of a model.
+            other: Those of another, or of its file.
+            weights: As in a batch: a decision counts as it does in a figure,
+                and what is padding in none. All count where no sample has a
+                label.
+        """
         return None
 
     def points(

@@ -110,7 +110,20 @@ def test_how_often_two_outputs_decide_alike():
     other = np.array([[0.6, 0.4], [0.7, 0.3]])
     assert target_of("category").agreement(one, other) == 0.5
     assert target_of("categories").agreement(one, other) == 0.5
+    for kind in ("category", "categories"):
+        target = target_of(kind)
+        assert target.agreement(one, other, np.array([3, 1])) == 0.75
+        assert target.agreement(one, other, np.zeros(2)) == 0.5
     assert target_of("number").agreement(one, other) is None
+
+
+def test_steps_of_padding_decide_nothing():
+    one = np.eye(2)[[[0, 0, 1, 1], [0, 1, 1, 1]]]
+    other = np.eye(2)[[[0, 0, 0, 0], [0, 1, 1, 1]]]
+    target = target_of("sequence")
+    assert target.agreement(one, other) == 0.75
+    weights = np.array([[1, 1, 0, 0], [1, 1, 1, 0]])
+    assert target.agreement(one, other, weights) == 1
 
 
 def test_a_label_that_weighs_nothing_may_be_anything():

@@ -127,6 +127,7 @@ class _Judged:
 
     def __init__(self, target: Target, labels, weights, output):
         self.target, self.output = target, output
+        self.weights = weights
         self.figures = target.figures(labels, output, weights)
         values = self.figures.values().items()
         self.values = {n: v for n, v in values if math.isfinite(v)}
@@ -157,7 +158,7 @@ def _measure(
     gap = np.abs(judged.output - keras.output)
     return Measurement(
         judged.values,
-        judged.target.agreement(keras.output, judged.output),
+        judged.target.agreement(keras.output, judged.output, judged.weights),
         float(gap.max()),
         base.values[guard] - judged.values[guard] if known else None,
         ends if known else None,

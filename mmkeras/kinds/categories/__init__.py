@@ -13,6 +13,7 @@ from mmkeras.metrics import (
     any_classes,
     binary_cross_entropy,
     multi_label,
+    weighted_share,
 )
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.target import Separator
@@ -67,8 +68,15 @@ class Categories(Category):
     ) -> Decisions | None:
         return any_classes(labels, outputs, weights)
 
-    def agreement(self, one: np.ndarray, other: np.ndarray) -> float | None:
-        return float(((one >= THRESHOLD) == (other >= THRESHOLD)).mean())
+    def agreement(
+        self,
+        one: np.ndarray,
+        other: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> float | None:
+        return weighted_share(
+            (one >= THRESHOLD) == (other >= THRESHOLD), weights
+        )
 
     def errors(
         self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray

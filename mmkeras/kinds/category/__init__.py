@@ -13,6 +13,7 @@ from mmkeras.metrics import (
     cross_entropy,
     one_class,
     single_label,
+    weighted_share,
 )
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.tables import Columns
@@ -85,8 +86,15 @@ class Category(Target):
     ) -> Decisions | None:
         return one_class(labels, outputs, weights)
 
-    def agreement(self, one: np.ndarray, other: np.ndarray) -> float | None:
-        return float((one.argmax(axis=-1) == other.argmax(axis=-1)).mean())
+    def agreement(
+        self,
+        one: np.ndarray,
+        other: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> float | None:
+        return weighted_share(
+            one.argmax(axis=-1) == other.argmax(axis=-1), weights
+        )
 
     def errors(
         self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray

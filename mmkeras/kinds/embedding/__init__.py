@@ -4,7 +4,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mmkeras.metrics import Figures, nearest, recall_within
+from mmkeras.metrics import (
+    Figures,
+    nearest,
+    recall_within,
+    weighted_share,
+)
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.target import Target
 
@@ -44,5 +49,10 @@ class Embedding(Target):
     ) -> Figures:
         return recall_within(labels, outputs, weights)
 
-    def agreement(self, one: np.ndarray, other: np.ndarray) -> float | None:
-        return float((nearest(one) == nearest(other)).mean())
+    def agreement(
+        self,
+        one: np.ndarray,
+        other: np.ndarray,
+        weights: np.ndarray | None = None,
+    ) -> float | None:
+        return weighted_share(nearest(one) == nearest(other), weights)
