@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from mmkeras.checks.device_files import load_device_file
 from mmkeras.checks.report import same
 from mmkeras.checks.towers import check_tower
 from mmkeras.data import SampleIO, merge_sums, to_model
-from mmkeras.spec import Learned, Modality
+from mmkeras.spec import DataFiles, Learned, Modality
 
 NAME = "modality"
 
@@ -178,6 +179,7 @@ class _Prepared:
     def __init__(self, folder: Path, learned: Learned | None, facts: dict):
         self.folder, self.learned = folder, {NAME: learned}
         self.statistics = {"modalities": facts}
+        self.spec = SimpleNamespace(data=DataFiles())
 
     def tokenizer_path(self, name: str) -> Path:
         path = self.folder / "learned.json"
