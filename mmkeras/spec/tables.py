@@ -51,6 +51,9 @@ class DataFiles(Table):
         missing: What stands for a missing value, beside an empty cell; with
             it left out "?", "NA", "None" and the like do, among numbers and
             categories.
+        duplicates: What becomes of samples that are the same in every
+            modality: "keep" them all, keep the "first", "drop" them with
+            their first, or "group" them into one split.
         compression: "gzip" packs the shards: smaller, and slower to read.
     """
 
@@ -62,6 +65,7 @@ class DataFiles(Table):
     encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     decimal: Literal[".", ","] | None = None
     missing: Missing | None = None
+    duplicates: Literal["keep", "first", "drop", "group"] = "keep"
     compression: Literal["none", "gzip"] = "none"
 
     @property

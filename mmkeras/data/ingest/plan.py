@@ -30,6 +30,8 @@ class Plan:
         bad: Samples left out: (row, modality or target, reason, detail).
         faulty: Samples that lost an optional modality, in the same form.
         said: What a person should know of the splits, in sentences.
+        together: `(rows,)` of numbers, the same for samples that must not
+            be parted; None where none are.
     """
 
     table: pd.DataFrame
@@ -39,6 +41,7 @@ class Plan:
     bad: list[tuple]
     faulty: list[tuple]
     said: list[str] = field(default_factory=list)
+    together: np.ndarray | None = None
 
     @property
     def training(self) -> pd.DataFrame:
@@ -94,7 +97,8 @@ def draw_splits(
         if known:
             ids = table["sample/id"].iloc[good]
             kept = np.array([known.get(name, "") for name in ids], object)
-        found = assign_splits(spec, table.iloc[good], labels, kept)
+        together = None if plan.together is None else plan.together[good]
+        found = assign_splits(spec, table.iloc[good], labels, kept, together)
         if kept is not None and (moved := (kept != "") & (found != kept)).any():
             plan.said.append(
                 f"`split`: {moved.sum():,} samples moved to another split, "
@@ -162,7 +166,12 @@ def shard_jobs(spec: DataSpec, plan: Plan) -> list[ShardJob]:
 
 def check_limit(spec: DataSpec, plan: Plan) -> None:
     """Raises ValueError if too many samples have a fault."""
-    found = plan.bad + plan.faulty
+    # A copy that is left out is whole.
+    found = [
+        fault
+        for fault in plan.bad + plan.faulty
+        if fault[2] != Reason.DUPLICATE
+    ]
     broken = len({row for row, *_ in found})
     limit = spec.data.max_bad_fraction
     if broken > limit * len(plan.table):

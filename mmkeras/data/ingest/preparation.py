@@ -11,6 +11,7 @@ from mmkeras.artefact import write_json
 from mmkeras.data.files.source import SampleIO
 from mmkeras.data.ingest import folder, learning, update
 from mmkeras.data.ingest.call import arguments_of, check_modes, workers_of
+from mmkeras.data.ingest.duplicates import settle_duplicates
 from mmkeras.data.ingest.findings import (
     keep_list,
     told,
@@ -170,6 +171,8 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
                 return found
     _say(f"{name}: {said}" for said in read.said)
     plan = make_plan(spec, read.table)
+    io = SampleIO(str(job.root), arrays=job.arrays)
+    settle_duplicates(spec, io, plan)
     with _listed(spec, out, plan):
         if not dry_run:
             check_limit(spec, plan)

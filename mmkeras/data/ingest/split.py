@@ -17,6 +17,7 @@ def assign_splits(
     table: pd.DataFrame,
     labels: np.ndarray | None = None,
     kept: np.ndarray | None = None,
+    together: np.ndarray | None = None,
 ) -> np.ndarray:
     """Returns the split of each row: `(rows,)` of "train", ...
 
@@ -33,6 +34,7 @@ def assign_splits(
         kept: Where rows are already, "" for a new one. They and what else is
             of their groups stay, unless a column says other; the rest is
             drawn towards the shares of all.
+        together: Numbers, the same for rows that must not be parted either.
 
     Raises:
         ValueError: If a split that should have samples gets none, or a
@@ -49,6 +51,8 @@ def assign_splits(
             if split.group
             else np.arange(len(table))
         )
+        if together is not None:
+            groups = _joined(groups, together)
         found = _draw(split, groups, labels, kept)
     for name in SPLITS:
         wanted = name != "validation" or (
@@ -113,6 +117,21 @@ def _check_groups(split, groups: np.ndarray, found: np.ndarray) -> None:
             f"into one split. Received: {len(spread):,} of {len(parts):,} "
             f"groups in several: {shown}"
         )
+
+
+def _joined(groups: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns the groups of rows that either grouping holds together."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    others = pd.factorize(others)[0]
+    size = groups.max() + 1
+    links = coo_array(
+        (np.ones(len(groups)), (groups, size + others)),
+        shape=(size + others.max() + 1,) * 2,
+    )
+    parts = connected_components(links, directed=False)[1]
+    return pd.factorize(parts[groups])[0]
 
 
 def _draw(
