@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 
+from mmkeras import check_kind
 from mmkeras.data import (
     BadSample,
     SampleIO,
@@ -167,3 +168,74 @@ def test_prepare_and_load(people, tmp_path, workers):
 def test_the_categories_of_the_test_split_are_not_seen(people, tmp_path):
     found = prepare(people, tmp_path / "out", workers=1)
     assert "queen" not in str(found["statistics"])
+
+
+AGES = [*map(str, range(1, 100)), "1e30", ""]
+# Quantiles 0.01 and 0.99 of the hundred numbers.
+LOW, HIGH = 1.99, 99 + 0.01 * (1e30 - 99)
+
+
+def bounded(outliers, high=0.99, **changes):
+    vector = make_spec(
+        outliers=outliers, outlier_quantiles=[0.01, high], **changes
+    ).modalities["table"]
+    cells = {"age": AGES, "mass": [""] * 101, "town": ["Rome"] * 101,
+             "job": ["x"] * 101}  # fmt: skip
+    known = vector.open_learned(vector.learn(cells, SampleIO(".")))
+    return vector, SampleIO(".", learned=known)
+
+
+@pytest.mark.parametrize(
+    "outliers, age, mass, expected, notes",
+    [
+        ("keep", "1e30", "70", [1e30, 70], {}),
+        ("clip", "-5", "70", [LOW, 70], {"outliers_clipped": 1}),
+        ("clip", "1e35", "", [HIGH, NAN], {"outliers_clipped": 1}),
+        ("clip", "50", "1e9", [50, 1e9], {}),  # no number, no bounds
+        ("mask", "-5", "70", [NAN, 70], {"outliers_masked": 1}),
+        ("mask", "50", "", [50, NAN], {}),
+    ],
+)
+def test_outliers_are_clipped_or_missing_and_counted(
+    outliers, age, mass, expected, notes
+):
+    vector, io = bounded(outliers)
+    found = vector.read(row(age=age, mass=mass)["cells"], io)
+    np.testing.assert_array_equal(found.value[:2], np.float32(expected))
+    assert {k: n for k, n in found.notes.items() if "out" in k} == notes
+
+
+def test_a_row_of_nothing_but_outliers_is_missing():
+    vector, io = bounded("mask", categorical=[])
+    with pytest.raises(BadSample, match="missing"):
+        vector.read(row(age="-5", mass="")["cells"], io)
+
+
+@pytest.mark.parametrize("outliers", ["clip", "mask"])
+def test_the_device_bounds_numbers_as_prepare_does(outliers, tmp_path):
+    vector = make_spec(
+        outliers=outliers, outlier_quantiles=[0.05, 0.95]
+    ).modalities["table"]
+    rows = [
+        row(age=f"{i * i}", mass=f"{-i}" if i % 3 else "", job="xy"[i % 2])
+        for i in range(21)
+    ]
+    rows = [one["cells"] for one in rows]
+    found = check_kind(vector, rows, tmp_path, skip=("tower",))
+    assert found["device"] == "kept" and "broken" not in found.values()
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"outlier_quantiles": [0.9, 0.1]}, "must rise.*0.9, 0.1"),
+        ({"outliers": "drop"}, "'keep', 'clip' or 'mask'.*'drop'"),
+        (
+            {"columns": [], "outliers": "clip"},
+            "`outliers` must be left out where there are no `columns`",
+        ),
+    ],
+)
+def test_wrong_bounds_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make_spec(**changes)

@@ -10,6 +10,7 @@ import pytest
 
 from mmkeras import spec as specs
 from mmkeras.kinds.image import Ends
+from mmkeras.kinds.vector import Quantiles
 from mmkeras.kinds.volume import Millimetres3
 
 FOLDER = Path(__file__).parents[2] / "data_specs"
@@ -26,6 +27,7 @@ TABLES = {
         for kind, table in specs.TARGETS.known.items()
     },
 }
+PLAIN_QUANTILES = typing.get_args(Quantiles)[0]
 HEADER = ["key", "type", "unit", "default", "meaning"]
 WORDS = {bool: "true or false", int: "integer", float: "number", str: "text"}
 
@@ -91,6 +93,8 @@ def type_of_plain(annotation, metadata) -> str:
         return "table"
     if plain == Millimetres3:
         return "3 numbers, above 0, at most 1000"
+    if plain == PLAIN_QUANTILES:
+        return "2 numbers, 0 to 1"
     if plain == Ends:
         return "2 numbers, -1000000000 to 1000000000"
     word = {tuple: "texts", dict: "tables by name"}.get(origin)

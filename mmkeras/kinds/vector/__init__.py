@@ -8,11 +8,13 @@ from pydantic import Field
 
 from mmkeras.spec.modality import Modality
 from mmkeras.spec.registry import register_modality
-from mmkeras.spec.tables import Column, Columns
+from mmkeras.spec.tables import Column, Columns, Fraction
 
 # Indices of a category in a batch: the cell is empty; it is not known; it is
 # the first of the known ones.
 MISSING, UNKNOWN, FIRST = 0, 1, 2
+
+Quantiles = Annotated[tuple[Fraction, Fraction], Field(strict=False)]
 
 
 @register_modality
@@ -33,6 +35,10 @@ class Vector(Modality):
         column: Manifest column with a list of numbers; with `file`, with the
             row's index.
         size: With `column`: numbers in a list or row.
+        outliers: What happens to a number outside `outlier_quantiles` of its
+            column, over the training split: "keep", "clip" (it becomes the
+            nearest quantile) or "mask" (it is missing). With `columns` only.
+        outlier_quantiles: The lowest and the highest that are kept.
     """
 
     kind: Literal["vector"]
@@ -41,9 +47,14 @@ class Vector(Modality):
     file: str | None = None
     column: Column | None = None
     size: Annotated[int, Field(gt=0, le=100_000)] | None = None
+    outliers: Literal["keep", "clip", "mask"] = "keep"
+    outlier_quantiles: Quantiles = (0.001, 0.999)
     example: ClassVar[str] = "1,2,3"
-    device_keys: ClassVar[tuple[str, ...]] = ("columns", "categorical")
-    web: ClassVar[str] = "numbers"
+    device_keys: ClassVar[tuple[str, ...]] = (
+        "columns",
+        "categorical",
+        "outliers",
+    )
     free_keys: ClassVar[tuple[str, ...]] = (
         *Modality.free_keys,
         "columns",
@@ -67,6 +78,17 @@ class Vector(Modality):
                 f"`columns`, or alone. Received: columns={list(self.columns)}, "
                 f"categorical={list(self.categorical)}, file={self.file!r}, "
                 f"column={self.column!r}, size={self.size!r}"
+            )
+        low, high = self.outlier_quantiles
+        if low >= high:
+            raise ValueError(
+                "`outlier_quantiles` must rise. Received: "
+                f"{list(self.outlier_quantiles)}"
+            )
+        if self.outliers != "keep" and not self.columns:
+            raise ValueError(
+                "`outliers` must be left out where there are no `columns` of "
+                f"numbers. Received: {self.outliers!r}"
             )
         if len(set(cells)) < len(cells):
             raise ValueError(
@@ -100,20 +122,31 @@ class Vector(Modality):
     def category_columns(self) -> tuple[str, ...]:
         return self.categorical
 
+    @property
+    def web(self) -> str | None:
+        """What stands for it on the phone's page, which knows no bounds."""
+        return "numbers" if self.outliers == "keep" else None
+
     def device_entry(self, name: str, folder: Path) -> dict[str, Any]:
-        """Adds the file of the categories that training knew."""
+        """Adds the files of the categories and bounds that training knew."""
         entry = super().device_entry(name, folder)
         if self.categorical:
             entry["categories"] = f"categories_{name}.json"
+        if self.outliers != "keep":
+            entry["bounds"] = f"bounds_{name}.json"
         return entry
 
     def device_files(self, name: str, data: Any) -> dict[str, Any]:
-        """Returns the categories that training knew, by column."""
+        """Returns the categories that training knew, and its bounds."""
+        facts, files = data.statistics["modalities"][name], {}
+        if self.outliers != "keep":
+            files[f"bounds_{name}.json"] = facts["bounds"]
         if not self.categorical:
-            return {}
-        known = data.statistics["modalities"][name]["categories"]
+            return files
+        known = facts["categories"]
         # No column has an empty name; here stands what means a missing cell.
         # What older data knew as a category stays one.
         names = {name for names in known.values() for name in names}
         missing = [t for t in data.spec.data.missing_tokens if t not in names]
-        return {f"categories_{name}.json": {**known, "": missing}}
+        files[f"categories_{name}.json"] = {**known, "": missing}
+        return files

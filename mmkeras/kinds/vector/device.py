@@ -9,7 +9,7 @@ import numpy as np
 from validation import check_gaps, refuse
 
 # Keys of the manifest that name a file of the bundle.
-FILES = ("categories",)
+FILES = ("categories", "bounds")
 
 check = check_gaps
 
@@ -32,6 +32,7 @@ def read(value: str, entry: dict) -> np.ndarray:
             # Python alone reads 1_0 as ten.
             raise ValueError
         row = [float(cell or "nan") for cell in cells[:numbers]]
+        row = bounded(row, entry)
     except ValueError:
         refuse(option, "numbers with commas", value)
     for cell, table in zip(cells[numbers:], known):
@@ -45,6 +46,20 @@ def read(value: str, entry: dict) -> np.ndarray:
         what = "a row with a known cell; leave it out if there is none"
         refuse(option, what, value)
     return np.array(row, np.float32)
+
+
+def bounded(row: list[float], entry: dict) -> list[float]:
+    """Returns numbers without outliers, by the bounds of the training data."""
+    if "bounds" not in entry:
+        return row
+    found = np.array(row)
+    bounds = read_tables(entry["folder"] / entry["bounds"])
+    # A column that had no number has no bounds: None is NaN here.
+    low, high = np.array(bounds, float).T[:, : len(row)]
+    below, above = found < low, found > high
+    if entry["outliers"] == "mask":
+        return np.where(below | above, np.nan, found).tolist()
+    return np.where(below, low, np.where(above, high, found)).tolist()
 
 
 def known_categories(entry: dict) -> list[dict[str, int]]:

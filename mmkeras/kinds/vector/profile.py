@@ -34,4 +34,5 @@ def profile(modality: Any, row: np.ndarray, learned: Any) -> Profile:
 
 def vocabulary_sizes(modality: Any, learned: Any) -> dict[str, int] | None:
     """Returns how many categories are known, by column."""
-    return {column: len(known) for column, known in (learned or {}).items()}
+    known = learned.categories if learned else {}
+    return {column: len(names) for column, names in known.items()}

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from mmkeras.kinds.vector import FIRST, MISSING, UNKNOWN, Vector
 from mmkeras.spec import Learned, Sample
 
 MAX_ROW_FILE_BYTES = 64 * 2**30
+NOTES = {"clip": "outliers_clipped", "mask": "outliers_masked"}
 # What a list has where a number is missing.
 NOTHING = {"null": "nan", "None": "nan"}
 
@@ -32,7 +33,11 @@ def read(modality: Vector, cells: Mapping[str, str], io: SampleIO) -> Sample:
     elif modality.column:
         value = _row_of_list(modality, cells[modality.column])
     else:
-        value = np.array(_row_of_cells(modality, cells, io.learned))
+        known = io.learned.categories if io.learned else {}
+        value = np.array(_row_of_cells(modality, cells, known))
+    notes = {}
+    if modality.outliers != "keep" and io.learned:
+        value, notes = _bounded(modality, value, io.learned.bounds)
     with np.errstate(over="ignore"):
         value = value.astype(np.float32)
     if np.isinf(value).any():
@@ -40,8 +45,9 @@ def read(modality: Vector, cells: Mapping[str, str], io: SampleIO) -> Sample:
     numbers = len(value) - len(modality.categorical)
     if np.isnan(value[:numbers]).all() and not value[numbers:].any():
         raise BadSample(Reason.MISSING)
-    unknown = bool((value[numbers:] == UNKNOWN).any())
-    return Sample(value, {"unknown_categories": 1} if unknown else {})
+    if (value[numbers:] == UNKNOWN).any():
+        notes["unknown_categories"] = 1
+    return Sample(value, notes)
 
 
 def read_value(modality: Vector, value: str, io: SampleIO) -> np.ndarray:
@@ -76,14 +82,27 @@ def source_files(modality: Vector, cells: Mapping[str, str]) -> tuple[str, ...]:
     return (modality.file,) if modality.file else ()
 
 
-def open_learned(
-    modality: Vector, learned: Learned
-) -> dict[str, dict[str, int]]:
-    """Returns the index of each known category, by column."""
-    return {
+class Known(NamedTuple):
+    """What the training split told of a table.
+
+    Args:
+        categories: The index of each known category, by column.
+        bounds: Lowest and highest number a column, `(columns, 2)`, NaN where
+            there is none.
+    """
+
+    categories: Mapping[str, Mapping[str, int]]
+    bounds: np.ndarray
+
+
+def open_learned(modality: Vector, learned: Learned) -> Known:
+    """Returns what rows are read with."""
+    categories = {
         column: {cell: i for i, cell in enumerate(known, FIRST)}
         for column, known in learned.facts.get("categories", {}).items()
     }
+    bounds = np.array(learned.facts.get("bounds", ()), float)
+    return Known(categories, bounds)
 
 
 def vocabulary_of(modality: Vector, learned: Learned) -> str | None:
@@ -136,6 +155,22 @@ def open_rows(modality: Vector, io: SampleIO) -> tuple[Any, int, np.dtype, int]:
             f"{modality.size}), numbers, in C order. Received: {error}"
         ) from None
     return file, start, dtype, shape[0]
+
+
+def _bounded(
+    modality: Vector, value: np.ndarray, bounds: np.ndarray
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Returns a row without its outliers, and how many there were."""
+    low, high = np.full((2, len(value)), np.nan)
+    low[: len(bounds)], high[: len(bounds)] = bounds.T
+    # No number is outside of NaN.
+    below, above = value < low, value > high
+    found = int((below | above).sum())
+    if modality.outliers == "mask":
+        value = np.where(below | above, np.nan, value)
+    else:
+        value = np.where(below, low, np.where(above, high, value))
+    return value, {NOTES[modality.outliers]: found} if found else {}
 
 
 def _row_of_file(modality: Vector, cell: str, io: SampleIO) -> np.ndarray:
