@@ -92,7 +92,9 @@ def open_source(runner, given, fixed, recording, stack) -> Iterator:
     from devices import microphone
 
     stream = stack.enter_context(microphone(entry))
-    return listen(stream, name, entry, hop_sec)
+    heard = listen(stream, name, entry, hop_sec)
+    level = runner.readers[name].level
+    return ((line, {name: level(row[name], entry)}) for line, row in heard)
 
 
 def open_camera(runner, given, fixed, stack) -> Callable[[], dict]:
@@ -143,6 +145,7 @@ def windows(runner, name: str, path: str, hop_sec: float) -> Iterator[tuple]:
     for start in range(0, frames, max(1, round(hop_sec * rate))):
         end = min(start + entry["shape"][0], frames)
         window = reader.window(path, entry, start)
+        window = reader.level(window, entry, end - start)
         yield {"time_sec": round(end / rate, 3)}, {name: window}
         if end == frames:
             return

@@ -142,6 +142,10 @@ class Runner:
             refuse("`name`", f"a streamed modality {sorted(streams)}", name)
         length = streams[name]["step"]
         entry = self.inputs[name]
+        needs_whole = getattr(self.readers[name], "needs_whole", None)
+        if needs_whole and needs_whole(entry):
+            received = "a model that trims or levels the whole sound first"
+            refuse(f"`{name}`", "read step by step", received)
         whole = np.zeros(entry["shape"], entry["dtype"])
         feed = self._feed({**(inputs or {}), name: whole})
         run = self._interpreter.get_signature_runner(streams[name]["signature"])

@@ -28,6 +28,11 @@ class Audio(Modality):
         crop: Which part of a longer recording is kept: "start" or "center".
         silence: What happens to a recording without any sound: "refuse"
             (quarantine it) or "keep".
+        trim_db: What is softer than the loudest 20 ms by more decibel than
+            this is cut from both ends; nothing when left out.
+        loudness_dbfs: Level that every recording is brought to, root mean
+            square in decibel below full scale, such as -20; as far as it can
+            be without clipping. As recorded when left out.
         noise_snr_db: Signal-to-noise ratio in dB of white noise added once at
             ingest; none when left out.
     """
@@ -38,6 +43,8 @@ class Audio(Modality):
     duration_sec: Annotated[float, Field(gt=0, le=600)]
     crop: Literal["start", "center"] = "start"
     silence: Literal["refuse", "keep"] = "refuse"
+    trim_db: Annotated[float, Field(gt=0, le=120)] | None = None
+    loudness_dbfs: Annotated[float, Field(ge=-60, le=0)] | None = None
     noise_snr_db: Annotated[float, Field(ge=-60, le=120)] | None = None
     stored: ClassVar[Stored] = Stored("<i2", scale=1 / FULL_SCALE)
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
@@ -81,8 +88,9 @@ class Audio(Modality):
         "duration_sec",
         "crop",
         "silence",
+        "trim_db",
+        "loudness_dbfs",
     )
-    web: ClassVar[str] = "sound"
     free_keys: ClassVar[tuple[str, ...]] = (
         *Modality.free_keys,
         "duration_sec",
@@ -90,6 +98,12 @@ class Audio(Modality):
         "silence",
         "noise_snr_db",
     )
+
+    @property
+    def web(self) -> str | None:
+        """What stands for it on the phone's page, which changes no sound."""
+        changed = (self.trim_db, self.loudness_dbfs) != (None, None)
+        return None if changed else "sound"
 
     @property
     def shape(self) -> tuple[int, ...]:

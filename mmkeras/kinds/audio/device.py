@@ -21,12 +21,16 @@ def read(path: str, entry: dict) -> np.ndarray:
     Returns:
         `(samples,)`; of a longer recording, the part that `crop` names.
     """
-    sound = window(path, entry, None)
-    if entry.get("silence") == "refuse" and not np.ptp(
-        sound[: frames(path, entry)]
-    ):
+    if entry.get("trim_db") is None:
+        sound, count = window(path, entry, None), frames(path, entry)
+    else:
+        whole = recorded(path, entry, 0, None)
+        whole = trim(whole, entry["sample_rate_hz"], entry["trim_db"])
+        sound, count = fit(whole, entry), len(whole)
+    count = min(count, len(sound))
+    if entry.get("silence") == "refuse" and not np.ptp(sound[:count]):
         refuse(f"`{path}`", "a recording of a sound", "one level, silence")
-    return sound
+    return level(sound, entry, count)
 
 
 def frames(path: str, entry: dict) -> int:
@@ -38,6 +42,58 @@ def frames(path: str, entry: dict) -> int:
 
 def window(path: str, entry: dict, start: int | None) -> np.ndarray:
     """Reads from the frame `start` on; None goes by the model's `crop`."""
+    return fit(recorded(path, entry, start, entry["shape"][0]), entry)
+
+
+def fit(sound: np.ndarray, entry: dict) -> np.ndarray:
+    """Returns `(samples,)`: cut as `crop` says, or silence at the end."""
+    wanted = entry["shape"][0]
+    late = max(0, len(sound) - wanted) // 2
+    sound = sound[late if entry["crop"] == "center" else 0 :][:wanted]
+    samples = np.zeros(wanted, np.float32)
+    samples[: len(sound)] = sound
+    return samples
+
+
+def trim(sound: np.ndarray, rate_hz: int, trim_db: float) -> np.ndarray:
+    """Cuts soft ends, in whole stretches of 20 ms, as at ingest."""
+    size = rate_hz // 50
+    stretches = np.pad(sound, (0, -len(sound) % size)).reshape(-1, size)
+    power = np.square(stretches, dtype=np.float64).mean(axis=1)
+    loud = np.flatnonzero(power >= power.max() * 10 ** (-trim_db / 10))
+    return sound[loud[0] * size : (loud[-1] + 1) * size]
+
+
+def level(
+    sound: np.ndarray, entry: dict, count: int | None = None
+) -> np.ndarray:
+    """Brings a sound to the model's loudness, as far as nothing is clipped.
+
+    Args:
+        sound: `(samples,)`.
+        entry: The input's entry in the manifest.
+        count: Samples that were recorded; all by default.
+    """
+    loudness_dbfs = entry.get("loudness_dbfs")
+    power = np.square(sound[:count], dtype=np.float64).mean()
+    if loudness_dbfs is None or not power:
+        return sound
+    wanted = 10 ** (loudness_dbfs / 20) / np.sqrt(power)
+    most = 32767 / 32768 / np.abs(sound).max()
+    sound = (sound * min(wanted, most)).astype(np.float32)
+    return np.clip(np.rint(sound * 32768), -32768, 32767) / 32768
+
+
+def needs_whole(entry: dict) -> bool:
+    """Whether a sound cannot be read step by step."""
+    keys = ("trim_db", "loudness_dbfs")
+    return any(entry.get(key) is not None for key in keys)
+
+
+def recorded(
+    path: str, entry: dict, start: int | None, count: int | None
+) -> np.ndarray:
+    """Returns samples as recorded; see `window`. `count` None reads all."""
     wanted = entry["shape"][0]
     try:
         check_chunks(path)
@@ -47,13 +103,11 @@ def window(path: str, entry: dict, start: int | None) -> np.ndarray:
                 late = max(0, file.getnframes() - wanted) // 2
                 start = late if entry["crop"] == "center" else 0
             file.setpos(start)
-            data, width = file.readframes(wanted), file.getsampwidth()
+            count = file.getnframes() if count is None else count
+            data, width = file.readframes(count), file.getsampwidth()
     except (wave.Error, EOFError, struct.error) as error:
         refuse(f"`{path}`", "a PCM WAV file", error or "one that is cut")
-    sound = decode(data, width)
-    samples = np.zeros(wanted, np.float32)
-    samples[: len(sound)] = sound
-    return samples
+    return decode(data, width)
 
 
 def check_chunks(path: str) -> None:

@@ -67,8 +67,9 @@ def decode(
 ) -> tuple[np.ndarray, int, dict[str, int]]:
     """Decodes a recording.
 
-    In this order: mean of the channels; resampling (soxr, high quality); cut
-    at the end, or on both sides with `crop = "center"`; silence at the end.
+    In this order: mean of the channels; resampling (soxr, high quality); soft
+    ends cut with `trim_db`; cut at the end, or on both sides with `crop =
+    "center"`; levelled with `loudness_dbfs`; silence at the end.
 
     Args:
         modality: The wanted rate and length.
@@ -95,14 +96,51 @@ def decode(
     if rate != modality.sample_rate_hz:
         sound = soxr.resample(sound, rate, modality.sample_rate_hz)
         notes["resampled"] = 1
+    if modality.trim_db is not None:
+        before = len(sound)
+        sound = trim(sound, modality.sample_rate_hz, modality.trim_db)
+        if len(sound) < before:
+            notes["trimmed"] = 1
     (size,) = modality.shape
     if len(sound) != size:
         notes["cut" if len(sound) > size else "padded"] = 1
     if modality.crop == "center":
         sound = sound[max(0, (len(sound) - size) // 2) :]
     sound = sound[:size]
+    if modality.loudness_dbfs is not None:
+        sound, reached = level(sound, modality.loudness_dbfs)
+        notes["levelled" if reached else "levelled_below_clipping"] = 1
     _check_loudness(modality, sound, notes, name)
     return np.pad(sound, (0, size - len(sound))), len(sound), notes
+
+
+def trim(sound: np.ndarray, rate_hz: int, trim_db: float) -> np.ndarray:
+    """Returns a recording without its soft ends, in whole stretches of 20 ms.
+
+    Example:
+
+    >>> sound = np.r_[np.zeros(400), np.ones(800), np.zeros(600)]
+    >>> len(trim(sound, 8000, 40))
+    960
+    """
+    size = rate_hz // 50
+    stretches = np.pad(sound, (0, -len(sound) % size)).reshape(-1, size)
+    power = np.square(stretches, dtype=np.float64).mean(axis=1)
+    loud = np.flatnonzero(power >= power.max() * 10 ** (-trim_db / 10))
+    return sound[loud[0] * size : (loud[-1] + 1) * size]
+
+
+def level(sound: np.ndarray, loudness_dbfs: float) -> tuple[np.ndarray, bool]:
+    """Returns a recording at a loudness, and whether it reached it.
+
+    It is as loud as it can be where its peaks would be clipped.
+    """
+    power = np.square(sound, dtype=np.float64).mean()
+    if not power:
+        return sound, True
+    wanted = 10 ** (loudness_dbfs / 20) / np.sqrt(power)
+    most = (FULL_SCALE - 1) / FULL_SCALE / np.abs(sound).max()
+    return (sound * min(wanted, most)).astype(np.float32), wanted <= most
 
 
 def to_int16(sound: np.ndarray) -> np.ndarray:

@@ -138,6 +138,8 @@ class Vector(Modality):
 
     def device_files(self, name: str, data: Any) -> dict[str, Any]:
         """Returns the categories that training knew, and its bounds."""
+        if not self.categorical and self.outliers == "keep":
+            return {}
         facts, files = data.statistics["modalities"][name], {}
         if self.outliers != "keep":
             files[f"bounds_{name}.json"] = facts["bounds"]
