@@ -10,6 +10,7 @@ from keras import layers
 from mmkeras import build_from_recipe
 from mmkeras.data import load_data, prepare
 from mmkeras.kinds import Vector
+from mmkeras.runs import from_data
 from mmkeras.spec import DataSpec
 
 TOWNS = ["Rome", "Oslo", ""]
@@ -176,3 +177,17 @@ def test_a_saved_model_reads_what_the_spec_gives(data, tmp_path):
     wanted = r"reads \(4,\).*other.keras, which reads \(7,\)"
     with pytest.raises(ValueError, match=wanted):
         build(data, "table", model=str(tmp_path / "other.keras"))
+
+
+def test_of_many_rows_some_are_fitted_on_evenly_spread(data, capsys):
+    whole = from_data(data, "note")["rows"]()
+    assert len(whole) == data.counts["train"] == 32
+    assert capsys.readouterr().out == ""
+    some = from_data(data, "note", max_rows=10)["rows"]()
+    np.testing.assert_array_equal(some, whole[::4])
+    assert "`note`: its tower is fitted on 8 of 32" in capsys.readouterr().out
+    present = [
+        np.asarray(x["present"])[:, 0] for x, _, _ in data.ordered("train")
+    ]
+    there = from_data(data, "table", max_rows=10)["rows"]()
+    assert len(there) == np.concatenate(present)[::4].sum()

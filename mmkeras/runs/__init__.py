@@ -21,6 +21,7 @@ _HOME = {
     "check_same_words": "first_towers",
     "describe_run": "run_training",
     "evaluate_run": "run_evaluation",
+    "from_data": "data_facts",
     "heads_of": "building",
     "in_file": "recipe_files",
     "load_for": "setup",
