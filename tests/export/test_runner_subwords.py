@@ -155,6 +155,7 @@ def test_a_bundle_holds_what_the_runner_needs(tmp_path):
     (tmp_path / "t.json").write_text('{"model": {"vocab": {"a": 0}}}')
     known = {"town": ["Rome"], "job": []}
     data = types.SimpleNamespace(
+        spec=spec,
         statistics={"modalities": {"table": {"categories": known}}},
         tokenizer_path=lambda name: tmp_path / "t.json",
     )
