@@ -170,7 +170,8 @@ def test_a_bundle_holds_what_the_runner_needs(tmp_path):
     )
     assert entry["categorical"] == ["town", "job"]
     text = (tmp_path / "bundle" / "categories_table.json").read_text()
-    assert json.loads(text) == known
+    missing = list(spec.data.missing_tokens)
+    assert json.loads(text) == {**known, "": missing} and "NA" in missing
 
 
 def test_infinity_is_refused(table):
