@@ -58,7 +58,7 @@ class Raw:
         for column, (size, channels) in self.pictures.items():
             with Image.open(self.root / row[column]) as picture:
                 mode = "L" if channels == 1 else "RGB"
-                found[column] = np.asarray(picture.convert(mode).resize(size))
+                found[column] = np.array(picture.convert(mode).resize(size))
         for column, (rate, length) in self.sounds.items():
             sound, own = soundfile.read(
                 self.root / row[column], dtype="float32"

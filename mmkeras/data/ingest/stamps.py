@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mmkeras.data.files.paths import resolve_inside
+from mmkeras.data.files.paths import is_plain, resolve_inside
 from mmkeras.data.files.reasons import BadSample
 from mmkeras.spec import DataSpec
 
@@ -16,9 +17,15 @@ DIGITS = 12
 def stamp_of(root: str | Path, path: str) -> bytes:
     """Returns sizes and times of a file, or of a folder and what is in it."""
     try:
-        real = Path(resolve_inside(root, path)[1])
-        found = [real, *sorted(real.iterdir())] if real.is_dir() else [real]
-        stamps = [os.stat(one) for one in found]
+        # What is looked at is not opened: where a link leads is no matter.
+        plain = is_plain(path)
+        real = os.path.join(root, path) if plain else None
+        if real is None or not os.path.lexists(real):
+            real = resolve_inside(root, path)[1]
+        stamps = [os.stat(real)]
+        if stat.S_ISDIR(stamps[0].st_mode):
+            names = sorted(os.listdir(real))
+            stamps += [os.stat(os.path.join(real, name)) for name in names]
     except (BadSample, OSError):
         return b"none;"
     values = [(status.st_size, status.st_mtime_ns) for status in stamps]
