@@ -30,10 +30,12 @@ def answer(output: np.ndarray, entry: dict) -> dict:
 
 def steps_of(entry: dict) -> int:
     """Returns the steps that have input, by what the runner says of each."""
-    read, known = entry.get("modality") or [], entry.get("known", {})
+    read = entry.get("modality") or []
     read = [read] if isinstance(read, str) else read
     if entry.get("length") != "variable" or not read:
         return entry["steps"]
-    share = max(known.get(name, 1.0) for name in read)
+    # Without a runner, as in a check, all of an input counts.
+    known = entry.get("known", lambda name: 1.0)
+    share = max(map(known, read))
     # A step that the input reaches into is answered.
     return math.ceil(share * entry["steps"] - 1e-6)
