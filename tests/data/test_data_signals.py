@@ -9,6 +9,16 @@ from mmkeras.data import load_data, prepare
 for package in ("av", "nibabel", "pydicom", "wfdb"):
     pytest.importorskip(package)
 
+SMALL = {"units": 8, "depth": 1}
+RECIPE = {
+    "towers": {
+        "ecg": {**SMALL, "width": 8},
+        "film": {**SMALL, "variant": "attention", "heads": 2},
+        "scan": {"units": 8, "filters": 4, "stages": 2},
+    },
+    "fusion": {"method": "concat", "units": 8},
+}
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
@@ -128,17 +138,8 @@ def test_a_batch_goes_through_a_model_built_from_its_statistics(prepared):
     from mmkeras import build_from_recipe
 
     folder, _, found = prepared
-    small = {"units": 8, "depth": 1}
-    recipe = {
-        "towers": {
-            "ecg": {**small, "width": 8},
-            "film": {**small, "variant": "attention", "heads": 2},
-            "scan": {"units": 8, "filters": 4, "stages": 2},
-        },
-        "fusion": {"method": "concat", "units": 8},
-    }
     data = load_data(folder / "out", batch_size=9, augment=False)
-    model, _ = build_from_recipe(data.spec, data.statistics, recipe)
+    model, _ = build_from_recipe(data.spec, data.statistics, RECIPE)
     x, _, _ = next(iter(data.ordered("train")))
     answers = model(x)["side"].numpy()
     assert answers.shape == (5, 2) and np.isfinite(answers).all()
@@ -183,16 +184,7 @@ def test_samples_are_mixed_and_moved_together_as_a_model_learns(prepared):
     assert labels.shape == (5, 2) and np.allclose(labels.sum(axis=1), 1)
     assert ((labels > 0.01) & (labels < 0.99)).any()
     assert next(iter(data.validation))[1]["side"].dtype == "int32"
-    small = {"units": 8, "depth": 1}
-    recipe = {
-        "towers": {
-            "ecg": {**small, "width": 8},
-            "film": {**small, "variant": "attention", "heads": 2},
-            "scan": {"units": 8, "filters": 4, "stages": 2},
-        },
-        "fusion": {"method": "concat", "units": 8},
-    }
-    model, heads = build_from_recipe(data.spec, data.statistics, recipe)
+    model, heads = build_from_recipe(data.spec, data.statistics, RECIPE)
     history = FullFineTune(epochs=2).fit(model, data, heads).history
     assert np.isfinite(history["loss"]).all()
     assert np.isfinite(history["val_loss"]).all()
