@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from mmkeras.data.files.paths import open_inside
 from mmkeras.data.ingest.cell_rules import settle
 from mmkeras.data.ingest.cells import Keep, as_cells, columns_of
 from mmkeras.data.ingest.source_rows import Source
-from mmkeras.data.ingest.sources import CLASS, FILE, SPLIT
+from mmkeras.data.ingest.sources import CLASS, FILE, SPLIT, open_source
 from mmkeras.data.ingest.table_files import MAX_MANIFEST_BYTES, read_table_file
 from mmkeras.spec import DataSpec
 
@@ -69,6 +70,25 @@ def open_manifest(
     return gather(
         spec, Source(name, [found.rows], None, found.separator, said=said), keep
     )
+
+
+def open_rows(
+    spec: DataSpec, source: Any, root: str | Path | None, keep: Keep
+) -> tuple[Manifest, str, Path]:
+    """Returns the rows of what a user has, what they are called, their root.
+
+    Args:
+        spec: The spec.
+        source: What `open_source` opens; None for the manifest of the spec.
+        root: Folder of the data; that of the source or the spec when None.
+        keep: Writes what is a file in memory, and returns the file's path.
+    """
+    if source is None:
+        root = Path(spec.root if root is None else root)
+        return open_manifest(spec, root, keep), spec.data.manifest, root
+    opened = open_source(source, spec)
+    root = Path(root or opened.root or spec.root)
+    return gather(spec, opened, keep), opened.name, root
 
 
 def gather(

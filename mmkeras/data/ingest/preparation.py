@@ -18,7 +18,7 @@ from mmkeras.data.ingest.findings import (
     unknown_classes,
     write_list,
 )
-from mmkeras.data.ingest.manifest import Manifest, gather, open_manifest
+from mmkeras.data.ingest.manifest import Manifest, open_rows
 from mmkeras.data.ingest.places import write_places
 from mmkeras.data.ingest.plan import (
     Plan,
@@ -31,7 +31,6 @@ from mmkeras.data.ingest.plan import (
 )
 from mmkeras.data.ingest.prepared import facts_of_data
 from mmkeras.data.ingest.shards import sample_bytes
-from mmkeras.data.ingest.sources import open_source
 from mmkeras.data.ingest.workers import build_shards
 from mmkeras.spec import DataSpec, Learned
 
@@ -102,13 +101,7 @@ def prepare(
     workers = workers_of(workers, seed)
     check_modes(dry_run=dry_run, restart=restart, append=append)
     with folder.in_memory(out, dry_run) as keep:
-        if source is None:
-            root = Path(spec.root if root is None else root)
-            read, name = open_manifest(spec, root, keep), spec.data.manifest
-        else:
-            opened = open_source(source, spec)
-            root = Path(root or opened.root or spec.root)
-            read, name = gather(spec, opened, keep), opened.name
+        read, name, root = open_rows(spec, source, root, keep)
         job = Job(
             spec, root, out, workers, seed, str(keep.folder.resolve()), restart,
             append,

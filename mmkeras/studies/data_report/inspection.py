@@ -8,10 +8,8 @@ from typing import Any
 from mmkeras import artefact
 from mmkeras.arguments import check_integer
 from mmkeras.data import (
-    gather_rows,
     keep_in_memory,
-    open_manifest,
-    open_source,
+    open_rows,
     write_quarantine,
 )
 from mmkeras.spec import DataSpec, load_spec
@@ -111,13 +109,7 @@ def _open(source: Any, spec: Any, root: Any, scratch: Path) -> SampleStream:
         )
     spec = spec if isinstance(spec, DataSpec) else load_spec(spec)
     keep = keep_in_memory(scratch / "arrays")
-    if source is None:
-        root = Path(spec.root if root is None else root)
-        read, name = open_manifest(spec, root, keep), spec.data.manifest
-    else:
-        opened = open_source(source, spec)
-        root = Path(root or opened.root or spec.root)
-        read, name = gather_rows(spec, opened, keep), opened.name
+    read, name, root = open_rows(spec, source, root, keep)
     return RawSamples(spec, root, read, name, str(keep.folder), scratch)
 
 
