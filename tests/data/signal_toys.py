@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmkeras.kinds import Video
 from mmkeras.spec import DataSpec
 
 PATIENT = {
@@ -83,6 +84,15 @@ def film(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return file.getvalue()
+
+
+def film_spec(**changes) -> Video:
+    """Returns the kind that reads `film`."""
+    values = {
+        "kind": "video", "column": "x", "height": 16, "width": 24,
+        "frames": 4, "channels": 1,
+    }  # fmt: skip
+    return Video(**{**values, **changes})
 
 
 def body(depth=6, height=8, width=10) -> np.ndarray:

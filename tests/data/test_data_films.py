@@ -6,19 +6,11 @@ import struct
 import numpy as np
 import pytest
 from data.signal_toys import film
+from data.signal_toys import film_spec as spec
 
 from mmkeras.data import BadSample, SampleIO
-from mmkeras.kinds import Video
 
 av = pytest.importorskip("av")
-
-
-def spec(**changes) -> Video:
-    values = {
-        "kind": "video", "column": "x", "height": 16, "width": 24,
-        "frames": 4, "channels": 1,
-    }  # fmt: skip
-    return Video(**{**values, **changes})
 
 
 def read(raw, tmp_path, name="film", **changes):

@@ -1,28 +1,15 @@
 """Every kind of PNG and JPEG becomes the same 8-bit array, by rule."""
 
-import io
-
 import numpy as np
 import pytest
 from data.data_toys import read_bytes
+from data.picture_toys import saved, spec
 from PIL import Image
 
 from mmkeras.data import BadSample, decode_file
-from mmkeras.kinds import Image as ImageSpec
 from mmkeras.kinds import Vector
 
 RED = (200, 0, 0)
-
-
-def spec(**values) -> ImageSpec:
-    size = {"height": 4, "width": 4, "channels": 3}
-    return ImageSpec(kind="image", column="x", **{**size, **values})
-
-
-def saved(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def palette() -> Image.Image:

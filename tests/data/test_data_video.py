@@ -4,20 +4,13 @@ import numpy as np
 import pytest
 from data.data_toys import read_bytes
 from data.signal_toys import film
+from data.signal_toys import film_spec as spec
 
 from mmkeras.data import BadSample, decode_file
 from mmkeras.kinds import Image, Video
 
 pytest.importorskip("av")
 video = Video.part("read")
-
-
-def spec(**changes) -> Video:
-    values = {
-        "kind": "video", "column": "x", "height": 16, "width": 24,
-        "frames": 4, "channels": 1,
-    }  # fmt: skip
-    return Video(**{**values, **changes})
 
 
 def greys(found) -> list[int]:
