@@ -18,13 +18,13 @@ from mmkeras.artefact.hashes import HASHES, hashes_of
 from mmkeras.artefact.manifest import (
     MANIFEST,
     check_file,
-    check_out,
     describe_files,
     read_manifest,
     sha256_of,
     versions,
     write_manifest,
 )
+from mmkeras.artefact.ownership import check_out
 from mmkeras.artefact.room import NoRoom, check_room, free_bytes, writing
 
 __all__ = [
