@@ -9,7 +9,7 @@ RECIPE := data_specs/recipes/demo.toml
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test demo pi web devices backends slow lint clean
+.PHONY: test demo pi web devices backends slow fuzz lint clean
 
 # Two processes, a file of tests at a time.
 test: .venv/installed .venv-device/installed
@@ -63,6 +63,10 @@ build/pi/installed: export/pi/setup.sh .venv/installed
 # What takes minutes, and so is left out of `make test`.
 slow: .venv/installed .venv-device/installed
 	$(BIN)/python -m pytest -m slow
+
+# Damage by the thousand, counted by fault; FUZZ="--faults 3,27 --tries 50".
+fuzz: .venv/installed .venv-device/installed
+	$(BIN)/python tests/faults/fuzz.py $(FUZZ)
 
 lint: .venv/installed
 	$(BIN)/ruff check .
