@@ -24,6 +24,12 @@ from house import (
 from mmkeras.spec import MODALITIES, TARGETS
 
 RUNNER = PACKAGE.parent / "export"
+# Files of the package that travel to the device, by their name there.
+SHARED = {
+    name: path
+    for kind in (*MODALITIES.known.values(), *TARGETS.known.values())
+    for name, path in kind.device_shared().items()
+}
 # What drives a microphone or a camera, imported when it is asked for.
 DEVICES = ("sounddevice", "picamera2", "cv2")
 # They break functions of inner files in a process that is then killed.
@@ -86,8 +92,11 @@ def packages(path: Path) -> frozenset[str]:
 
 def test_the_device_imports_nothing_of_mmkeras():
     runner = {file.stem for file in RUNNER.glob("*.py")}
+    shared = SHARED.values()
     known = {"numpy", "ai_edge_litert", "PIL", *DEVICES, *runner}
-    for path in (*RUNNER.glob("*.py"), *PACKAGE.glob("kinds/*/device.py")):
+    known |= {path.stem for path in shared}
+    files = *RUNNER.glob("*.py"), *PACKAGE.glob("kinds/*/device.py"), *shared
+    for path in files:
         assert packages(path) <= known | sys.stdlib_module_names, path
 
 
@@ -105,6 +114,11 @@ def test_a_kind_names_the_files_that_its_device_imports(kind):
     if not isinstance(uses, property):
         assert needed - {"validation.py"} <= set(names)
     assert all((RUNNER / name).is_file() for name in names)
+    # And what those import in turn.
+    used = [cls.device_path(), *(RUNNER / name for name in names)]
+    modules = frozenset().union(*map(packages, used))
+    shared = {f"{name}.py" for name in modules} & set(SHARED)
+    assert shared == set(cls.device_shared())
 
 
 def test_tensorflow_is_imported_only_where_it_is_needed():

@@ -18,4 +18,5 @@ def load_device_file(kind: Kind) -> ModuleType:
     found = importlib.util.spec_from_file_location("mmkeras_runner", runner)
     run = importlib.util.module_from_spec(found)
     found.loader.exec_module(run)
-    return run.Code([path.parent, runner.parent], None).load(path.stem)
+    shared = {shared.parent for shared in kind.device_shared().values()}
+    return run.Code([path.parent, runner.parent, *shared], None).load(path.stem)

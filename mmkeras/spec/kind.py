@@ -31,6 +31,10 @@ class Kind(Table):
     device: ClassVar[Path | None] = None
     # Files of the runner that it imports, beside `validation.py`.
     device_uses: ClassVar[tuple[str, ...]] = ()
+    # Modules of a package that it imports by their last name: what `prepare`
+    # does, the device then does by the same file. They import NumPy, Python's
+    # library, and no other module of a package.
+    device_shares: ClassVar[tuple[str, ...]] = ()
     # Keys of the spec that it is told.
     device_keys: ClassVar[tuple[str, ...]] = ()
     # What stands for it on the phone's page; None: the page does not know it.
@@ -178,6 +182,24 @@ class Kind(Table):
             f"`{cls.__name__}.device`, or `device.py` beside the class. "
             f"Received: none of {', '.join(map(str, places)) or 'either'}"
         )
+
+    @classmethod
+    def device_shared(cls) -> dict[str, Path]:
+        """Returns the files of `device_shares`, by their name in a bundle.
+
+        Raises:
+            ValueError: If a module is not there.
+        """
+        found = {}
+        for name in cls.device_shares:
+            module = importlib.util.find_spec(name)
+            if module is None or not Path(str(module.origin)).is_file():
+                raise ValueError(
+                    f"`{cls.__name__}.device_shares` must name modules that "
+                    f"are files. Received: {name!r}"
+                )
+            found[f"{name.rpartition('.')[2]}.py"] = Path(module.origin)
+        return found
 
     def device_entry(self, name: str, folder: Path) -> dict[str, Any]:
         """Returns what the device is told of it, values of JSON by key.

@@ -17,7 +17,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.export import export, run_child, scenarios, worker
-from mmkeras.spec import DataSpec
+from mmkeras.spec import MODALITIES, DataSpec
 
 EXPORT = Path(__file__).parents[2] / "export"
 WORDS = "a good bad film was it very not the plot acting great dull".split()
@@ -201,14 +201,21 @@ def runner():
 @functools.cache
 def device_code():
     """The files of `export/`, which import each other as on a device."""
-    return load_run(EXPORT).Code([EXPORT], None)
+    return load_run(EXPORT).Code([EXPORT, *shared_folders()], None)
+
+
+def shared_folders() -> set[Path]:
+    """Folders of the files that kinds share with the device."""
+    kinds = MODALITIES.known.values()
+    return {p.parent for kind in kinds for p in kind.device_shared().values()}
 
 
 @functools.cache
 def reader(kind):
     """The file of a class of kind that travels to the device."""
     path = kind.device_path()
-    code = load_run(EXPORT).Code([EXPORT, path.parent], None)
+    shared = {file.parent for file in kind.device_shared().values()}
+    code = load_run(EXPORT).Code([EXPORT, path.parent, *shared], None)
     return code.load(path.stem)
 
 

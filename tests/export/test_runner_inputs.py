@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from export.export_toys import device_code, reader
+from export.export_toys import EXPORT, device_code, reader
 from PIL import Image
 
 import mmkeras
 from mmkeras.data import BadSample, decode_file
 from mmkeras.kinds import Audio
 from mmkeras.kinds import Image as ImageSpec
+from mmkeras.kinds import Video
 
 
 @pytest.fixture(scope="module")
@@ -192,13 +193,11 @@ def test_a_cut_recording_is_refused(tmp_path, keep):
         reader(Audio).read(str(path), entry)
 
 
-def test_the_device_knows_a_cut_jpeg_by_the_same_code():
-    package = Path(mmkeras.__file__).parent
-    here, there = (
-        package / "data/files/jpeg.py",
-        package.parent / "export/jpeg.py",
-    )
-    assert here.read_bytes() == there.read_bytes()
+@pytest.mark.parametrize("kind", [ImageSpec, Video])
+def test_the_device_knows_a_cut_jpeg_by_the_same_file(kind):
+    code = Path(mmkeras.__file__).parent / "data/files/jpeg.py"
+    assert kind.device_shared() == {"jpeg.py": code}
+    assert not (EXPORT / "jpeg.py").exists()
 
 
 @pytest.mark.parametrize("progressive", [False, True])

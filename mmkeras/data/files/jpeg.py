@@ -4,7 +4,8 @@ libjpeg fills what is missing with grey and only warns, which Pillow does not
 pass on. So a file that was cut, and whose end marker was put back by a camera,
 a download or a repair tool, would be a picture like any other.
 
-The device has the same file: it refuses what `prepare` refuses.
+This file travels to the device, which refuses what `prepare` refuses. So it
+imports NumPy and the standard library alone.
 """
 
 import hashlib

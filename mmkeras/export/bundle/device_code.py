@@ -26,6 +26,7 @@ def code(spec: DataSpec) -> dict[str, Path]:
         for kind in kinds.values():
             files[reader_name(role, kind)] = kind.device_path()
             files |= {name: home.with_name(name) for name in kind.device_uses}
+            files |= kind.device_shared()
     return files
 
 

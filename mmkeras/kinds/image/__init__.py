@@ -91,11 +91,8 @@ class Image(Modality):
     }
     mixed_axes: ClassVar[tuple[int, ...] | None] = (0, 1)
     example: ClassVar[str] = "IMAGE.png"
-    device_uses: ClassVar[tuple[str, ...]] = (
-        "picture.py",
-        "jpeg.py",
-        "devices.py",
-    )
+    device_uses: ClassVar[tuple[str, ...]] = ("picture.py", "devices.py")
+    device_shares: ClassVar[tuple[str, ...]] = ("mmkeras.data.files.jpeg",)
     device_keys: ClassVar[tuple[str, ...]] = ("height", "width", "channels")
     web: ClassVar[str] = "picture"
 
