@@ -12,9 +12,8 @@ from PIL import Image
 
 import mmkeras
 from mmkeras.data import BadSample, decode_file
-from mmkeras.kinds import Audio
+from mmkeras.kinds import Audio, Video
 from mmkeras.kinds import Image as ImageSpec
-from mmkeras.kinds import Video
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ import keras
 from keras import layers, ops
 
 from mmkeras.training.pretext.masked import BLOCKS, hide_patches
-from mmkeras.training.pretext.masking_layers import UNKNOWN, HideTokens
+from mmkeras.training.pretext.masking_layers import HideTokens
 from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.patches import Shrink
 from mmkeras.training.pretext.random_draws import Exact
@@ -46,7 +46,7 @@ def autoencode(
     fill: str = "noise",
     hidden: float = 0.0,
     width: int = 128,
-    mask_id: int = UNKNOWN,
+    mask_id: int | None = None,
     vocabulary_size: int | None = None,
 ) -> dict[str, Any]:
     """Returns the outputs of a `Reconstruct` of the whole input.
@@ -58,13 +58,15 @@ def autoencode(
         fill: What replaces hidden parts, as in `HidePatches`.
         hidden: Share of the input that is hidden from the tower; 0 for none.
         width: Units of the decoder.
-        mask_id: Token id of hidden tokens; by default the unknown token's.
+        mask_id: Token id of hidden tokens; by default that of the kind, which
+            is the mask token of a pretrained vocabulary.
         vocabulary_size: Token ids; by default those of the tower's table.
     """
     if facts.field is None:
         size = vocabulary_of(tower, vocabulary_size)
         seen = x
         if hidden:
+            mask_id = facts.mask_id if mask_id is None else mask_id
             seen, _, _ = HideTokens(size, hidden, 1, mask_id, name="hide")(x)
         logits = decode(tower(seen)["vector"], size, width)
         places, there = RealPlaces(name="real")(x)

@@ -23,11 +23,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from mmkeras.training.pretext.masking_layers import (
-    UNKNOWN,
-    HidePatches,
-    HideTokens,
-)
+from mmkeras.training.pretext.masking_layers import HidePatches, HideTokens
 from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.patches import Cut, Spread, grid_of
 from mmkeras.training.pretext.reconstruction import (
@@ -54,7 +50,7 @@ def masked(
     blocks: int | None = None,
     width: int = 128,
     places: int = 16,
-    mask_id: int = UNKNOWN,
+    mask_id: int | None = None,
     vocabulary_size: int | None = None,
 ) -> dict[str, Any]:
     """Returns the outputs of a `Reconstruct` of what is hidden.
@@ -70,13 +66,15 @@ def masked(
         width: Units of the decoder.
         places: Hidden tokens of a text that are predicted, at most: each costs
             a softmax over the vocabulary.
-        mask_id: Token id of hidden tokens; by default the unknown token's.
+        mask_id: Token id of hidden tokens; by default that of the kind, which
+            is the mask token of a pretrained vocabulary.
         vocabulary_size: Token ids; by default those of the tower's table.
     """
     fraction = facts.fraction if fraction is None else fraction
     if facts.field is None:
         check_tokens(tower, "masked")
         size = vocabulary_of(tower, vocabulary_size)
+        mask_id = facts.mask_id if mask_id is None else mask_id
         hide = HideTokens(size, fraction, places, mask_id, name="hide")
         hidden, where, there = hide(x)
         rows = tower(hidden)["tokens"]

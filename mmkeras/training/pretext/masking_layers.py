@@ -3,14 +3,13 @@
 import keras
 from keras import ops
 
+from mmkeras.training.pretext.modality_support import UNKNOWN
 from mmkeras.training.pretext.patches import spread
 from mmkeras.training.pretext.random_draws import (
     Drawing,
     as_before,
     known_statistics,
 )
-
-UNKNOWN = 1
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")

@@ -6,10 +6,18 @@ from typing import Any
 
 import keras
 
+from mmkeras.spec import Learned
 from mmkeras.training.pretext.random_draws import Drawing
+
+# Of a tokenizer that mmkeras trained.
+UNKNOWN = 1
 
 
 def _nothing(tower: keras.Model, fill: str) -> Mapping[str, Any]:
+    return {}
+
+
+def _as_it_is(learned: Learned) -> Mapping[str, Any]:
     return {}
 
 
@@ -38,6 +46,9 @@ class Unsupervised:
         ordered: Whether it is a stream, so that "next_step" suits.
         view_arguments: Arguments of `views` that are not the user's, from the
             tower and what hides.
+        mask_id: Token id that hides a token, where the input is token ids.
+        of_learned: From what reading took from the training split to fields
+            of this object that follow from it.
         recognises: From the shape of a tower's input without the batch, its
             type and the count of its tokens to whether it is of this kind:
             for towers without a spec.
@@ -52,4 +63,6 @@ class Unsupervised:
     hides: str = "noise"
     ordered: bool = False
     view_arguments: Callable[[keras.Model, str], Mapping[str, Any]] = _nothing
+    mask_id: int = UNKNOWN
+    of_learned: Callable[[Learned], Mapping[str, Any]] = _as_it_is
     recognises: Callable[[tuple, str, int], bool] = lambda *_: False

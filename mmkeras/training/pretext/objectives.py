@@ -1,6 +1,7 @@
 """The objectives of pretraining one tower without labels."""
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ from keras import ops
 from mmkeras.arguments import check_choice
 from mmkeras.introspection import options_of
 from mmkeras.options import Part, Variants
-from mmkeras.spec import MODALITIES
+from mmkeras.spec import MODALITIES, Learned
 from mmkeras.training.pretext.autoencode import autoencode
 from mmkeras.training.pretext.contrastive import Contrast, contrastive
 from mmkeras.training.pretext.masked import masked
@@ -18,7 +19,7 @@ from mmkeras.training.pretext.modality_support import Unsupervised
 from mmkeras.training.pretext.next_step import next_step
 from mmkeras.training.pretext.reconstruction import Reconstruct
 from mmkeras.training.trainable.single_towers import input_names, tower_of
-from mmkeras.values import BELOW_ONE, COUNT, PART, POSITIVE, or_none
+from mmkeras.values import BELOW_ONE, COUNT, PART, POSITIVE, WHOLE, or_none
 
 # What options must be, by name; of several objectives alike.
 CHECKS = {
@@ -26,6 +27,7 @@ CHECKS = {
     "blocks": or_none(COUNT),
     "fraction": or_none(PART),
     "hidden": BELOW_ONE,
+    "mask_id": or_none(WHOLE),
     "places": COUNT,
     "temperature": POSITIVE,
     "units": COUNT,
@@ -58,6 +60,7 @@ def pretext_model(
     objective: str,
     spec: Any = None,
     kind: str | None = None,
+    learned: Learned | None = None,
     **options: Any,
 ) -> keras.Model:
     """Returns a model that teaches one tower of `whole` without labels.
@@ -81,6 +84,8 @@ def pretext_model(
         spec: The data spec, whose `modalities[name].kind` is the kind.
         kind: The kind, where there is no spec. Defaults to the one that
             recognises the tower's input by its type and axes, see `kind_of`.
+        learned: What reading took from the training split, such as a
+            tokenizer, which says what hides a token; `data.learned[name]`.
         **options: Arguments of the objective: see `contrastive`, `masked`,
             `autoencode` and `next_step`.
 
@@ -101,6 +106,8 @@ def pretext_model(
     kind = kind or (spec and spec.modalities[name].kind) or kind_of(tower)
     check_objective(objective, name, kind)
     facts = MODALITIES.known[kind].pretext()
+    if learned is not None:
+        facts = replace(facts, **facts.of_learned(learned))
     chosen = OBJECTIVES.read({**options, "objective": objective})
     make, model = OBJECTIVES.build(chosen)
     options = chosen.arguments()

@@ -8,8 +8,7 @@ from keras import ops
 
 from mmkeras.arguments import check_table
 from mmkeras.introspection import options_of
-from mmkeras.training.pretext.masking_layers import UNKNOWN
-from mmkeras.training.pretext.modality_support import Unsupervised
+from mmkeras.training.pretext.modality_support import UNKNOWN, Unsupervised
 from mmkeras.training.pretext.random_draws import Drawing, known_statistics
 
 
@@ -77,7 +76,8 @@ class TextViews(Drawing):
         drop: float, share of its tokens that are left out.
         hide: float, share of its tokens that become `mask_id`.
         swap: float, share of texts whose two parts change places.
-        mask_id: integer; by default that of an unknown token.
+        mask_id: integer; in a training, by default that of the kind, which is
+            the mask token of a pretrained vocabulary.
 
     Call arguments: token ids `(batch, tokens)`, 0 = padding; output
     `(2 * batch, tokens)`.
@@ -197,4 +197,5 @@ def views_of(
     make, own = facts.views, facts.view_arguments(tower, fill)
     check_table("views", settings)
     options = options_of(make, make.found_arguments).read(settings, "views")
-    return make(**own, **options.arguments(), name="views")
+    given = {k: v for k, v in options.arguments().items() if k in settings}
+    return make(**{**own, **given}, name="views")

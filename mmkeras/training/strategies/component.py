@@ -259,4 +259,7 @@ def _pretext(
     """Returns a tower under an objective that needs no labels."""
     known = getattr(getattr(data, "spec", None), "modalities", {})
     kind = getattr(known.get(name), "kind", None)
-    return pretext.pretext_model(model, name, objective, kind=kind, **options)
+    learned = getattr(data, "learned", {}).get(name)
+    return pretext.pretext_model(
+        model, name, objective, kind=kind, learned=learned, **options
+    )
