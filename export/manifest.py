@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from run import HERE, Code
+from run import HERE, Code, is_proven, read_json
 from validation import refuse, sha256_of
 
 MANIFEST = "manifest.json"
+# What must be there, and of which type: a table of named fields, of any
+# names ("*"), or a list of such. What is called "name?" may be left out.
+SCHEMA = {
+    "kind": str,
+    "name?": str,
+    "spec_sha256?": str,
+    "versions": {"*": str},
+    "command": str,
+    "files": {"*": {"bytes": int, "sha256": str}},
+    "model": {"file": str, "format": str, "signature": str, "quantize?": str},
+    "inputs": {
+        "*": {"kind": str, "shape": [int], "dtype": str, "optional": bool}
+    },
+    "streams?": {"*": {"signature": str, "step": int}},
+    "present": [str],
+    "outputs": {"*": {"kind": str}},
+}
 # What every file that reads an input, or answers for an output, must have.
 READER, ANSWERER = ("read",), ("shape", "answer")
 
@@ -20,8 +37,7 @@ def understood(folder: Path) -> Iterator[None]:
     """Turns what a manifest lacks into one line about the manifest."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError, UnicodeError,
-            json.JSONDecodeError) as error:  # fmt: skip
+    except (KeyError, TypeError, AttributeError, UnicodeError) as error:
         what = f"{type(error).__name__}: {error}"
         refuse(f"`{folder / MANIFEST}`", "a manifest written by mmkeras", what)
 
@@ -31,14 +47,49 @@ def read_manifest(folder: Path) -> dict:
     path = folder / MANIFEST
     if not path.is_file():
         refuse(f"`{folder}`", "a bundle", f"no {MANIFEST} in it")
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    if manifest["kind"] != "bundle":
-        refuse(f"`{path}`", "of kind bundle", manifest["kind"])
+    manifest = read_json(path)
+    proven = is_proven(manifest, path)
+    if manifest.get("kind") != "bundle":
+        refuse(f"`{path}`", "of kind bundle", repr(manifest.get("kind")))
+    check_schema(manifest, SCHEMA, path)
+    if not proven:
+        strange = set(manifest["present"]) - set(manifest["inputs"])
+        if strange:
+            names = f"the inputs {sorted(manifest['inputs'])}"
+            refuse(f"`present` in `{path}`", f"among {names}", sorted(strange))
+        warnings.warn(
+            f"`{path}` was written by an earlier mmkeras, without a hash of "
+            "its own: damage to it cannot be seen. Export the run again",
+            stacklevel=2,
+        )
     for name, entry in manifest["files"].items():
         check_file(folder / name, name, entry["sha256"])
     check_listed(folder, manifest, [manifest["model"]["file"], "labels.json"])
     check_labels(folder / "labels.json", manifest)
     return manifest
+
+
+def check_schema(value: object, schema: object, path: Path, field: str = ""):
+    """Raises ValueError, with the field, unless a value is as it must be."""
+    kind = schema if isinstance(schema, type) else type(schema)
+    # To Python, True is a number.
+    if type(value) is not kind:
+        what = f"`{repr(field)[1:-1] or 'all'}` in `{path}`"
+        refuse(what, kind.__name__, repr(value)[:80])
+    if kind is list:
+        for place, part in enumerate(value):
+            check_schema(part, schema[0], path, f"{field}.{place}")
+    elif kind is dict:
+        for key, inner in schema.items():
+            name = key.removesuffix("?")
+            place = f"{field}.{name}".removeprefix(".")
+            if key == "*":
+                for each, part in value.items():
+                    check_schema(part, inner, path, f"{field}.{each}")
+            elif name in value:
+                check_schema(value[name], inner, path, place)
+            elif name == key:
+                refuse(f"`{path}`", f"a manifest with `{place}`", "one without")
 
 
 def check_file(path: Path, name: str, expected: str) -> None:
@@ -60,7 +111,7 @@ def check_listed(folder: Path, manifest: dict, used: list[str]) -> None:
 
 def check_labels(path: Path, manifest: dict) -> None:
     """Raises ValueError unless the file has the manifest's classes."""
-    labels = json.loads(path.read_text(encoding="utf-8"))
+    labels = read_json(path)
     classes = {name: entry["classes"]
                for name, entry in manifest["outputs"].items()
                if "classes" in entry}  # fmt: skip

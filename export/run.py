@@ -23,12 +23,104 @@ import builtins
 import functools
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 HERE = Path(__file__).absolute().parent
+# What mmkeras writes, and how it is read: as `mmkeras/artefact` does.
+FORMAT = 1
+MAX_JSON_BYTES = 2**26
+MAX_DEPTH = 64
+_STRING = re.compile(rb'"[^"\\]*(?:\\.?[^"\\]*)*(?:"|\Z)', re.DOTALL)
+_OTHER = bytes(set(range(256)) - set(b"[]{}"))
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_CAPITAL = re.compile(rb"(?<!\\)(?:\\\\)*\\u[0-9a-f]{0,3}[A-F]")
+
+
+def read_json(path: Path) -> object:
+    """Returns the value of a JSON file: bounded, and with no key twice."""
+    with open(path, "rb") as file:
+        data = file.read(MAX_JSON_BYTES + 1)
+    if len(data) > MAX_JSON_BYTES or _is_deep(data):
+        raise ValueError(
+            f"`{path}` must be JSON of at most {MAX_JSON_BYTES:,} bytes and "
+            f"{MAX_DEPTH} levels. Received: more"
+        )
+    try:
+        if b"\\u" in data and _CAPITAL.search(data):
+            raise ValueError("an escape in capitals")
+        return json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_float=_float,
+            parse_constant=_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"`{path}` must be JSON written by mmkeras. Received: a file that "
+            f"is not ({type(error).__name__}: {error})"
+        ) from None
+
+
+def _is_deep(data: bytes) -> bool:
+    left = _STRING.sub(b"", data).translate(_ALIKE, _OTHER)
+    for _ in range(MAX_DEPTH):
+        if b"[" * (MAX_DEPTH + 1) in left:
+            return True
+        before, left = len(left), left.replace(b"[]", b"")
+        if len(left) == before:
+            break
+    return b"[]" in left or len(left) > MAX_DEPTH
+
+
+def _object(pairs: list) -> dict:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} twice")
+    return found
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if repr(value) != text:
+        raise ValueError(f"{text[:40]} for {value}")
+    return value
+
+
+def _constant(text: str) -> float:
+    raise ValueError(f"{text}, which is no number")
+
+
+def is_proven(manifest: object, path: Path) -> bool:
+    """Compares a manifest with its own hash; False for an older one's none."""
+    if not isinstance(manifest, dict):
+        kind = type(manifest).__name__
+        raise ValueError(f"`{path}` must hold a table. Received: {kind}")
+    number, digest = manifest.get("format"), manifest.get("sha256")
+    if "format" not in manifest and "sha256" not in manifest:
+        return False
+    if type(number) is not int or not 1 <= number <= FORMAT:
+        versions = manifest.get("versions")
+        writer = versions.get("mmkeras") if isinstance(versions, dict) else 0
+        raise ValueError(
+            f"`{path}` must be of a format from 1 to {FORMAT}, which this "
+            f"run.py reads. Received: format {number!r}, of mmkeras "
+            f"{str(writer or 'unknown')[:40]!r}; use the run.py beside it"
+        )
+    fields = {key: v for key, v in manifest.items() if key != "sha256"}
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    found = hashlib.sha256(text.encode("ascii")).hexdigest()
+    if digest != found:
+        raise ValueError(
+            f"`{path}` is not the manifest that was written: its own `sha256` "
+            f"is {str(digest)[:16]!r}. Received: {found[:16]!r}"
+        )
+    return True
 
 
 class Code:
@@ -47,7 +139,9 @@ class Code:
         advice: str = "",
     ):
         self.folders, self.hashes, self.advice = folders, hashes, advice
-        self.modules = {"run": SimpleNamespace(Code=Code, HERE=HERE)}
+        shown = Code, HERE, read_json, is_proven
+        names = "Code", "HERE", "read_json", "is_proven"
+        self.modules = {"run": SimpleNamespace(**dict(zip(names, shown)))}
         self._builtins = {**vars(builtins), "__import__": self._import}
 
     def load(self, name: str) -> ModuleType:
@@ -97,12 +191,18 @@ def own() -> Code:
     """Returns the code beside this file, checked if a manifest is there."""
     path, hashes = HERE / "manifest.json", None
     if path.is_file():
-        try:
-            files = json.loads(path.read_text(encoding="utf-8"))["files"]
-            hashes = {name: entry["sha256"] for name, entry in files.items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = read_json(path)
+        if not is_proven(manifest, path):
             raise ValueError(
-                f"`{path}` must be a manifest written by mmkeras. Received: "
+                f"`{path}` must have a hash of its own, as all do that are "
+                "written with this run.py. Received: none"
+            )
+        try:
+            files = manifest["files"].items()
+            hashes = {name: entry["sha256"] for name, entry in files}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"`{path}` must list files with their hashes. Received: "
                 f"{type(error).__name__}: {error}"
             ) from None
     return Code([HERE], hashes)

@@ -67,7 +67,7 @@ def test_a_manifest_lists_bytes_and_sha256(tmp_path):
         ),
         (lambda d: (d / "manifest.json").unlink(), "written last"),
         (lambda d: (d / "manifest.json").write_text("{"), "JSONDecodeError"),
-        (lambda d: (d / "manifest.json").write_text("[]"), "TypeError"),
+        (lambda d: (d / "manifest.json").write_text("[]"), "a table.*list"),
     ],
     ids=["flip", "cut", "gone", "link", "none", "torn", "list"],
 )
@@ -89,8 +89,8 @@ def test_a_manifest_cannot_point_outside(tmp_path, name):
     make(tmp_path)
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest["files"] = {name: {"bytes": 0, "sha256": ""}}
-    path.write_text(json.dumps(manifest))
+    manifest["files"] = {name: {"bytes": 0, "sha256": "0" * 64}}
+    artefact.write_hashed(path, manifest)
     with pytest.raises(ValueError, match="stay inside the folder"):
         artefact.read_manifest(tmp_path, "run")
 

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 import mmkeras
+from mmkeras import artefact
 from mmkeras.data import load_data, prepare
 from mmkeras.spec import DataSpec
 
@@ -31,6 +32,9 @@ RUNS = ("full", "component")
 # Of outputs, none of which is far from 1: another processor adds in another
 # order.
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+# They have no hash of their own, which is told.
+OLDER = "was written by an earlier mmkeras, without a hash of its own"
+pytestmark = pytest.mark.filterwarnings(f"ignore:.*{OLDER}")
 
 
 def _made_by():
@@ -85,6 +89,12 @@ def test_a_spec_is_read_as_it_was(known):
     assert_holds(spec.to_dict(), known["read"])
     assert spec.sha256 == known["sha256"]
     assert DataSpec.from_dict(known["read"]).sha256 == known["sha256"]
+
+
+@pytest.mark.parametrize("name", ["data", "full", "bundle"])
+def test_that_nothing_proves_an_old_manifest_is_told(unpacked, name):
+    with pytest.warns(UserWarning, match=f"{name}/manifest.json` {OLDER}"):
+        artefact.read_manifest(unpacked(name))
 
 
 def test_prepared_data_give_the_same_batches(unpacked):

@@ -1,8 +1,8 @@
 """Files that are either whole or absent, and the manifest that proves it.
 
 Every folder mmkeras writes (prepared data, a run, a bundle) holds a
-`manifest.json`, written last, with the size and SHA-256 of each file. Readers
-check it before they parse anything else.
+`manifest.json`, written last, with the size and SHA-256 of each file, a format
+number and a hash of its own. Readers check it before they parse anything else.
 """
 
 from mmkeras.artefact.files import (
@@ -15,6 +15,16 @@ from mmkeras.artefact.files import (
     write_text,
 )
 from mmkeras.artefact.hashes import HASHES, hashes_of
+from mmkeras.artefact.json_files import (
+    FORMAT,
+    MAX_DEPTH,
+    MAX_JSON_BYTES,
+    hashed,
+    parse_json,
+    read_hashed,
+    read_json,
+    write_hashed,
+)
 from mmkeras.artefact.manifest import (
     MANIFEST,
     check_file,
@@ -28,8 +38,11 @@ from mmkeras.artefact.ownership import check_out
 from mmkeras.artefact.room import NoRoom, check_room, free_bytes, writing
 
 __all__ = [
+    "FORMAT",
     "HASHES",
     "MANIFEST",
+    "MAX_DEPTH",
+    "MAX_JSON_BYTES",
     "NoRoom",
     "TEMPORARY",
     "atomic",
@@ -39,12 +52,17 @@ __all__ = [
     "copy_file",
     "describe_files",
     "free_bytes",
+    "hashed",
     "hashes_of",
+    "parse_json",
+    "read_hashed",
+    "read_json",
     "read_manifest",
     "sha256_of",
     "versions",
     "write_bytes",
     "write_csv",
+    "write_hashed",
     "write_json",
     "write_manifest",
     "write_text",

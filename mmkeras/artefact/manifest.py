@@ -3,12 +3,12 @@
 import contextlib
 import hashlib
 import importlib.metadata
-import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
-from mmkeras.artefact.files import write_json
+from mmkeras.artefact.json_files import is_proven, read_json, write_hashed
 
 MANIFEST = "manifest.json"
 
@@ -51,6 +51,12 @@ def write_manifest(
         files: Names of the files, relative to `folder`.
         **fields: Further entries, JSON values only.
     """
+    taken = {"format", "sha256", "versions", "command"} & set(fields)
+    if taken:
+        raise ValueError(
+            "A manifest has entries of its own. Received: "
+            f"`{sorted(taken)[0]}` among `fields`; choose another name"
+        )
     manifest = {
         "kind": kind,
         **fields,
@@ -58,14 +64,17 @@ def write_manifest(
         "command": " ".join(sys.argv),
         "files": describe_files(folder, files),
     }
-    write_json(Path(folder) / MANIFEST, manifest)
-    return manifest
+    path = Path(folder) / MANIFEST
+    return write_hashed(path, manifest, _check_schema)
 
 
 def read_manifest(
     folder: str | Path, kind: str | None = None, check_files: bool = True
 ) -> dict:
-    """Reads `manifest.json` and checks each file it names.
+    """Reads `manifest.json`, compares it with its hash, and checks the files.
+
+    The one reader for artefacts of every kind. A manifest that an earlier
+    version wrote has no hash: it is read with a warning.
 
     Args:
         folder: Folder of the artefact.
@@ -73,10 +82,12 @@ def read_manifest(
         check_files: Whether to compare size and SHA-256 of every file.
 
     Raises:
-        ValueError: If the manifest is missing, not JSON, of another kind, or a
-            file is missing or differs.
+        ValueError: If the manifest is missing, damaged, of a later format or
+            another kind, or a file is missing or differs; file and field are
+            named.
     """
     path = Path(folder) / MANIFEST
+    what = f"`{path}`"
     if not path.is_file():
         raise ValueError(
             f"`{folder}` must hold a `{MANIFEST}`"
@@ -84,24 +95,33 @@ def read_manifest(
             + "; it is written last, so a stopped command leaves none. "
             "Received: a folder without one"
         )
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        found = manifest["kind"]
-        files = dict(manifest["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"`{path}` must be a manifest written by mmkeras. "
-            f"Received: a file that is not ({type(error).__name__}: {error})"
-        ) from None
+    manifest = read_json(path)
+    proven = is_proven(manifest, what)
+    found = manifest.get("kind")
     if kind is not None and found != kind:
         raise ValueError(
             f"`{folder}` must be a folder of kind '{kind}'. "
-            f"Received: kind '{found}'"
+            f"Received: kind {found!r}"
+        )
+    _check_schema(manifest, what)
+    if not proven:
+        warnings.warn(
+            f"{what} was written by an earlier mmkeras, without a hash of its "
+            "own: damage to it cannot be seen. Make the folder anew, by the "
+            f"command {manifest['command'][:200]!r}, to have one",
+            stacklevel=2,
         )
     if check_files:
-        for name, entry in files.items():
+        for name, entry in manifest["files"].items():
             check_file(Path(folder), name, entry)
     return manifest
+
+
+def _check_schema(manifest: dict, what: str) -> None:
+    # Workers that read no manifest need no pydantic.
+    from mmkeras.artefact.schemas import check_schema
+
+    check_schema(manifest, what)
 
 
 def check_file(folder: Path, name: str, entry: dict) -> None:

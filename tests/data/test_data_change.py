@@ -112,11 +112,11 @@ def test_stopped_while_files_move_it_is_ended_by_the_next_run(
 
 def test_a_folder_without_notes_says_so_and_restart_reads_all(toys, capsys):
     root, out = toys
-    from mmkeras.artefact import read_manifest, write_json
+    from mmkeras.artefact import read_manifest, write_hashed
 
     manifest = read_manifest(out)
     del manifest["files"]["sources.json"]
-    write_json(out / "manifest.json", manifest)
+    write_hashed(out / "manifest.json", manifest)
     (out / "sources.json").unlink()
     draw(root / "3.png", 30)
     assert again(root, out)["quarantined"] != {}

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
+from manifest_toys import DATA
 
 from mmkeras import artefact
 from mmkeras.export import export, run_child, scenarios, worker
@@ -174,7 +175,7 @@ def write_run(folder: Path, model) -> Path:
     (folder / "data").mkdir(parents=True)
     with artefact.atomic(folder / "model.keras") as temporary:
         model.save(temporary)
-    artefact.write_manifest(folder / "data", "data", [], seed=0)
+    artefact.write_manifest(folder / "data", "data", [], **DATA)
     artefact.write_manifest(
         folder, "run", ["model.keras"], spec=SPEC, data=str(folder / "data"),
         data_sha256=artefact.sha256_of(folder / "data" / artefact.MANIFEST),

@@ -2,6 +2,7 @@
 
 import pytest
 from export.export_toys import ready_files, toy_export, toy_run
+from manifest_toys import DATA
 
 from mmkeras import artefact
 from mmkeras.export import main
@@ -54,6 +55,6 @@ def test_an_error_is_one_line(tmp_path, capsys):
 
 def test_other_data_are_refused(tmp_path, capsys):
     out = tmp_path / "bundle"
-    artefact.write_manifest(tmp_path, "data", [], seed=1)
+    artefact.write_manifest(tmp_path, "data", [], **{**DATA, "seed": 1})
     message = fails(capsys, toy_run().run, "--out", out, "--data", tmp_path)
     assert f"`{tmp_path}` must be the data the run was trained on" in message

@@ -39,7 +39,7 @@ def seal(folder) -> None:
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["files"] = artefact.describe_files(folder, manifest["files"])
-    path.write_text(json.dumps(manifest))
+    artefact.write_hashed(path, manifest)
 
 
 def sample():
@@ -125,7 +125,7 @@ def test_a_file_that_the_manifest_does_not_list_is_not_run(folder, canary):
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["outputs"]["rating"]["reader"] = "output_own.py"
-    path.write_text(json.dumps(manifest))
+    artefact.write_hashed(path, manifest)
     (folder / "output_own.py").write_text(canary)
     with pytest.raises(ValueError, match="output_own.py.*fewer files"):
         load_run(folder).Runner(folder)
@@ -213,7 +213,7 @@ def test_an_older_bundle_is_told_from_a_broken_one(folder, capsys):
     manifest = json.loads(path.read_text())
     for entry in (*manifest["inputs"].values(), *manifest["outputs"].values()):
         del entry["reader"]
-    path.write_text(json.dumps(manifest))
+    artefact.write_hashed(path, manifest)
     assert load_run(folder).main(["--table", "1,2,3"]) == 2
     message = capsys.readouterr().err
     assert f"run by its own `{folder}/run.py`, or made anew" in message

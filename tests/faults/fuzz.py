@@ -92,7 +92,7 @@ def count(one: Fault, tries: int) -> int:
             failed += 1
             if failed <= SHOWN:
                 text = f"{type(error).__name__}: {error}"[:500]
-                print(f"  {error.__notes__[-1][:500]}\n    {text}")
+                print(f"  {error.__notes__[-1][:300]}\n    {text}")
     return failed
 
 

@@ -5,6 +5,7 @@ import shutil
 import pytest
 from data.data_toys import make_spec, write_set
 
+from mmkeras.artefact import read_manifest, write_hashed
 from mmkeras.data import intact_records, load_data, prepare, write_records
 
 
@@ -96,19 +97,25 @@ def test_the_other_files_are_held_as_well(folder, name):
         load_data(folder)
 
 
+def rewritten(folder, change) -> None:
+    """Edits a manifest as one who computes its hash anew."""
+    manifest = read_manifest(folder, "data")
+    change(manifest)
+    write_hashed(folder / "manifest.json", manifest)
+
+
 def test_a_changed_spec_in_the_manifest_is_found(folder):
-    path = folder / "manifest.json"
-    text = path.read_text()
-    assert '"height": 8' in text
-    path.write_text(text.replace('"height": 8', '"height": 4'))
+    def change(manifest):
+        manifest["spec"]["modalities"]["image"]["height"] = 4
+
+    rewritten(folder, change)
     with pytest.raises(ValueError, match="must hold the spec"):
         load_data(folder)
 
 
 def test_a_manifest_without_its_parts_is_refused(folder):
-    path = folder / "manifest.json"
-    path.write_text(path.read_text().replace('"splits"', '"split"'))
-    with pytest.raises(ValueError, match="one without 'splits'"):
+    rewritten(folder, lambda manifest: manifest.pop("splits"))
+    with pytest.raises(ValueError, match="manifest.json` must hold `splits`"):
         load_data(folder)
 
 

@@ -64,10 +64,10 @@ def run(root, out, moment="never", number=0) -> subprocess.CompletedProcess:
 
 
 def content(out: Path) -> dict[str, bytes]:
-    """The files of a finished folder, but for the command line."""
+    """The files of a finished folder, but for the command line and its hash."""
     files = {p.name: p.read_bytes() for p in sorted(out.iterdir())}
     manifest = json.loads(files["manifest.json"])
-    del manifest["command"]
+    del manifest["command"], manifest["sha256"]
     files["manifest.json"] = json.dumps(manifest).encode()
     return files
 

@@ -107,7 +107,7 @@ def changed(tmp_path):
 
     def seal():
         manifest["files"] = artefact.describe_files(folder, manifest["files"])
-        path.write_text(json.dumps(manifest))
+        artefact.write_hashed(path, manifest)
         return runner().Runner(folder)
 
     return folder, manifest, seal

@@ -114,9 +114,10 @@ def bundle(files, tmp_path):
         model={"file": "model.tflite", "format": "tflite",
                "signature": "serving_default"},
         inputs={"image": {"kind": "image", "shape": [8, 8, 1],
-                          "dtype": "float32", "reader": readers[0]},
+                          "dtype": "float32", "optional": False,
+                          "reader": readers[0]},
                 "text": {"kind": "text", "shape": [6], "dtype": "int32",
-                         "reader": readers[1]}},
+                         "optional": False, "reader": readers[1]}},
         outputs={"digit": {"kind": "category", "classes": list("abc"),
                            "reader": readers[2]}},
     )  # fmt: skip

@@ -345,8 +345,10 @@ def test_an_index_of_a_bundle_has_the_embeddings_of_its_file(toys, tmp_path):
     to_tflite(toy_model(), bundle / "model.tflite")
     artefact.write_manifest(
         bundle, "bundle", ["model.tflite"],
-        model={"file": "model.tflite"}, present=["image"],
-        inputs={"image": {}, "vector": {}},
+        model={"file": "model.tflite", "format": "tflite",
+               "signature": "serving_default"}, present=["image"],
+        inputs={name: {"kind": name, "shape": [1], "dtype": "float32",
+                       "optional": False} for name in ("image", "vector")},
         outputs={"color": {"kind": "category"}, "who": {"kind": "embedding"}},
     )  # fmt: skip
     for name in ("run", "bundle"):

@@ -5,7 +5,9 @@ import math
 
 import keras
 import pytest
+from manifest_toys import DATA
 
+from mmkeras import artefact
 from mmkeras.studies.tune import (
     Job,
     best_trial,
@@ -237,7 +239,7 @@ def test_a_direction_that_the_name_does_not_tell_is_asked_for():
 def test_a_folder_holds_one_search(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
-    (data / "manifest.json").write_text('{"kind": "data", "files": {}}')
+    artefact.write_manifest(data, "data", [], **DATA)
 
     def job(**settings):
         settings = {"space": SPACE, "trials": 3, **settings}
@@ -257,7 +259,7 @@ def test_a_folder_holds_one_search(tmp_path):
     for settings, message in changes.values():
         with pytest.raises(ValueError, match=message):
             remember_job(job(**settings))
-    (data / "manifest.json").write_text('{"kind": "data", "files": {}} ')
+    artefact.write_manifest(data, "data", [], **{**DATA, "seed": 1})
     with pytest.raises(ValueError, match="`data_sha256` was"):
         remember_job(job())
     (tmp_path / "out" / "trials").mkdir()
@@ -272,7 +274,7 @@ def test_a_folder_holds_one_search(tmp_path):
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "data").mkdir()
     manifest = tmp_path / "data" / "manifest.json"
-    manifest.write_text('{"kind": "data", "files": {}}')
+    artefact.write_manifest(manifest.parent, "data", [], **DATA)
     job = Job(data=str(tmp_path / "data"), space=GRID, out=str(tmp_path),
               method="grid")  # fmt: skip
     for restart in (False, True):

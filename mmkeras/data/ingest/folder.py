@@ -9,10 +9,10 @@ run, whenever it was stopped.
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +23,10 @@ from mmkeras.artefact import (
     MANIFEST,
     TEMPORARY,
     check_room,
+    read_hashed,
     read_manifest,
     write_bytes,
-    write_json,
+    write_hashed,
     write_manifest,
 )
 from mmkeras.data.files.in_memory import Keeper
@@ -158,14 +159,15 @@ def start(out: Path, identity: dict, needed_bytes: int) -> Path:
     """
     partial = out / PARTIAL
     partial.mkdir(parents=True, exist_ok=True)
+    _clear(partial, out)
     note = partial / IDENTITY
-    if not note.is_file() or json.loads(note.read_text()) != identity:
+    if not _is_of(note, identity):
         for path in partial.iterdir():
             # Named by what they hold, they are right for any data.
             if path.name == ARRAYS:
                 continue
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        write_json(note, identity)
+            path.unlink()
+    write_hashed(note, identity)
     for path in out.iterdir():
         # A run of an earlier version was stopped while it moved its files.
         if path.name != PARTIAL and not (out / MANIFEST).is_file():
@@ -173,6 +175,40 @@ def start(out: Path, identity: dict, needed_bytes: int) -> Path:
     there = sum(path.stat().st_size for path in partial.glob("*.tfrecord"))
     check_room(out, "the shards", needed_bytes - there)
     return partial
+
+
+def _clear(partial: Path, out: Path) -> None:
+    """Moves folders that lie where files are to be beside `out`."""
+    for path in sorted(partial.iterdir()):
+        if path.name == ARRAYS or path.is_symlink() or not path.is_dir():
+            continue
+        number = 1
+        while os.path.lexists(
+            aside := out.with_name(f"{out.name}-{path.name}.old{number}")
+        ):
+            number += 1
+        path.rename(aside)
+        warnings.warn(
+            f"`{path}` must be a file. Received: a folder, which is now "
+            f"`{aside}`; the file is made anew",
+            stacklevel=2,
+        )
+
+
+def _is_of(note: Path, identity: dict) -> bool:
+    """Whether the files beside a note may be of the same data."""
+    if not note.is_file():
+        return False
+    try:
+        found = read_hashed(note)
+    except ValueError as error:
+        warnings.warn(
+            f"{error}. The shards beside it are kept where their own notes "
+            "fit these data",
+            stacklevel=3,
+        )
+        return True
+    return all(found.get(key) == identity[key] for key in LABELS)
 
 
 def abandon(out: Path) -> None:

@@ -182,6 +182,7 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     files = learning.save(spec, learned, partial)
     setup = job.setup(partial, learned)
     built = _build(spec, setup, job.workers, plan)
+    _say(said for shard in built for said in shard["said"])
     shards = [shard for shard in built if shard["count"]]
     try:
         with _listed(spec, out, plan):

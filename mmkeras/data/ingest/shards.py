@@ -14,7 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.artefact import atomic, free_bytes, sha256_of, write_json
+from mmkeras.artefact import (
+    atomic,
+    free_bytes,
+    read_hashed,
+    sha256_of,
+    write_hashed,
+)
 from mmkeras.data.files.reasons import BadSample, Reason
 from mmkeras.data.files.records import example, write_records
 from mmkeras.data.ingest.places import NOWHERE
@@ -91,17 +97,19 @@ def build_shard(
         [row, modality, reason, detail]; `notes`, by modality, what was
         changed, counted; `samples`, of each row the id and what
         `write_records` returned, or `NOWHERE`; `sums`, statistics by
-        modality; `stamps`, of the source files by path.
+        modality; `stamps`, of the source files by path; `said`, sentences for
+        a person.
     """
     path, note = context.folder / name, context.folder / f"{name}.json"
+    said: list[str] = []
     # Before a file is read, so that no change in between is missed.
     cells = (row["cells"] for row in rows)
     stamps = stamps_of(context.spec, context.reader.root, cells)
     key = _key(context, rows, stamps)
     if not dry and note.is_file() and path.is_file():
-        known = json.loads(note.read_text(encoding="utf-8"))
-        if known["key"] == key and known["sha256"] == sha256_of(path):
-            return {**known, "stamps": stamps}
+        known, said = _noted(note)
+        if known.get("key") == key and known["sha256"] == sha256_of(path):
+            return {**known, "stamps": stamps, "said": said}
     found = {"key": key, "file": name, "bad": [], "faulty": [], "sums": {}}
     found["notes"] = {}
     payloads, kept, read = [], [], 0
@@ -122,7 +130,7 @@ def build_shard(
             _add(context.spec, found["sums"], values)
     if dry:
         more = {"count": read, "bytes": 0, "sha256": "", "stamps": stamps}
-        return {**found, **more}
+        return {**found, **more, "said": said}
     places = _write(path, payloads, context.spec.data.compression)
     there = dict(zip(kept, places, strict=True))
     found["samples"] = [
@@ -133,8 +141,21 @@ def build_shard(
         "bytes": path.stat().st_size,
         "sha256": sha256_of(path),
     }
-    write_json(note, found)
-    return {**found, "stamps": stamps}
+    write_note(note, found)
+    return {**found, "stamps": stamps, "said": said}
+
+
+def write_note(note: Path, shard: dict) -> None:
+    """Notes what is known of a shard, where the next run looks for it."""
+    write_hashed(note, {"shard": shard})
+
+
+def _noted(note: Path) -> tuple[dict, list[str]]:
+    """Returns what a note says of its shard, and what is wrong with it."""
+    try:
+        return dict(read_hashed(note)["shard"]), []
+    except (ValueError, KeyError, TypeError) as error:
+        return {}, [f"the shard of {note} is made anew: {error}"]
 
 
 def _write(

@@ -10,10 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmkeras.artefact import copy_file, write_json, write_text
+from mmkeras.artefact import (
+    copy_file,
+    read_json,
+    write_text,
+)
 from mmkeras.data.ingest import learning
 from mmkeras.data.ingest.places import read_places
 from mmkeras.data.ingest.rules import rules_of
+from mmkeras.data.ingest.shards import write_note
 from mmkeras.data.ingest.stamps import (
     DIGITS,
     cells_of,
@@ -23,6 +28,8 @@ from mmkeras.data.ingest.stamps import (
 from mmkeras.spec import DataSpec, Learned
 
 NOTED = "sources.json"
+# What of a shard is noted elsewhere, or of one run alone.
+UNLISTED = ("stamps", "samples", "said")
 # Changed files that are told one by one.
 MAX_NAMES = 3
 
@@ -78,7 +85,7 @@ class Noted:
             except OSError:  # Not every file system has links.
                 copy_file(source, path)
             known = {**shard, "samples": samples[path.name]}
-            write_json(partial / f"{path.name}.json", known)
+            write_note(partial / f"{path.name}.json", known)
 
 
 @dataclass(frozen=True)
@@ -263,7 +270,7 @@ def note(
         "stamps": "".join(known.get(path, "-" * DIGITS) for path in paths),
         "learned": {name: one.facts for name, one in learned.items()},
         "shards": [
-            {k: v for k, v in shard.items() if k not in ("stamps", "samples")}
+            {k: v for k, v in shard.items() if k not in UNLISTED}
             for shard in shards
         ],
     }
@@ -283,7 +290,7 @@ def read_noted(out: Path, manifest: Mapping) -> Noted | None:
     """
     if NOTED not in manifest["files"]:
         return None
-    found = json.loads((out / NOTED).read_text(encoding="utf-8"))
+    found = read_json(out / NOTED)
     text = found["stamps"]
     stamps = [text[i : i + DIGITS] for i in range(0, len(text), DIGITS)]
     return Noted(found["code"], stamps, found["learned"], found["shards"])

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -19,6 +19,7 @@ from mmkeras.training.stages.run_folder import (
 )
 
 PREFIX = "epoch-"
+Found = TypeVar("Found")
 
 
 class AtomicCheckpoint(keras.callbacks.Callback):
@@ -69,7 +70,8 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         self._rest_until = 0.0
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(f"{PREFIX}*/{artefact.TEMPORARY}*"):
-            leftover.unlink()
+            if leftover.is_file():
+                leftover.unlink()
 
     def on_epoch_end(self, epoch, logs=None):
         last = epoch + 1 == (self.params or {}).get("epochs")
@@ -114,7 +116,7 @@ def save_checkpoint(
     """
     place = Path(folder) / f"{PREFIX}{epoch:04d}"
     with artefact.writing(place, "the model"):
-        place.mkdir(parents=True, exist_ok=True)
+        _make_place(place)
         with artefact.atomic(place / "model.keras") as temporary:
             save_model(model, temporary)
         files = ["model.keras"]
@@ -129,35 +131,82 @@ def save_checkpoint(
 def latest_checkpoint(folder: str | Path) -> Path | None:
     """Returns the folder of the newest whole checkpoint, or None.
 
-    A newer one that is damaged is skipped with one warning naming both.
+    Newer ones that are damaged are skipped, with one warning that names them;
+    so are all, where none is whole.
     """
-    broken = []
-    for place in _checkpoints(Path(folder)):
-        try:
-            artefact.read_manifest(place, "checkpoint")
-        except ValueError as error:
-            broken.append((place, error))
-            continue
+    found, broken = newest_whole(
+        Path(folder), lambda place: artefact.read_manifest(place, "checkpoint")
+    )
+    if found is None and broken:
+        warnings.warn(
+            f"`{folder}` has no whole checkpoint: {told(broken)}", stacklevel=2
+        )
+    return None if found is None else found[0]
+
+
+def newest_whole(
+    folder: Path, read: Callable[[Path], Found]
+) -> tuple[tuple[Path, Found] | None, dict[Path, Exception]]:
+    """Returns the newest checkpoint that can be read, and what is damaged.
+
+    Newer ones that cannot are told in one warning.
+
+    Args:
+        folder: Folder of the checkpoints.
+        read: Returns what a checkpoint holds; a ValueError or OSError says
+            that it is damaged.
+    """
+    broken: dict[Path, Exception] = {}
+    for place in _checkpoints(folder):
         # A save that was killed before its manifest is no damage.
-        damaged = [b for b in broken if (b[0] / artefact.MANIFEST).exists()]
-        if damaged:
+        if not (place / artefact.MANIFEST).exists():
+            continue
+        try:
+            found = read(place)
+        except (ValueError, OSError) as error:
+            broken[place] = error
+            continue
+        if broken:
             warnings.warn(
-                f"`{place}` is used, since the newer `{damaged[0][0]}` is "
-                f"damaged: {damaged[0][1]}",
-                stacklevel=2,
+                f"`{place}` is used, since what is newer is damaged: "
+                f"{told(broken)}",
+                stacklevel=3,
             )
-        return place
-    return None
+        return (place, found), broken
+    return None, broken
+
+
+def told(broken: Mapping[Path, Exception]) -> str:
+    """Returns which checkpoints are damaged, and how."""
+    return "; ".join(f"`{path}`: {error}" for path, error in broken.items())
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    """Returns the checkpoints in `folder`, newest first."""
+    """Returns the checkpoints in `folder`, newest first.
+
+    A file or a link of such a name is none of ours.
+    """
     found = [
         place
         for place in folder.glob(f"{PREFIX}*")
-        if place.name.removeprefix(PREFIX).isdigit()
+        if place.name.removeprefix(PREFIX).isdecimal()
+        and place.is_dir()
+        and not place.is_symlink()
     ]
     return sorted(found, key=_epoch_of, reverse=True)
+
+
+def _make_place(place: Path) -> None:
+    """Makes the folder of a checkpoint; what has its name is moved aside."""
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        number = 1
+        while (aside := place.with_name(f"{place.name}.old{number}")).exists():
+            number += 1
+        place.rename(aside)
+        warnings.warn(
+            f"`{place}` was no checkpoint, and is now `{aside}`", stacklevel=3
+        )
+    place.mkdir(parents=True, exist_ok=True)
 
 
 def _epoch_of(place: Path) -> int:

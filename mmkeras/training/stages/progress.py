@@ -46,7 +46,6 @@ def run_stages(
         checkpoint: Where to resume, or None.
     """
     plan = fit.settings.plan(fit.whole)
-    names = [name for name, epochs in plan if epochs]
     if checkpoint is not None:
         fit.left_out = list(checkpoint["left_out"])
     for index, (name, _) in enumerate(plan):
@@ -61,10 +60,7 @@ def run_stages(
             )
         if not stage.epochs or name in fit.left_out:
             continue
-        folder = None
-        if fit.out is not None and len(names) > 1:
-            place = names.index(name)
-            folder = fit.out / "stages" / f"{place + 1}-{name}"
+        folder = stage_folder(fit, plan, name)
         if checkpoint is not None and index < checkpoint["stage"]:
             skip_stage(fit, stage, folder, checkpoint)
             continue
@@ -93,6 +89,28 @@ def run_stages(
             "`budget_sec` or `budget_steps`",
             stacklevel=2,
         )
+
+
+def stage_folder(
+    fit: Fit, plan: list[tuple[str, int]], name: str
+) -> Path | None:
+    """Returns where a stage leaves its run; None where it leaves none."""
+    names = [name for name, epochs in plan if epochs]
+    if fit.out is None or len(names) < 2:
+        return None
+    return fit.out / "stages" / f"{names.index(name) + 1}-{name}"
+
+
+def earlier_stages(fit: Fit, progress: Mapping[str, Any]) -> list[Path]:
+    """Returns the runs of the stages that had ended at a checkpoint."""
+    plan = fit.settings.plan(fit.whole)
+    return [
+        folder
+        for name, epochs in plan[: progress["stage"]]
+        if epochs
+        and name not in progress["left_out"]
+        and (folder := stage_folder(fit, plan, name)) is not None
+    ]
 
 
 def share_of(fit: Fit, plan: list[tuple[str, int]], index: int) -> Share:

@@ -9,7 +9,7 @@ over the training split there were.
 import hashlib
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.training.stages.checkpoints import latest_checkpoint
+from mmkeras.training.stages.checkpoints import newest_whole, told
 from mmkeras.training.stages.run_folder import STATE, read_state
 
 
@@ -137,7 +137,15 @@ class Resumed(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         arrays = self.checkpoint["arrays"]
         assign(self.restored(), arrays)
-        restore_callbacks(self.callbacks, arrays, self.checkpoint["callbacks"])
+        try:
+            memories = self.checkpoint["callbacks"]
+            restore_callbacks(self.callbacks, arrays, memories)
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(
+                "A checkpoint must hold what each callback remembers. "
+                f"Received: {type(error).__name__}: {error}; `--restart` "
+                "starts over"
+            ) from None
 
 
 def fingerprint(
@@ -206,27 +214,56 @@ def check_same(
 
 
 def find_checkpoint(
-    out: Path, wanted: Mapping[str, Any]
+    out: Path,
+    wanted: Mapping[str, Any],
+    earlier: Callable[[Mapping[str, Any]], list[Path]] = lambda progress: [],
 ) -> dict[str, Any] | None:
     """Returns the newest complete checkpoint of `out`, to resume from.
+
+    Args:
+        out: Folder of the run.
+        wanted: What must be the same.
+        earlier: Returns the folders of the stages that had ended at some
+            progress, which must be whole too.
 
     Returns:
         Its manifest's `progress`, with `arrays`; None where there is none.
 
     Raises:
-        ValueError: If it was started with other data or settings.
+        ValueError: If it was started with other data or settings, or there
+            are checkpoints and none is whole.
     """
-    folder = latest_checkpoint(out / "checkpoints")
-    if folder is None:
-        return None
-    manifest = artefact.read_manifest(folder, "checkpoint")
-    if "progress" not in manifest:
+
+    def read(folder: Path) -> tuple[dict, dict | None]:
+        manifest = artefact.read_manifest(folder, "checkpoint")
+        if manifest.get("progress") is None:
+            return manifest, None
+        if STATE not in manifest["files"]:
+            raise ValueError(
+                f"`{folder / artefact.MANIFEST}` must list `{STATE}`. "
+                "Received: a manifest that does not"
+            )
+        for stage in earlier(manifest["progress"]):
+            artefact.read_manifest(stage, "run")
+        return manifest, read_state(folder)
+
+    found, broken = newest_whole(out / "checkpoints", read)
+    if found is None:
+        if not broken:
+            return None
+        raise ValueError(
+            f"`{out / 'checkpoints'}` must hold a whole checkpoint to be "
+            f"resumed. Received: {told(broken)}. They stay as they are; "
+            "`--restart` (`resume=False`) removes them and starts over"
+        )
+    folder, (manifest, arrays) = found
+    if arrays is None:
         raise ValueError(
             f"`{folder}` must hold `{STATE}` to be resumed. Received: a "
             "checkpoint of the model alone; `--restart` starts over"
         )
     check_same(out, manifest["fingerprint"], wanted)
-    return {**manifest["progress"], "arrays": read_state(folder)}
+    return {**manifest["progress"], "arrays": arrays}
 
 
 def forget(out: Path) -> None:

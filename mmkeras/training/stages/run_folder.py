@@ -1,5 +1,6 @@
 """The folder of a run: the trained model, its history, their manifest."""
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,19 @@ def write_state(folder: str | Path, arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def read_state(folder: str | Path) -> dict[str, np.ndarray]:
-    """Reads `state.npz` of a folder whose manifest was checked."""
-    with np.load(Path(folder) / STATE, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    """Reads `state.npz` of a folder whose manifest was checked.
+
+    Raises:
+        ValueError: If it is no file of arrays, or holds objects.
+    """
+    path = Path(folder) / STATE
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"`{path}` must hold arrays. Received: {error}"
+        ) from None
 
 
 def history_of(

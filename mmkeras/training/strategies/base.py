@@ -1,5 +1,6 @@
 """The base class of strategies: settings, and one signature of `fit`."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,11 @@ from mmkeras.training.stages.callbacks import CsvHistory, direction_of
 from mmkeras.training.stages.datasets import check_data
 from mmkeras.training.stages.definition import Fit, Stage
 from mmkeras.training.stages.optimizer import SCHEDULES
-from mmkeras.training.stages.progress import run_stages, seed_everything
+from mmkeras.training.stages.progress import (
+    earlier_stages,
+    run_stages,
+    seed_everything,
+)
 from mmkeras.training.stages.resume import find_checkpoint, fingerprint, forget
 from mmkeras.training.stages.run_folder import check_room, history_of
 from mmkeras.training.strategies.settings import TuningSettings
@@ -181,7 +186,9 @@ class Strategy(TuningSettings):
         fit.fingerprint = fingerprint(self, model, data, seed, identity)
         checkpoint = None
         if out is not None and resume:
-            checkpoint = find_checkpoint(out, fit.fingerprint)
+            checkpoint = find_checkpoint(
+                out, fit.fingerprint, functools.partial(earlier_stages, fit)
+            )
         if out is not None and checkpoint is None:
             forget(out)
         flags = trainable_flags(model)
