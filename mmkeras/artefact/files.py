@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmkeras.escaping import cell
+
 # What files and folders begin with that are not finished.
 TEMPORARY = ".tmp-"
 
@@ -65,22 +67,37 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_csv(
-    path: str | Path, rows: Iterable[Mapping[str, Any]], start: str = ""
+    path: str | Path,
+    rows: Iterable[Mapping[str, Any]],
+    columns: Iterable[str] = (),
+    start: str = "",
 ) -> None:
-    """Writes rows as CSV, atomically; a value that a row lacks stays empty.
+    """Writes rows as CSV for people, atomically.
+
+    A value that a row lacks stays empty. No text is a formula, or moves a
+    terminal's cursor: see `escaping.cell`.
 
     Args:
         path: The file.
-        rows: Values by column; the columns are those of all rows, in order.
+        rows: Values by column.
+        columns: The first columns; those of all rows follow in order.
         start: What stands before the header, such as a byte order mark.
     """
-    rows = list(rows)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    rows = [
+        {cell(name): _shown(value) for name, value in row.items()}
+        for row in rows
+    ]
+    columns = [*map(cell, columns), *(name for row in rows for name in row)]
+    columns = list(dict.fromkeys(columns))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, start + text.getvalue())
+
+
+def _shown(value: Any) -> Any:
+    return cell(value) if isinstance(value, str) else value
 
 
 def copy_file(source: str | Path, path: str | Path) -> None:

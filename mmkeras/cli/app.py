@@ -26,6 +26,7 @@ from mmkeras.cli import (
     tune,
 )
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import complain, say, warnings_said
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -44,7 +45,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"mmkeras {mmkeras.__version__}")
+        say(f"mmkeras {mmkeras.__version__}")
         raise typer.Exit
 
 
@@ -77,7 +78,7 @@ def demo(
     from mmkeras.data import write_demo
 
     written = write_demo(out, samples=samples, seed=seed)
-    print(f"{written}\nNext: mmkeras prepare {written} --out DATA")
+    say(f"{written}", f"Next: mmkeras prepare {written} --out DATA")
 
 
 @app.command()
@@ -140,12 +141,12 @@ def prepare(
         for split, entry in manifest["splits"].items()
     )
     if dry_run:
-        print(f"{out} would hold: {counts}")
+        say(f"{out} would hold: {counts}")
         return
-    print(f"{out}: {counts}")
+    say(f"{out}: {counts}")
     if manifest["quarantined"]:
-        print(f"Faults are listed in {out}/quarantine.csv")
-    print(f"Next: mmkeras train {out} --model RECIPE.toml --out RUN")
+        say(f"Faults are listed in {out}/quarantine.csv")
+    say(f"Next: mmkeras train {out} --model RECIPE.toml --out RUN")
 
 
 @app.command()
@@ -174,7 +175,7 @@ def train(
 
     tables = open_recipe(model, data)
     train_run(data, tables, strategy, out, seed, verbose, model, restart)
-    print(f"{out}\nNext: mmkeras evaluate {out}")
+    say(f"{out}", f"Next: mmkeras evaluate {out}")
 
 
 @app.command()
@@ -193,9 +194,9 @@ def evaluate(
 
     result = evaluate_run(run, data, baselines)
     for target, entry in result["targets"].items():
-        print(f"{target}: {headline(entry)}")
-    print(f"{run}/evaluation/report.html")
-    print(f"Next: mmkeras export {run} --quantize int8 --out BUNDLE")
+        say(f"{target}: {headline(entry)}")
+    say(f"{run}/evaluation/report.html")
+    say(f"Next: mmkeras export {run} --quantize int8 --out BUNDLE")
 
 
 @app.command()
@@ -208,7 +209,7 @@ def card(
     from mmkeras.export import card_table, read_card
 
     artefact.read_manifest(bundle, "bundle")
-    print(card_table(read_card(bundle / "card.json")))
+    say(*card_table(read_card(bundle / "card.json")).split("\n"))
 
 
 app.add_typer(ensemble.app, name="ensemble")
@@ -246,13 +247,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(given, prog_name="mmkeras")
+        with warnings_said():
+            app(given, prog_name="mmkeras")
     # Typer has no other way to say that it is done.
     except SystemExit as done:
         return done.code or 0
     except (ValueError, OSError) as error:
         if "--debug" in given:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        complain(str(error))
         return 2
     return 0

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 
 def compare(
@@ -59,8 +60,8 @@ def compare(
         restart=restart,
         verbose=verbose,
     )
-    print(as_text(report))
-    print(f"{out}/report.html")
+    say(*as_text(report).split("\n"))
+    say(f"{out}/report.html")
 
 
 def fractions_of(text: str) -> list[float]:

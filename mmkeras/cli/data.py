@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 app = typer.Typer(help="Prepared data.", no_args_is_help=True)
 
@@ -27,25 +28,25 @@ def show(
     from mmkeras.data import check_folder, data_version, read_sample
 
     found, _ = check_folder(folder)
-    print(f"{folder}: {found['spec']['name']}, version {data_version(found)}")
+    say(f"{folder}: {found['spec']['name']}, version {data_version(found)}")
     for split, part in found["splits"].items():
         size = sum(shard["bytes"] for shard in part["shards"])
-        print(
+        say(
             f"  {split}: {part['count']:,} samples, {size:,} bytes in "
             f"{len(part['shards']):,} shards"
         )
     for reason, count in found["quarantined"].items():
-        print(f"  quarantined, {reason}: {count:,}")
-    print(f"  written by mmkeras {found['versions'].get('mmkeras')}")
+        say(f"  quarantined, {reason}: {count:,}")
+    say(f"  written by mmkeras {found['versions'].get('mmkeras')}")
     if sample is None:
         return
     values = read_sample(folder, sample)
-    print(f"{sample}: {values['split']}")
+    say(f"{sample}: {values['split']}")
     for name, array in values["x"].items():
-        print(f"  {name}: {array.dtype} {array.shape}, {_short(array)}")
+        say(f"  {name}: {array.dtype} {array.shape}, {_short(array)}")
     for name, label in values["y"].items():
         weight = values["weights"][name].tolist()
-        print(f"  {name}: {_short(label)}, weight {weight}")
+        say(f"  {name}: {_short(label)}, weight {weight}")
 
 
 @app.command("diff")
@@ -62,15 +63,15 @@ def diff(
 
     found = diff_data(first, second)
     if as_json:
-        print(json.dumps(found, indent=2))
+        say(*json.dumps(found, indent=2).split("\n"))
         return
     if len({*found["versions"]}) == 1:
-        print(f"the same data, version {found['versions'][0]}")
+        say(f"the same data, version {found['versions'][0]}")
         return
-    print(" -> ".join(found["versions"]))
+    say(" -> ".join(found["versions"]))
     for part in ("spec", "statistics"):
         for key, values in found[part].items():
-            print(f"{part} {key}: {' -> '.join(map(_short, values))}")
+            say(f"{part} {key}: {' -> '.join(map(_short, values))}")
     for part in ("added", "removed"):
         _samples(f"samples {part}", found[part])
     how = ", ".join(f"{n:,} {k}" for k, n in found["moved"]["splits"].items())
@@ -92,8 +93,8 @@ def backup(
     from mmkeras.data import backup_data, data_version
 
     found = backup_data(folder, archive)
-    print(f"{archive}: version {data_version(found)}")
-    print(f"Next: mmkeras data restore {archive} DIR")
+    say(f"{archive}: version {data_version(found)}")
+    say(f"Next: mmkeras data restore {archive} DIR")
 
 
 @app.command("restore")
@@ -106,13 +107,13 @@ def restore(
     from mmkeras.data import data_version, restore_data
 
     found = restore_data(archive, folder)
-    print(f"{folder}: version {data_version(found)}")
+    say(f"{folder}: version {data_version(found)}")
 
 
 def _samples(title: str, entry: dict) -> None:
     if entry["count"]:
         more = ", ..." if entry["count"] > len(entry["ids"]) else ""
-        print(f"{title}: {entry['count']:,} ({', '.join(entry['ids'])}{more})")
+        say(f"{title}: {entry['count']:,} ({', '.join(entry['ids'])}{more})")
 
 
 def _short(value: object) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 app = typer.Typer(help="Several models as one.", no_args_is_help=True)
 
@@ -89,7 +90,7 @@ def stacking(
     _show(out, result)
     for target, weights in sorted(result["weights"].items()):
         shown = ", ".join(f"{weight:.2f}" for weight in weights)
-        print(f"weights, {target}: {shown}")
+        say(f"weights, {target}: {shown}")
 
 
 @app.command()
@@ -113,7 +114,7 @@ def soup(
     result = ensemble.soup(runs, out, data, objective, direction)
     for step in result["steps"]:
         taken = "taken" if step["taken"] else "left out"
-        print(
+        say(
             f"{step['run']}: {objective} {step['alone']:.4g} alone, "
             f"{step['soup']:.4g} in the soup, {taken}"
         )
@@ -135,5 +136,5 @@ def _show(out, result):
 
     manifest = artefact.read_manifest(out, "run", check_files=False)
     targets = DataSpec.from_dict(manifest["spec"]).targets
-    print(table(result, targets))
-    print(f"{out}\nNext: mmkeras evaluate {out}")
+    say(*table(result, targets).split("\n"))
+    say(f"{out}", f"Next: mmkeras evaluate {out}")

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 
 def export(
@@ -95,7 +96,7 @@ def export(
             budget = budget_kb, budget_ms
             search(run, data, out, budget, search_epochs, settings)
     except KeyboardInterrupt as error:
-        print("stopped: no bundle was written; the same command starts anew",
+        say("stopped: no bundle was written; the same command starts anew",
               file=sys.stderr)  # fmt: skip
         stopped = error.args == (signal.SIGTERM,)
         raise typer.Exit(143 if stopped else 130) from None
@@ -138,8 +139,8 @@ def _show(out: Path) -> None:
 
     written = artefact.read_manifest(out, "bundle")
     size = sum(entry["bytes"] for entry in written["files"].values())
-    print(f"{out}: {size:,} bytes")
-    print(f"Next: {bundle.next_command(written, out)}")
+    say(f"{out}: {size:,} bytes")
+    say(f"Next: {bundle.next_command(written, out)}")
 
 
 def _stop(number: int, _frame: object) -> NoReturn:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 
 def inspect(
@@ -46,9 +47,9 @@ def inspect(
         source, out=out, root=root, run=run, fail_on=fail_on or (), seed=seed
     )
     for one in report["findings"]:
-        print(f"{one['name']}: {one['text']}")
+        say(f"{one['name']}: {one['text']}")
     for sentence in report["said"]:
-        print(sentence)
+        say(sentence)
     found = len(report["findings"])
-    print(f"{report['samples']:,} samples, {found or 'no'} findings")
-    print(f"{out}/report.html")
+    say(f"{report['samples']:,} samples, {found or 'no'} findings")
+    say(f"{out}/report.html")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 
 def label(
@@ -40,13 +41,13 @@ def label(
     from mmkeras.studies.label import propose_labels
 
     rows = propose_labels(run, out, source, split, strategy, limit, everything)
-    print(
+    say(
         f"{out}: {len(rows)} proposals. In the column `label`, write `ok` to "
         "take what is proposed, or the right class; what stays empty stays "
         "without a label."
     )
     spec = source if source and source.is_file() else "SPEC.toml"
-    print(f"Next: mmkeras apply-labels {spec} {out} --out MANIFEST.csv")
+    say(f"Next: mmkeras apply-labels {spec} {out} --out MANIFEST.csv")
 
 
 def apply_labels(
@@ -63,8 +64,8 @@ def apply_labels(
 
     counts = run(spec, sheet, out, replace)
     for name, count in sorted(counts.items()):
-        print(f"{name}: {count} labels")
-    print(
-        f"{out}\nNext: name it in `data.manifest` of {spec}, then "
-        "mmkeras prepare"
+        say(f"{name}: {count} labels")
+    say(
+        out,
+        f"Next: name it in `data.manifest` of {spec}, then mmkeras prepare",
     )

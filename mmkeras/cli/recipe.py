@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 app = typer.Typer(help="Recipes: models and trainings.", no_args_is_help=True)
 
@@ -28,7 +29,7 @@ def check(
     source = check_recipe(file, spec)
     with in_file(file):
         check_arms(source.get("compare", {}))
-    print(f"{file}: valid" + ("" if spec is None else f" for {spec}"))
+    say(f"{file}: valid" + ("" if spec is None else f" for {spec}"))
 
 
 @app.command()
@@ -47,7 +48,7 @@ def show(
     """
     from mmkeras.runs import show_recipe
 
-    print(show_recipe(file, spec), end="")
+    say(*show_recipe(file, spec).rstrip("\n").split("\n"))
 
 
 @app.command()
@@ -55,4 +56,4 @@ def reference(imports: Imports = None) -> None:
     """Prints every key that a recipe may have, as Markdown."""
     from mmkeras.runs import reference as page
 
-    print(page(), end="")
+    say(*page().rstrip("\n").split("\n"))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 
 def index(
@@ -30,17 +31,17 @@ def index(
     from mmkeras.studies.retrieval import build_index
 
     found = build_index(source, data, name, out, split, form, dtype)
-    print(f"{out}: {found['count']} samples, {found['units']} units, {dtype}")
+    say(f"{out}: {found['count']} samples, {found['units']} units, {dtype}")
     for direction, metrics in found["recall"].items():
         told = ", ".join(
             f"{metric.replace('_', ' ')} {entry['value']:.3f}"
             for metric, entry in metrics.items()
             if entry["value"] is not None
         )
-        print(f"  {direction}: {told}")
+        say(f"  {direction}: {told}")
     for entry in found["encoders"].values():
         given = [f"{n}=FILE" for n in entry["inputs"] if n != "present"]
-        print(f"Next: mmkeras search {out} {' '.join(given)}")
+        say(f"Next: mmkeras search {out} {' '.join(given)}")
 
 
 def search(
@@ -53,7 +54,6 @@ def search(
     imports: Imports = None,
 ) -> None:
     """Prints the samples of an index that are nearest to a query."""
-    from mmkeras.data import cell
     from mmkeras.studies.retrieval import query as run
 
     files = {}
@@ -63,4 +63,4 @@ def search(
             raise ValueError(f"A query must be NAME=FILE. Received: {each!r}")
         files[name] = value
     for found, near in run(folder, files, k):
-        print(f"{near:7.4f}  {cell(found)}")
+        say(f"{near:7.4f}  {found}")

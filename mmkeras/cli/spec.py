@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 app = typer.Typer(help="Data specs.", no_args_is_help=True)
 
@@ -19,15 +20,15 @@ def check(
     from mmkeras.spec import load_spec
 
     spec = load_spec(file)
-    print(f"{file}: valid, `{spec.name}`")
+    say(f"{file}: valid, `{spec.name}`")
     for name, modality in sorted(spec.modalities.items()):
         shape = " x ".join(map(str, modality.shape))
         optional = ", optional" if modality.optional else ""
-        print(f"  modality {name}: {modality.kind}, {shape}{optional}")
+        say(f"  modality {name}: {modality.kind}, {shape}{optional}")
     for name, target in sorted(spec.targets.items()):
         classes = getattr(target, "classes", None)
         of = f", {len(classes)} classes" if classes else ""
-        print(f"  target {name}: {target.kind}{of}")
+        say(f"  target {name}: {target.kind}{of}")
 
 
 @app.command("init")
@@ -65,13 +66,13 @@ def init(
 
     found = infer_spec(table, target, group, id_column, root, out)
     if out is None:
-        print(found.text, end="")
+        say(*found.text.rstrip("\n").split("\n"))
         return
     for column, what in found.columns.items():
-        print(f"{column}: {what}")
+        say(f"{column}: {what}")
     for question in found.questions:
-        print(f"to be said: {question}")
-    print(out)
+        say(f"to be said: {question}")
+    say(out)
     if not found.questions:
         folder = "" if not table.is_dir() else f" --source {table}"
-        print(f"Next: mmkeras prepare {out} --out DATA{folder}")
+        say(f"Next: mmkeras prepare {out} --out DATA{folder}")

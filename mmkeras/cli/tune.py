@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.escaping import say
 
 
 def tune(
@@ -69,11 +70,11 @@ def tune(
     if result is None:
         return
     best = result["best"]
-    print(f"best: trial {best['trial']}, {objective} {best['objective']:.4g}")
+    say(f"best: trial {best['trial']}, {objective} {best['objective']:.4g}")
     for name, value in best["values"].items():
-        print(f"  {name} = {short(value)}")
+        say(f"  {name} = {short(value)}")
     for target, metrics in sorted(result["test"].items()):
         if metrics:
             name = headline(result, target)
-            print(f"test, {target}: {name} {short(metrics[name]['value'])}")
-    print(f"{out}/report.html\nNext: mmkeras export {out}/best")
+            say(f"test, {target}: {name} {short(metrics[name]['value'])}")
+    say(f"{out}/report.html", f"Next: mmkeras export {out}/best")

@@ -25,7 +25,6 @@ _HOME = {
     "augmenter": "loading.augment",
     "backup_data": "loading.backup",
     "batch_augmenter": "loading.augment",
-    "cell": "files.reasons",
     "check_folder": "loading.check",
     "check_frame": "files.nifti",
     "check_suffix": "files.reasons",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
+from mmkeras.escaping import say
 from mmkeras.export import bundle
 from mmkeras.export.bundle.card import Card
 from mmkeras.export.bundle.card_table import card_table, check_card
@@ -39,7 +40,7 @@ def export(
     target: Profile | None = None,
     force: bool = False,
     debug: bool = False,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
 ) -> Card:
     """Converts a trained model, verifies it and writes the bundle.
 

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
+from mmkeras.escaping import printable
 from mmkeras.model.inspect_config import MAX_CONFIG_BYTES, check_config
 from mmkeras.model.inspect_weights import count_weights
 
@@ -56,13 +57,8 @@ def inspect_model(path: str | Path) -> int:
     except Exception as error:
         raise ValueError(
             f"`{path}` must be a model saved by Keras, with nothing added. "
-            f"Received: {printable(str(error))}"
+            f"Received: {printable(str(error)[:400])}"
         ) from None
-
-
-def printable(text: str) -> str:
-    """Returns the start of a text without control characters."""
-    return "".join(c if c.isprintable() else "?" for c in text[:400])
 
 
 def check_directory(file: BinaryIO) -> None:

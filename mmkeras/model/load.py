@@ -9,12 +9,13 @@ from pathlib import Path
 
 import keras
 
-# Loading needs every layer of the package to be registered.
 from mmkeras import artefact, fusion, heads, towers  # noqa: F401
+
+# Loading needs every layer of the package to be registered.
+from mmkeras.escaping import printable
 from mmkeras.model.inspect import (
     MAX_MODEL_BYTES,
     inspect_model,
-    printable,
 )
 from mmkeras.spec import MODALITIES, TARGETS
 
@@ -55,7 +56,7 @@ def load_model(path: str | Path) -> keras.Model:
     except Exception as error:
         # Keras wraps the cause in the whole config, once a level.
         cause = str(error).rpartition("Exception encountered: ")[2]
-        reason = printable((cause.strip().splitlines() or [""])[0])
+        reason = printable((cause.strip().splitlines() or [""])[0][:400])
         raise ValueError(
             f"`{path}` must be a model saved by Keras. Received: a file it "
             f"refuses ({type(error).__name__}: {reason})"

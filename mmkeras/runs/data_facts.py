@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mmkeras.escaping import say
+
 # What a projection is fitted on. Axes of so many rows are those of all, and
 # fit in memory however many there are.
 MAX_ROWS = 50_000
@@ -44,7 +46,7 @@ def _rows(data: Any, name: str, max_rows: int) -> np.ndarray:
         rows.append(np.asarray(x[name])[there])
     found = np.concatenate(rows)
     if step > 1:
-        print(
+        say(
             f"`{name}`: its tower is fitted on {len(found):,} of {seen:,} "
             "training samples, spread evenly"
         )

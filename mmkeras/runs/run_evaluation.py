@@ -9,6 +9,7 @@ import keras
 from mmkeras import artefact, evaluation
 from mmkeras.compress.quantization import layer  # noqa: F401, for load_model
 from mmkeras.data import Data
+from mmkeras.escaping import say
 from mmkeras.model import load_model
 from mmkeras.options import Dropped
 from mmkeras.runs.recipe import Recipe, read_recipe
@@ -118,7 +119,7 @@ def say_dropped(what: str, dropped: Dropped) -> None:
     if keys:
         count = f"{len(keys)} key{'s' if len(keys) > 1 else ''}"
         names = ", ".join(f"`{key}`" for key in keys)
-        print(f"{what} has {count} that nothing uses: {names}")
+        say(f"{what} has {count} that nothing uses: {names}")
 
 
 def train_alone(data: Data, recipe: Recipe, name: str, seed: int) -> dict:
@@ -129,7 +130,7 @@ def train_alone(data: Data, recipe: Recipe, name: str, seed: int) -> dict:
     """
     keras.utils.set_random_seed(seed)
     ready = set_up(data, recipe, recipe.training.strategies["full"], only=name)
-    print(f"Baseline: `{name}` alone")
+    say(f"Baseline: `{name}` alone")
     train(ready, seed)
     result = evaluation.evaluate(ready.model, ready.test, data.spec.targets)
     return {t: entry["metrics"] for t, entry in result["targets"].items()}

@@ -9,6 +9,7 @@ from typing import Any
 import pydantic
 
 from mmkeras.arguments import nearest
+from mmkeras.escaping import printable
 from mmkeras.spec.registry import MODALITIES, TARGETS
 from mmkeras.spec.tables import DataFiles, Split
 
@@ -82,7 +83,7 @@ def explain(
 
 
 def _explain_one(item: dict, values: object) -> str:
-    location = [_printable(part) for part in item["loc"]]
+    location = [printable(str(part)[:60]) for part in item["loc"]]
     key = ".".join(location) or "the spec"
     message = item["msg"][0].lower() + item["msg"][1:]
     for word, plain in WORDS.items():
@@ -112,14 +113,6 @@ def _received(value: object) -> str:
         return reprlib.repr(value)
     except ValueError:
         return "a number with thousands of digits"
-
-
-def _printable(part: object) -> str:
-    """Returns a key, cut if long, without what would steer a terminal."""
-    return "".join(
-        letter if letter.isprintable() else repr(letter)[1:-1]
-        for letter in str(part)[:60]
-    )
 
 
 def _keys_at(location: tuple, values: object) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from keras import layers, ops
 
+from mmkeras.escaping import say
 from mmkeras.options import option
 from mmkeras.towers.masked_layers import HidePadding
 from mmkeras.towers.tower_options import TowerOptions
@@ -84,7 +85,7 @@ def _words(name, path, tokenizer, vocabulary_size):
             "the words. Received: tokenizer=None"
         )
     matrix, found = word_matrix(path, tokenizer, vocabulary_size)
-    print(f"`{name}`: {path} has {found:,} of {vocabulary_size:,} tokens")
+    say(f"`{name}`: {path} has {found:,} of {vocabulary_size:,} tokens")
     return matrix
 
 

@@ -1,13 +1,11 @@
 """Why a sample is left out: the reason codes and the quarantine file."""
 
 import contextlib
-import csv
 import enum
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmkeras.artefact import write_text
+from mmkeras.artefact import write_csv
 
 HEADER = ("id", "modality", "reason", "detail")
 
@@ -90,28 +88,8 @@ def check_suffix(name: str, formats: dict[str, str]) -> str:
     return formats[suffix]
 
 
-def cell(value: str) -> str:
-    """Returns `value` such that no spreadsheet or terminal acts on it.
-
-    Example:
-
-    >>> cell("=cmd()")
-    "'=cmd()"
-    """
-    text = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in value
-    )
-    risky = value[:1] in ("=", "+", "-", "@") or (
-        value[:1] != "" and not value[0].isprintable()
-    )
-    return f"'{text}" if risky else text
-
-
 def write_quarantine(path, rows: list[tuple[str, str, str, str]]) -> None:
     """Writes rows of (id, modality, reason, detail) as CSV, atomically."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(HEADER)
-    writer.writerows([cell(value) for value in row] for row in rows)
-    write_text(path, buffer.getvalue())
+    write_csv(
+        path, (dict(zip(HEADER, row, strict=True)) for row in rows), HEADER
+    )

@@ -32,6 +32,7 @@ from mmkeras.data.ingest.plan import (
 from mmkeras.data.ingest.prepared import facts_of_data
 from mmkeras.data.ingest.shards import sample_bytes
 from mmkeras.data.ingest.workers import build_shards
+from mmkeras.escaping import printable
 from mmkeras.spec import DataSpec, Learned
 
 QUARANTINE = "quarantine.csv"
@@ -273,7 +274,7 @@ def _build(
 def _say(sentences: Iterable[str]) -> None:
     console = _console()
     for sentence in sentences:
-        console.print(sentence, soft_wrap=True)
+        console.print(printable(sentence), soft_wrap=True)
 
 
 def _console():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import processes
+from mmkeras.escaping import say
 from mmkeras.export.worker.messages import Refusal, Request, receive, send
 from mmkeras.export.worker.tasks import PREFIX
 
@@ -15,7 +16,7 @@ LIMIT_SEC = 3600
 
 def run_child(
     request: Request,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
     debug: bool = False,
 ) -> Any:
     """Runs `mmkeras.export.worker.child` to its end; returns the result.

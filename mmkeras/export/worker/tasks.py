@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mmkeras.escaping import say
 from mmkeras.export.conversion.operators import narrow_convolutions
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.formats import FORMATS
@@ -33,7 +34,7 @@ FEW = 16
 
 def announce(name: str) -> None:
     """Says what is done next, so that the parent can say where it ended."""
-    print(f"{PREFIX}{name}", flush=True)
+    say(f"{PREFIX}{name}")
 
 
 def convert(request: Convert) -> Converted:

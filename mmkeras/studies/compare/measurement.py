@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras.escaping import say
 from mmkeras.evaluation import class_rows, predict, subsets, without
 from mmkeras.metrics import finite
 from mmkeras.studies.compare.noise import noisy
@@ -70,7 +71,7 @@ def harder(
         known = data.statistics["modalities"].get(name, {})
         corruption = modality.corruption()
         if corruption is None:
-            print(f"noise: none, kind '{modality.kind}' offers no corruption")
+            say(f"noise: none, kind '{modality.kind}' offers no corruption")
             continue
         for level, value in enumerate(corruption.levels):
             changed = noisy(data.test, name, modality, level, seed, known)

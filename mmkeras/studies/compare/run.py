@@ -7,6 +7,7 @@ from typing import Any
 
 from mmkeras import artefact
 from mmkeras.data import Data
+from mmkeras.escaping import say
 from mmkeras.runs import Recipe, load_for, read_recipe
 from mmkeras.studies.compare.arms import Arm, Plan, make_plan
 from mmkeras.studies.compare.measurement import read_answers, read_measured
@@ -175,14 +176,14 @@ def _result(
     fraction, arm, seed, folder = run
     text = f"{place} {arm.name}, {100 * fraction:g} % labels, seed {seed}"
     if read_measured(folder) is None:
-        print(text, flush=True)
+        say(text)
         try:
             train_arm(data, recipe, plan, arm, fraction, seed, folder, verbose)
         except ValueError as error:
             raise ValueError(f"The run `{folder}`: {error}") from error
     most = fraction == plan.fractions[-1] and arm.modality is None
     if most and not read_measured(folder)[0]["harder"]:
-        print(f"{text}: noise", flush=True)
+        say(f"{text}: noise")
         measure_harder(data, folder, seed)
     result, _ = read_measured(folder)
     return {**result, "folder": "/".join(folder.parts[-4:])}

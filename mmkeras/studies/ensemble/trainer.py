@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
+from mmkeras.escaping import say
 from mmkeras.model import load_model
 from mmkeras.runs import (
     describe_run,
@@ -92,7 +93,7 @@ class Trainer:
     def _fit(self, place, seed, factors, targets, identity):
         ready = set_up_run(self.folder, self.recipe, self.strategy, seed)
         if self.verbose:
-            print(f"Member {place.name}")
+            say(f"Member {place.name}")
         history = train(
             ready,
             seed,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from mmkeras.data import cell
+from mmkeras.escaping import cell
 
 Places = list[Mapping[str, int | None]]
 

@@ -16,6 +16,7 @@ from mmkeras.data import (
     read_targets,
     to_model,
 )
+from mmkeras.escaping import say
 from mmkeras.spec import DataSpec, load_spec
 
 BATCH = 32
@@ -147,7 +148,7 @@ def _decoded(reader: SampleReader, ids: list[str], cells: list[dict]):
             yield np.array(rows), _stacked(found)
             rows, found = [], []
     for reason, count in sorted(reasons.items()):
-        print(f"left out: {count} samples, {reason}")
+        say(f"left out: {count} samples, {reason}")
 
 
 def _stacked(found: list[dict]) -> dict[str, np.ndarray]:
@@ -166,7 +167,7 @@ def _inputs(reader: SampleReader, row: dict) -> dict[str, np.ndarray]:
             if not modality.optional:
                 raise
             if error.reason != Reason.MISSING:
-                print(f"{row['id']!r}: `{name}` is absent ({error.reason})")
+                say(f"{row['id']!r}: `{name}` is absent ({error.reason})")
             x[name], there[name] = None, 0.0
     for name, value in x.items():
         if value is None:

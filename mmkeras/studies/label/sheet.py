@@ -7,7 +7,8 @@ from typing import Any
 
 from mmkeras import artefact
 from mmkeras.arguments import nearest
-from mmkeras.data import MAX_MANIFEST_BYTES, cell, open_inside
+from mmkeras.data import MAX_MANIFEST_BYTES, open_inside
+from mmkeras.escaping import printable
 from mmkeras.spec import DataSpec, load_spec
 from mmkeras.studies.label.name_matching import find, spellings
 
@@ -35,7 +36,7 @@ def write_sheet(path: str | Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _shown(value: Any) -> str:
-    return cell(value) if isinstance(value, str) else f"{value:.4f}"
+    return value if isinstance(value, str) else round(float(value), 4)
 
 
 def apply_labels(
@@ -87,7 +88,7 @@ def apply_labels(
         counts[name] = counts.get(name, 0) + 1
     if errors:
         more = len(errors) - MAX_ERRORS
-        lines = [cell(error) for error in errors[:MAX_ERRORS]]
+        lines = [printable(error) for error in errors[:MAX_ERRORS]]
         raise ValueError(
             f"Every label in `{sheet}` must fit the spec. Received:\n  "
             + "\n  ".join(lines)

@@ -19,6 +19,7 @@ from mmkeras import artefact, compress
 from mmkeras import heads as head_kinds
 from mmkeras import keras_private as private
 from mmkeras.data import Data
+from mmkeras.escaping import say
 from mmkeras.export import (
     FORMATS,
     Card,
@@ -56,7 +57,7 @@ def shrink_run(
     target: Profile | None = None,
     epochs: int = 3,
     data_folder: Path | None = None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
     **options: Any,
 ) -> Card:
     """Searches for a model within a budget, and exports the best.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmkeras import artefact
 from mmkeras.arguments import check_number
+from mmkeras.escaping import say
 from mmkeras.studies.shrink.frontier_picture import draw
 
 # One step of pruning removes half of the multiply-adds that are left, or
@@ -85,7 +86,7 @@ def search(
     measure: Measure,
     budget: Budget,
     quantize: Sequence[str] = ("int8",),
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
 ) -> list[Candidate]:
     """Tries the model as it is, pruned further and further, and students.
 

@@ -18,6 +18,7 @@ import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 from sklearn.exceptions import ConvergenceWarning
 
+from mmkeras.escaping import say
 from mmkeras.studies.tune.job import Job
 from mmkeras.studies.tune.space import Space
 from mmkeras.studies.tune.trial import run_trial
@@ -58,7 +59,7 @@ class Tuner(BaseTuner):
         number = int(trial.trial_id) + 1
         values = trial.hyperparameters.values
         found = run_trial(self.job, values)
-        print(f"trial {number}: {_line(self.job, values, found)}", flush=True)
+        say(f"trial {number}: {_line(self.job, values, found)}")
         if found["failed"] is not None:
             raise keras_tuner.errors.FailedTrialError(found["failed"])
         return found["figures"][self.job.objective]

@@ -11,6 +11,7 @@ import keras
 
 from mmkeras import heads as head_kinds
 from mmkeras import keras_private as private
+from mmkeras.escaping import say
 from mmkeras.training.balancing.weights import balance
 from mmkeras.training.stages.callbacks import CsvHistory
 from mmkeras.training.stages.checkpoints import (
@@ -86,7 +87,7 @@ def run_stage(
         last = done
     fit.rows.stage = stage.name
     if fit.verbose:
-        print(f"Stage `{stage.name}`: {_length(epochs, share)}")
+        say(f"Stage `{stage.name}`: {_length(epochs, share)}")
     trained.fit(
         train,
         validation_data=stage.data.validation,
