@@ -137,8 +137,8 @@ def start(
 ) -> subprocess.Popen:
     """Starts a child that calls `main(*arguments)` of a module of mmkeras.
 
-    Ctrl-C, which reaches the whole group, leaves it alone: the parent decides
-    what that means. `end` has to be called, or `running` used.
+    Signals to end are the parent's: Ctrl-C does not reach its group, SIGTERM
+    is ignored. `end` has to be called, or `running` used.
 
     Args:
         module: Full name of the module.
@@ -163,6 +163,7 @@ def start(
     return subprocess.Popen(
         [*command, json.dumps(setup), module, *arguments],
         env={**_environment(backend, gpu, threads), **(variables or {})},
+        process_group=0,
         **pipes,
     )
 
@@ -285,10 +286,10 @@ def _find_package() -> None:
 def _main(setup: str, module: str, *arguments: str) -> int | None:
     """Is what a child runs."""
     settings = json.loads(setup)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     _end_with(settings["parent"])
-    known = set(sys.path)
-    sys.path += [path for path in settings["path"] if path not in known]
+    sys.path += [path for path in settings["path"] if path not in sys.path]
     _find_package()
     import_places(settings["modules"])
     sys.argv = [module, *arguments]

@@ -10,7 +10,7 @@ from mmkeras.spec import MODALITIES, TARGETS
 PACKAGE = Path(__file__).parents[1] / "mmkeras"
 GROUND = {
     *("arguments", "artefact", "escaping", "introspection", "keras_private"),
-    *("options", "front_doors", "processes", "values"),
+    *("options", "front_doors", "processes", "stopping", "values"),
 }
 # Which rooms a room may import, from the ground up. A front door, the
 # `__init__` of the package, and `cli` may import anything.
@@ -22,6 +22,7 @@ ROOMS = {
     "introspection": {"options", "values"},
     "keras_private": set(),
     "processes": set(),
+    "stopping": set(),
     "escaping": set(),
     "artefact": {"escaping"},
     "metrics": {"arguments"},

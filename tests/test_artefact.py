@@ -109,7 +109,7 @@ def test_what_lies_in_a_folder_may_only_be_replaced_by_its_like(tmp_path):
         artefact.check_out(tmp_path, "run")
     # The manifest of a web page, say.
     (tmp_path / artefact.MANIFEST).write_text('{"name": "app"}')
-    with pytest.raises(ValueError, match="of kind 'unknown'"):
+    with pytest.raises(ValueError, match="without a manifest or marker"):
         artefact.check_out(tmp_path, "index")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -14,6 +15,26 @@ from mmkeras.escaping import cell
 
 # What files and folders begin with that are not finished.
 TEMPORARY = ".tmp-"
+# What a disk says that has no room, or lets nobody write.
+FULL = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES,
+    errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG,
+}  # fmt: skip
+
+
+class Unwritable(OSError):
+    """A file could not be written; the message has its path and bytes."""
+
+    def __init__(self, path, error, needed):
+        free = 0
+        with contextlib.suppress(OSError):
+            free = free_bytes(path)
+        super().__init__(
+            f"`{path}` must be writable. Received: {error.strerror}; "
+            f"{needed:,} bytes needed, {free:,} bytes are free there"
+        )
+        self.needed = needed
+        self.reason = error.strerror
 
 
 @contextlib.contextmanager
@@ -32,16 +53,49 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-        # Until then a power cut may leave the folder without the name.
-        _flush(path.parent)
+        with told(path, temporary):
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+            # Until then a power cut may leave the folder without the name.
+            sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def _flush(path: Path) -> None:
+@contextlib.contextmanager
+def told(path: Path, temporary: Path, needed: int = 0) -> Iterator[None]:
+    """Puts path and bytes into what the file system says of writing.
+
+    Args:
+        path: What is written.
+        temporary: What it is meanwhile; as large as the bytes that are known
+            to be needed, where `needed` is not more.
+        needed: Bytes.
+    """
+    try:
+        yield
+    except Unwritable:
+        raise
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        with contextlib.suppress(OSError):
+            needed = max(needed, temporary.stat().st_size)
+        raise Unwritable(path, error, needed) from error
+
+
+def free_bytes(path: str | Path) -> int:
+    """Returns the free bytes where `path` is, or would be."""
+    path = Path(path).absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def sync(path: str | Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -49,16 +103,30 @@ def _flush(path: Path) -> None:
         os.close(number)
 
 
+def make_folder(path: str | Path) -> list[Path]:
+    """Makes a folder; returns those that were missing, the innermost first."""
+    path, made = Path(path), []
+    missing = [p for p in (path, *path.parents) if not p.exists()]
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            sync(folder.parent)
+            made.insert(0, folder)
+    if not path.is_dir():
+        raise NotADirectoryError(f"`{path}` must be a folder. Received: a file")
+    return made
+
+
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Writes `data`, atomically."""
-    with atomic(path) as temporary:
+    path = Path(path)
+    with atomic(path) as temporary, told(path, temporary, len(data)):
         temporary.write_bytes(data)
 
 
 def write_text(path: str | Path, text: str) -> None:
     """Writes `text` as UTF-8, atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -102,5 +170,6 @@ def _shown(value: Any) -> Any:
 
 def copy_file(source: str | Path, path: str | Path) -> None:
     """Copies a file, atomically."""
-    with atomic(path) as temporary:
+    path, needed = Path(path), Path(source).stat().st_size
+    with atomic(path) as temporary, told(path, temporary, needed):
         shutil.copyfile(source, temporary)

@@ -1,39 +1,265 @@
-"""Whose a folder and its files are: nothing of anybody else's is touched."""
+"""Whose a folder and its files are: nothing of anybody else's is touched.
+
+A folder is ours if it holds a manifest of ours, or the marker that is written
+before anything else. In it, a file is ours if one of them lists it. All the
+rest stays as it is, whatever a command was told.
+"""
 
 import contextlib
+import fnmatch
 import json
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
+from mmkeras.artefact.files import TEMPORARY, write_json
+from mmkeras.artefact.hashes import HASHES
+from mmkeras.artefact.locks import LOCK
 from mmkeras.artefact.manifest import MANIFEST
+
+MARKER = ".mmkeras.json"
+# Written by us into any folder of ours.
+ALWAYS = (MANIFEST, MARKER, LOCK, HASHES)
+MAX_MARKER_BYTES = 2**20
+MAX_MANIFEST_BYTES = 2**28
+_TEMPORARY = re.compile(re.escape(TEMPORARY) + r"[0-9]+-(.+)")
 
 
 def check_out(
-    out: str | Path, kind: str, inputs: Iterable[str | Path] = ()
-) -> None:
-    """Raises ValueError if writing to `out` would destroy something else.
+    out: str | Path,
+    kind: str | Collection[str],
+    inputs: Iterable[str | Path] = (),
+) -> Path:
+    """Returns `out` as a path, if it may be written; it is not touched.
 
     Args:
-        out: Folder to write.
-        kind: What it becomes; an older folder of this kind may be replaced.
-            A run made of others is of kind "ensemble" here.
+        out: Folder to write. A link to a folder stands for that folder.
+        kind: What it becomes; an older folder of this kind, or of one of
+            these, may be replaced. A run made of others is of kind "ensemble"
+            here.
         inputs: Folders that are read for it.
+
+    Raises:
+        ValueError: If something else would be destroyed.
     """
     out = Path(out)
-    found = None
-    if (out / MANIFEST).is_file():
-        found = "unknown"
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            text = (out / MANIFEST).read_text(encoding="utf-8")
-            manifest = json.loads(text)
-            found = "ensemble" if "ensemble" in manifest else manifest["kind"]
+    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+    if out.is_symlink() and not out.is_dir():
+        raise ValueError(
+            "`out` must be a folder, or a link to one. Received: "
+            f"`{out}`, a link to {os.readlink(out)!r}, where there is none"
+        )
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` must be a folder. Received: the file `{out}`")
     if out.resolve() in {Path(place).resolve() for place in inputs}:
         raise ValueError(
             "`out` must be a folder of its own. Received: "
             f"`{out}`, which is read for it"
         )
-    if found not in (None, kind):
+    found = kind_of(out)
+    if found is None and (names := foreign_names(out)):
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         raise ValueError(
-            f"`out` must be a new folder, or one of kind '{kind}'. "
+            "`out` must be a new or empty folder, or one that mmkeras has "
+            f"written. Received: `{out}`, without a manifest or marker of "
+            f"ours; it holds {shown}"
+        )
+    if found not in (None, *kinds):
+        raise ValueError(
+            f"`out` must be a new folder, or one of kind '{kinds[0]}'. "
             f"Received: `{out}` of kind '{found}'"
         )
+    return out
+
+
+def foreign_names(folder: Path) -> list[str]:
+    """Returns what lies in a folder that is not ours, but for a lock."""
+    if not folder.is_dir():
+        return []
+    return sorted(n for n in os.listdir(folder) if n != LOCK)
+
+
+def kind_of(folder: Path) -> str | None:
+    """Returns the kind of a folder that is ours, by marker or manifest."""
+    marker = read_marker(folder)
+    if marker is not None:
+        return marker["kind"]
+    manifest = _read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
+    if not _is_manifest(manifest):
+        return None
+    return "ensemble" if "ensemble" in manifest else manifest["kind"]
+
+
+def read_marker(folder: Path) -> dict[str, Any] | None:
+    """Returns what our marker says; None where there is none."""
+    found = _read_json(folder / MARKER, MAX_MARKER_BYTES)
+    good = (
+        isinstance(found, dict)
+        and isinstance(found.get("kind"), str)
+        and isinstance(found.get("files"), list)
+        and all(isinstance(name, str) for name in found["files"])
+    )
+    return found if good else None
+
+
+def owned(folder: Path) -> list[str]:
+    """Returns names, or patterns of names, of what is ours in a folder."""
+    found = list(ALWAYS)
+    marker = read_marker(folder)
+    if marker is not None:
+        found += marker["files"]
+    manifest = _read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
+    if _is_manifest(manifest):
+        found += [_literal(name) for name in manifest["files"]]
+    return [name for name in found if _stays_inside(name)]
+
+
+def is_ours(name: str, names: Iterable[str]) -> bool:
+    """Returns whether a file is one of these names, or will become one."""
+    unfinished = _TEMPORARY.fullmatch(name)
+    names = list(names)
+    return any(
+        fnmatch.fnmatchcase(each, pattern)
+        for each in {name, unfinished[1] if unfinished else name}
+        for pattern in names
+        # A star stops at a folder.
+        if each.count("/") == pattern.count("/")
+    )
+
+
+def claim(
+    folder: str | Path,
+    kind: str | Collection[str],
+    names: Iterable[str] = (),
+) -> Path:
+    """Makes a folder ours, and says which files are going to be.
+
+    Args:
+        folder: The folder; made where it is missing.
+        kind: See `check_out`; the first one is what it becomes.
+        names: Of files about to be written, or patterns such as `*.png`.
+
+    Raises:
+        ValueError: If the folder, or a file of one of these names, is not
+            ours.
+    """
+    folder = check_out(folder, kind)
+    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+    known, names = owned(folder), list(names)
+    if folder.is_dir():
+        check_files(folder, names, known)
+    folder.mkdir(parents=True, exist_ok=True)
+    marker = read_marker(folder)
+    files = {*(marker["files"] if marker else ()), *names}
+    wanted = {"kind": kinds[0], "files": sorted(files)}
+    if marker != wanted:
+        write_json(folder / MARKER, wanted)
+    return folder
+
+
+def check_files(
+    folder: Path, names: Iterable[str], known: Iterable[str]
+) -> None:
+    """Raises ValueError if one of these is there, and not known as ours."""
+    known = list(known)
+    for pattern in names:
+        places = [pattern]
+        if set(pattern) & set("*?["):
+            places = [p.name for p in folder.glob(pattern)]
+        for name in places:
+            path = folder / name
+            if path.is_symlink() or (
+                path.exists() and not (path.is_file() and is_ours(name, known))
+            ):
+                what = "which mmkeras did not write"
+                if path.is_symlink():
+                    what = "a link, which would be replaced"
+                raise ValueError(
+                    f"`{path}` must be a file of ours, or not be there. "
+                    f"Received: one {what}; move it, or choose another folder"
+                )
+
+
+def release(folder: Path) -> None:
+    """Removes the marker of a folder whose manifest lists all that is ours."""
+    (folder / MARKER).unlink(missing_ok=True)
+
+
+def clear(
+    folder: str | Path, kind: str | Collection[str] | None = None
+) -> bool:
+    """Removes what is ours in a folder, and the folder if that was all.
+
+    Args:
+        folder: It may be missing; what is not ours is left as it is.
+        kind: The kinds it must be of; any when None.
+
+    Returns:
+        Whether the folder is gone.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return not folder.exists()
+    found = kind_of(folder)
+    kinds = (kind,) if isinstance(kind, str) else kind
+    if found is None or (kinds is not None and found not in kinds):
+        return False
+    known = owned(folder)
+    # First, so that what is removed in part is not taken for whole.
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in _files_in(folder):
+        if name not in (MARKER, LOCK) and is_ours(name, known):
+            (folder / name).unlink(missing_ok=True)
+    for inner in sorted({n.rpartition("/")[0] for n in known if "/" in n}):
+        with contextlib.suppress(OSError):
+            (folder / inner).rmdir()
+    if set(os.listdir(folder)) <= {MARKER, LOCK}:
+        # A link to a folder is not ours to remove, nor is one in use.
+        release(folder)
+        with contextlib.suppress(OSError):
+            if not folder.is_symlink():
+                folder.rmdir()
+    return not folder.exists()
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Returns regular files of a folder, and of the folders in it."""
+    found = []
+    for entry in os.scandir(folder):
+        if entry.is_file(follow_symlinks=False):
+            found.append(entry.name)
+        elif entry.is_dir(follow_symlinks=False):
+            found += [
+                f"{entry.name}/{inner.name}"
+                for inner in os.scandir(entry.path)
+                if inner.is_file(follow_symlinks=False)
+            ]
+    return found
+
+
+def _literal(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def _stays_inside(name: str) -> bool:
+    return not os.path.isabs(name) and ".." not in Path(name).parts
+
+
+def _is_manifest(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("kind"), str)
+        and isinstance(value.get("files"), dict)
+        and isinstance(value.get("versions"), dict)
+    )
+
+
+def _read_json(path: Path, most_bytes: int) -> Any:
+    try:
+        if path.is_symlink() or path.stat().st_size > most_bytes:
+            return None
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None

@@ -1,9 +1,10 @@
 """Whether the disk has room, told in one line."""
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from mmkeras.artefact.files import Unwritable, free_bytes
 
 
 class NoRoom(OSError):
@@ -17,12 +18,8 @@ class NoRoom(OSError):
         self.needed = needed
 
 
-def free_bytes(path: str | Path) -> int:
-    """Returns the free bytes where `path` is, or would be."""
-    path = Path(path).absolute()
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
+class Told(OSError):
+    """What `writing` made of an error; it is told once."""
 
 
 def check_room(
@@ -52,8 +49,14 @@ def writing(out: str | Path, what: str) -> Iterator[None]:
         yield
     except NoRoom as error:
         raise NoRoom(out, what, error.needed) from None
+    except Told:
+        raise
+    except Unwritable as error:
+        raise Told(
+            f"`{out}` must be writable, with room for {what}. Received: {error}"
+        ) from error
     except OSError as error:
-        raise OSError(
+        raise Told(
             f"`{out}` must be writable, with room for {what}. Received: "
             f"{error.strerror or error}; {free_bytes(out):,} bytes are free "
             "there"

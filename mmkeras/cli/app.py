@@ -26,6 +26,7 @@ from mmkeras.cli import (
     tune,
 )
 from mmkeras.cli.options import Imports
+from mmkeras.cli.stopping import running, stoppable
 from mmkeras.escaping import complain, say, warnings_said
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -69,6 +70,7 @@ def _options(
 
 
 @app.command()
+@stoppable("no demo set was written", goes_on=False)
 def demo(
     out: Out,
     samples: Annotated[int, typer.Option(min=100, max=1797)] = 1500,
@@ -82,6 +84,7 @@ def demo(
 
 
 @app.command()
+@stoppable("the shards that are done are kept")
 def prepare(
     file: Annotated[Path, typer.Argument(metavar="SPEC", help="TOML spec.")],
     out: Out,
@@ -150,6 +153,7 @@ def prepare(
 
 
 @app.command()
+@stoppable("nothing new was trained that is not kept")
 def train(
     data: Annotated[Path, typer.Argument(help="Folder of `prepare`.")],
     out: Out,
@@ -179,6 +183,7 @@ def train(
 
 
 @app.command()
+@stoppable("nothing was measured", goes_on=False)
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of `train`.")],
     data: Annotated[
@@ -247,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with warnings_said():
+        with running(given), warnings_said():
             app(given, prog_name="mmkeras")
     # Typer has no other way to say that it is done.
     except SystemExit as done:

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.cli.stopping import stoppable
 from mmkeras.escaping import say
 
 
+@stoppable("the runs that are done are kept")
 def compare(
     data: Annotated[Path, typer.Argument(help="Folder of `prepare`.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],

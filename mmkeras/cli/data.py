@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.cli.stopping import stoppable
 from mmkeras.escaping import say
 
 app = typer.Typer(help="Prepared data.", no_args_is_help=True)
@@ -81,6 +82,7 @@ def diff(
 
 
 @app.command("backup")
+@stoppable("no archive was written", goes_on=False)
 def backup(
     folder: Folder,
     archive: Annotated[
@@ -98,6 +100,7 @@ def backup(
 
 
 @app.command("restore")
+@stoppable("no data were restored", goes_on=False)
 def restore(
     archive: Annotated[Path, typer.Argument(help="File of `data backup`.")],
     folder: Annotated[Path, typer.Argument(help="Folder to write.")],

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.cli.stopping import stoppable
 from mmkeras.escaping import say
 
 app = typer.Typer(help="Several models as one.", no_args_is_help=True)
@@ -29,6 +30,7 @@ Moved = Annotated[
 
 
 @app.command()
+@stoppable("the members that are done are kept")
 def bagging(
     data: Data,
     out: Out,
@@ -48,6 +50,7 @@ def bagging(
 
 
 @app.command()
+@stoppable("the members that are done are kept")
 def boosting(
     data: Data,
     out: Out,
@@ -70,6 +73,7 @@ def boosting(
 
 
 @app.command()
+@stoppable("no ensemble was written", goes_on=False)
 def average(
     runs: Runs, out: Out, data: Moved = None, imports: Imports = None
 ) -> None:
@@ -80,6 +84,7 @@ def average(
 
 
 @app.command()
+@stoppable("no ensemble was written", goes_on=False)
 def stacking(
     runs: Runs, out: Out, data: Moved = None, imports: Imports = None
 ) -> None:
@@ -94,6 +99,7 @@ def stacking(
 
 
 @app.command()
+@stoppable("no ensemble was written", goes_on=False)
 def soup(
     runs: Runs,
     out: Out,

@@ -1,16 +1,15 @@
 """`mmkeras export`: from a trained run to a verified bundle."""
 
-import signal
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from mmkeras.cli.options import Imports
-from mmkeras.escaping import say
+from mmkeras.cli.stopping import stoppable
 
 
+@stoppable("no bundle was written", goes_on=False)
 def export(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(help="Folder of `train`.")],
@@ -88,20 +87,10 @@ def export(
         "force": force,
         "debug": debug or context.find_root().params["debug"],
     }
-    before = signal.signal(signal.SIGTERM, _stop)
-    try:
-        if budget_kb is None and budget_ms is None:
-            convert(run, data, out, settings)
-        else:
-            budget = budget_kb, budget_ms
-            search(run, data, out, budget, search_epochs, settings)
-    except KeyboardInterrupt as error:
-        say("stopped: no bundle was written; the same command starts anew",
-              file=sys.stderr)  # fmt: skip
-        stopped = error.args == (signal.SIGTERM,)
-        raise typer.Exit(143 if stopped else 130) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    if budget_kb is None and budget_ms is None:
+        convert(run, data, out, settings)
+    else:
+        search(run, data, out, (budget_kb, budget_ms), search_epochs, settings)
     _show(out)
 
 
@@ -139,10 +128,5 @@ def _show(out: Path) -> None:
 
     written = artefact.read_manifest(out, "bundle")
     size = sum(entry["bytes"] for entry in written["files"].values())
-    say(f"{out}: {size:,} bytes")
-    say(f"Next: {bundle.next_command(written, out)}")
-
-
-def _stop(number: int, _frame: object) -> NoReturn:
-    # As Ctrl-C does: every folder and process is cleared away on its way out.
-    raise KeyboardInterrupt(signal.Signals(number))
+    print(f"{out}: {size:,} bytes")
+    print(f"Next: {bundle.next_command(written, out)}")

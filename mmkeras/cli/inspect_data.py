@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.cli.stopping import stoppable
 from mmkeras.escaping import say
 
 
+@stoppable("no report was written", goes_on=False)
 def inspect(
     source: Annotated[
         Path, typer.Argument(help="TOML spec, or folder of `prepare`.")

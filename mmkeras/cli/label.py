@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.cli.stopping import stoppable
 from mmkeras.escaping import say
 
 
+@stoppable("no sheet was written", goes_on=False)
 def label(
     run: Annotated[Path, typer.Argument(help="Folder of `train`.")],
     out: Annotated[Path, typer.Option(help="CSV to write.")],
@@ -50,6 +52,7 @@ def label(
     say(f"Next: mmkeras apply-labels {spec} {out} --out MANIFEST.csv")
 
 
+@stoppable("no manifest was written", goes_on=False)
 def apply_labels(
     spec: Annotated[Path, typer.Argument(help="TOML spec of the samples.")],
     sheet: Annotated[Path, typer.Argument(help="What `label` wrote.")],

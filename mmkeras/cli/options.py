@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from mmkeras import processes
+from mmkeras.cli.stopping import stoppable
 
 
+@stoppable("nothing was done yet", goes_on=False)
 def _import(
     context: typer.Context, modules: list[str] | None
 ) -> list[str] | None:

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.cli.stopping import stoppable
 from mmkeras.escaping import say
 
 
+@stoppable("no index was written", goes_on=False)
 def index(
     source: Annotated[
         Path, typer.Argument(help="Run, stage of a run, or bundle.")

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from mmkeras.cli.options import Imports
+from mmkeras.cli.stopping import stoppable
 from mmkeras.escaping import say
 
 
+@stoppable("the trials that are done are kept")
 def tune(
     data: Annotated[Path, typer.Argument(help="Folder of `prepare`.")],
     space: Annotated[Path, typer.Option(help="TOML recipe with ranges.")],

@@ -49,7 +49,7 @@ def test_a_stopped_export_leaves_nothing(tmp_path, sent, code):
     parent.send_signal(sent)
     _, said = parent.communicate(timeout=30)
     assert parent.returncode == code
-    assert "stopped: no bundle was written; the same command starts" in said
+    assert "stopped: no bundle was written; this command starts anew" in said
     assert list((tmp_path / "out").iterdir()) == []
     child = int((tmp_path / "pid").read_text())
     end = time.time() + 5

@@ -71,6 +71,7 @@ class _Workers:
         self.setup = setup
         self.local = threading.local()
         self.children = queue.SimpleQueue()
+        self.stopped = False
 
     def __enter__(self):
         return self
@@ -99,6 +100,7 @@ class _Workers:
         return answer
 
     def stop(self) -> None:
+        self.stopped = True
         while not self.children.empty():
             processes.end(self.children.get())
 
@@ -111,6 +113,9 @@ class _Workers:
             stdout=subprocess.PIPE,
         )
         self.children.put(child)
+        if self.stopped:
+            # Another thread was starting it.
+            self.stop()
         with contextlib.suppress(BrokenPipeError):
             _send(child.stdin, self.setup)
         return child

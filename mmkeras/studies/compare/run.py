@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmkeras import artefact
+from mmkeras import artefact, stopping
 from mmkeras.data import Data
 from mmkeras.escaping import say
 from mmkeras.runs import Recipe, load_for, read_recipe
@@ -94,6 +94,7 @@ def compare(
     _check_arms(data, built, plan)
     if restart:
         shutil.rmtree(out / "runs", ignore_errors=True)
+        stopping.note_new_beginning()
     else:
         _check_runs(data, built, plan, runs)
     results = []

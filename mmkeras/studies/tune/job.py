@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmkeras import artefact
+from mmkeras import artefact, stopping
 from mmkeras.arguments import check_choice, check_positive, check_table
 from mmkeras.studies.tune.space import Space, first_changes
 from mmkeras.training.stages import callbacks
@@ -126,6 +126,7 @@ def remember(job: Job, restart: bool = False) -> None:
     path = job.folder / SETTINGS
     if restart and path.is_file():
         shutil.rmtree(job.folder)
+        stopping.note_new_beginning()
     described = _described(job)
     if not path.is_file():
         if job.folder.is_dir() and any(job.folder.iterdir()):

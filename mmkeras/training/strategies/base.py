@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from mmkeras import artefact
+from mmkeras import artefact, stopping
 from mmkeras.options import option
 from mmkeras.training.balancing.weights import METHODS
 from mmkeras.training.stages.budget import Spent
@@ -191,6 +191,7 @@ class Strategy(TuningSettings):
             )
         if out is not None and checkpoint is None:
             forget(out)
+            stopping.note_new_beginning()
         flags = trainable_flags(model)
         try:
             with tuned(self, model) as fit.tuning:

@@ -1,0 +1,142 @@
+"""SIGTERM and Ctrl-C: when a process ends, and what it keeps.
+
+Both raise `KeyboardInterrupt`, so that every folder and process is cleared
+away on its way out. What must not be cut in two, such as a step of a training,
+runs within `postponing`, and asks by itself whether it has to end.
+
+In Python, where nobody has called `watching`, that is Ctrl-C alone, and only
+where it raises `KeyboardInterrupt` anyway.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Whoever passes signals on, such as `timeout`, often sends them twice.
+ONCE_SEC = 1.0
+SAID = b"\nstopping after this step; Ctrl-C once more stops at once\n"
+
+
+class Stopped(KeyboardInterrupt):
+    """The process was asked to end, and something was kept.
+
+    Args:
+        number: The signal.
+        kept: What was kept, as part of a sentence; None for nothing new.
+    """
+
+    def __init__(self, number: int, kept: str | None = None):
+        super().__init__(signal.Signals(number), kept)
+        self.number = number
+        self.kept = kept
+
+    def __str__(self) -> str:
+        return self.kept or self.args[0].name
+
+
+class Request:
+    """Whether this process was asked to end.
+
+    Attributes:
+        number: The signal that asks for it; None as long as there is none.
+        postponed: Whether a signal waits for `check`; otherwise it raises at
+            once.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.postponed = False
+
+    def check(self, kept: str | None = None) -> None:
+        """Raises `Stopped` if a signal has come."""
+        if self.number is not None:
+            raise Stopped(self.number, kept)
+
+
+class _State:
+    """What the handler knows of this process."""
+
+    request: Request | None = None
+    came_sec: float | None = None
+    began_anew = False
+
+
+def exit_code(error: KeyboardInterrupt) -> int:
+    """Returns the exit code: 143 after SIGTERM, 130 after Ctrl-C."""
+    return 128 + getattr(error, "number", signal.SIGINT)
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[None]:
+    """Lets SIGTERM, like Ctrl-C, raise `Stopped` within; for commands.
+
+    A signal that is ignored, or that somebody handles, stays so.
+    """
+    _State.came_sec, _State.began_anew = None, False
+    default = (signal.SIG_DFL, signal.default_int_handler)
+    with _handled(SIGNALS, default):
+        yield
+
+
+@contextlib.contextmanager
+def postponing() -> Iterator[Request]:
+    """Yields what says whether the process was asked to end.
+
+    From its `postponed` on, a signal raises nothing; a second Ctrl-C does.
+    """
+    before, request = _State.request, Request()
+    with _handled((signal.SIGINT,), (signal.default_int_handler,)):
+        _State.request = request
+        try:
+            yield request
+        finally:
+            _State.request = before
+
+
+def note_new_beginning() -> None:
+    """Notes that an older result was removed: to begin anew is done."""
+    _State.began_anew = True
+
+
+def began_anew() -> bool:
+    """Whether an older result was removed since `watching` began."""
+    return _State.began_anew
+
+
+@contextlib.contextmanager
+def _handled(signals: tuple, instead_of: tuple) -> Iterator[None]:
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in signals:
+            if signal.getsignal(number) in instead_of:
+                before[number] = signal.signal(number, _handle)
+    if before:
+        _State.came_sec = None
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handle(number: int, _frame: FrameType | None) -> NoReturn | None:
+    now, first = time.monotonic(), _State.came_sec
+    if first is not None:
+        # What is on its way out clears up; only a person may insist.
+        if number != signal.SIGINT or now - first < ONCE_SEC:
+            return
+    request = _State.request
+    _State.came_sec = now
+    if request is not None and request.number is None:
+        request.number = number
+        if request.postponed:
+            with contextlib.suppress(OSError):
+                os.write(2, SAID)
+            return
+    raise Stopped(number)
