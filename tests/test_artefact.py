@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -50,6 +52,32 @@ def test_a_manifest_lists_bytes_and_sha256(tmp_path):
         "b00361a396177a9cb410ff61f20015ad",
     }
     assert artefact.read_manifest(tmp_path, "run") == manifest
+
+
+def touch(path):
+    os.utime(path, ns=(1, 1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(b"abcd"),
+        touch,
+        lambda path: path.rename(path.with_name("c")).rename(path),
+    ],
+)
+def test_a_hash_is_taken_over_while_size_and_times_are_the_same(
+    tmp_path, change
+):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+    time.sleep(0.02)  # a tick of the clock
+    hashed = {"a.bin": (artefact.file_stamp(path), "as told")}
+    found = artefact.describe_files(tmp_path, ["a.bin"], hashed)
+    assert found == {"a.bin": {"bytes": 3, "sha256": "as told"}}
+    change(path)
+    found = artefact.describe_files(tmp_path, ["a.bin"], hashed)
+    assert found == artefact.describe_files(tmp_path, ["a.bin"])
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,15 @@ def told(path: Path, temporary: Path, needed: int = 0) -> Iterator[None]:
         raise Unwritable(path, error, needed) from error
 
 
+def file_stamp(path: str | Path) -> list[int]:
+    """Returns what shows that a file has changed: its size and its times.
+
+    The time of the last change of an inode cannot be set by a program.
+    """
+    status = Path(path).stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
 def free_bytes(path: str | Path) -> int:
     """Returns the free bytes where `path` is, or would be."""
     path = Path(path).absolute()

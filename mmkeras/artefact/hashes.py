@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mmkeras.artefact.files import write_json
+from mmkeras.artefact.files import file_stamp, write_json
 from mmkeras.artefact.manifest import sha256_of
 
 HASHES = ".hashes.json"
@@ -28,7 +28,7 @@ def hashes_of(folder: Path, names: list[str]) -> dict[str, str]:
         names: Of regular files inside it.
     """
     known = _read(folder / HASHES)
-    stamps = {name: _stamp(folder / name) for name in names}
+    stamps = {name: file_stamp(folder / name) for name in names}
     fresh = [n for n in names if known.get(n, [None])[:-1] != stamps[n]]
     # Hashing lets other threads run.
     with ThreadPoolExecutor() as pool:
@@ -41,19 +41,13 @@ def hashes_of(folder: Path, names: list[str]) -> dict[str, str]:
         for name, stamp in stamps.items()
         if now - max(stamp[1:]) > SETTLED_SEC * 1e9
         # It changed while it was hashed.
-        and stamp == _stamp(folder / name)
+        and stamp == file_stamp(folder / name)
     }
     if fresh and note:
         # A folder on a read-only disk is opened as well.
         with contextlib.suppress(OSError):
             write_json(folder / HASHES, note)
     return found
-
-
-def _stamp(path: Path) -> list[int]:
-    # The time of the last change of an inode cannot be set by a program.
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def _read(path: Path) -> dict[str, list]:

@@ -5,9 +5,11 @@ import hashlib
 import importlib.metadata
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmkeras.artefact.files import file_stamp
 from mmkeras.artefact.json_files import is_proven, read_json, write_hashed
 
 MANIFEST = "manifest.json"
@@ -19,16 +21,28 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def describe_files(folder: str | Path, names: list[str]) -> dict[str, dict]:
-    """Returns `{name: {"bytes", "sha256"}}` for files inside `folder`."""
-    folder = Path(folder)
-    return {
-        name: {
-            "bytes": (folder / name).stat().st_size,
-            "sha256": sha256_of(folder / name),
-        }
-        for name in sorted(names)
-    }
+def describe_files(
+    folder: str | Path,
+    names: list[str],
+    known: Mapping[str, tuple[list[int], str]] | None = None,
+) -> dict[str, dict]:
+    """Returns `{name: {"bytes", "sha256"}}` for files inside `folder`.
+
+    Args:
+        folder: The folder.
+        names: Of the files.
+        known: `file_stamp` and SHA-256 of files that were hashed already, by
+            name: of one whose stamp is another now, that says nothing.
+    """
+    folder, known = Path(folder), known or {}
+    found = {}
+    for name in sorted(names):
+        stamp, digest = known.get(name, (None, ""))
+        now = file_stamp(folder / name)
+        if now != stamp:
+            digest = sha256_of(folder / name)
+        found[name] = {"bytes": now[0], "sha256": digest}
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -41,7 +55,11 @@ def versions() -> dict[str, str]:
 
 
 def write_manifest(
-    folder: str | Path, kind: str, files: list[str], **fields: Any
+    folder: str | Path,
+    kind: str,
+    files: list[str],
+    known: Mapping[str, tuple[list[int], str]] | None = None,
+    **fields: Any,
 ) -> dict:
     """Hashes `files` and writes `manifest.json`; returns what was written.
 
@@ -49,6 +67,7 @@ def write_manifest(
         folder: Folder the artefact lives in.
         kind: What the folder is: "data", "run", "bundle".
         files: Names of the files, relative to `folder`.
+        known: As in `describe_files`.
         **fields: Further entries, JSON values only.
     """
     taken = {"format", "sha256", "versions", "command"} & set(fields)
@@ -62,7 +81,7 @@ def write_manifest(
         **fields,
         "versions": versions(),
         "command": " ".join(sys.argv),
-        "files": describe_files(folder, files),
+        "files": describe_files(folder, files, known),
     }
     path = Path(folder) / MANIFEST
     return write_hashed(path, manifest, _check_schema)

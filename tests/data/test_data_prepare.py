@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
+from mmkeras import artefact
 from mmkeras.data import prepare
 
 
@@ -43,6 +44,23 @@ def test_the_folder_holds_what_the_manifest_says(root, tmp_path, monkeypatch):
     assert [shard["count"] for shard in shards] == [8, 8, 2]
     assert found["kind"] == "data" and found["seed"] == 0
     assert found["quarantined"] == {} == found["incomplete"]
+
+
+def test_shards_are_hashed_by_the_workers_that_write_them(
+    root, tmp_path, monkeypatch
+):
+    read, real = [], open
+
+    def spy(path, *args, **kwargs):
+        read.append(str(path))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", spy)
+    found = prepare(make_spec(root), tmp_path / "out", workers=2)
+    assert any(name.endswith("quarantine.csv") for name in read)
+    assert not [name for name in read if name.endswith(".tfrecord")]
+    names = [*found["files"]]
+    assert artefact.describe_files(tmp_path / "out", names) == found["files"]
 
 
 def test_statistics_come_from_the_training_split_alone(root, tmp_path):

@@ -218,9 +218,26 @@ def abandon(out: Path) -> None:
         out.rmdir()
 
 
-def publish(out: Path, identity: dict, files: list[str], fields: dict) -> dict:
-    """Writes the manifest of `files`, and moves all out of `.partial`."""
-    written = write_manifest(out / PARTIAL, "data", files, **fields, **identity)
+def publish(
+    out: Path,
+    identity: dict,
+    files: list[str],
+    shards: list[dict],
+    fields: dict,
+) -> dict:
+    """Writes the manifest of `files`, and moves all out of `.partial`.
+
+    Args:
+        out: The folder.
+        identity: What it is of.
+        files: Names of all that it holds.
+        shards: Those among them that were hashed when they were written.
+        fields: Of the manifest.
+    """
+    known = {one["file"]: (one["written"], one["sha256"]) for one in shards}
+    written = write_manifest(
+        out / PARTIAL, "data", files, known, **fields, **identity
+    )
     settle(out)
     return written
 

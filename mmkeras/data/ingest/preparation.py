@@ -202,7 +202,7 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     if before:
         _say([before.told(built)])
         fields |= before.fields
-    return folder.publish(out, identity, files, fields)
+    return folder.publish(out, identity, files, shards, fields)
 
 
 def _rehearsed(job: Job, read: Manifest, plan: Plan) -> dict:

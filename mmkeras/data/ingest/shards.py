@@ -16,6 +16,7 @@ import numpy as np
 
 from mmkeras.artefact import (
     atomic,
+    file_stamp,
     free_bytes,
     read_hashed,
     sha256_of,
@@ -97,8 +98,8 @@ def build_shard(
         [row, modality, reason, detail]; `notes`, by modality, what was
         changed, counted; `samples`, of each row the id and what
         `write_records` returned, or `NOWHERE`; `sums`, statistics by
-        modality; `stamps`, of the source files by path; `said`, sentences for
-        a person.
+        modality; `stamps`, of the source files by path; `written`, the
+        `file_stamp` of the shard; `said`, sentences for a person.
     """
     path, note = context.folder / name, context.folder / f"{name}.json"
     said: list[str] = []
@@ -108,8 +109,9 @@ def build_shard(
     key = _key(context, rows, stamps)
     if not dry and note.is_file() and path.is_file():
         known, said = _noted(note)
+        passing = {"stamps": stamps, "written": file_stamp(path)}
         if known.get("key") == key and known["sha256"] == sha256_of(path):
-            return {**known, "stamps": stamps, "said": said}
+            return {**known, **passing, "said": said}
     found = {"key": key, "file": name, "bad": [], "faulty": [], "sums": {}}
     found["notes"] = {}
     payloads, kept, read = [], [], 0
@@ -132,17 +134,19 @@ def build_shard(
         more = {"count": read, "bytes": 0, "sha256": "", "stamps": stamps}
         return {**found, **more, "said": said}
     places = _write(path, payloads, context.spec.data.compression)
+    # Before it is hashed, so that no change in between is missed.
+    written = file_stamp(path)
     there = dict(zip(kept, places, strict=True))
     found["samples"] = [
         [row["id"], *there.get(row["id"], NOWHERE)] for row in rows
     ]
     found |= {
         "count": len(payloads),
-        "bytes": path.stat().st_size,
+        "bytes": written[0],
         "sha256": sha256_of(path),
     }
     write_note(note, found)
-    return {**found, "stamps": stamps, "said": said}
+    return {**found, "stamps": stamps, "written": written, "said": said}
 
 
 def write_note(note: Path, shard: dict) -> None:

@@ -29,7 +29,7 @@ from mmkeras.spec import DataSpec, Learned
 
 NOTED = "sources.json"
 # What of a shard is noted elsewhere, or of one run alone.
-UNLISTED = ("stamps", "samples", "said")
+UNLISTED = ("stamps", "samples", "written", "said")
 # Changed files that are told one by one.
 MAX_NAMES = 3
 
