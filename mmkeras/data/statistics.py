@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 Sums = dict[str, Any]
+# Up to here a float of 64 bits is exact.
+EXACT = 2**53
 
 
 def whole_sums(value: np.ndarray) -> Sums:
@@ -18,12 +20,26 @@ def whole_sums(value: np.ndarray) -> Sums:
     Args:
         value: `(..., channels)` integers.
     """
-    flat = value.reshape(-1, value.shape[-1]).astype(np.int64)
+    flat = value.reshape(-1, value.shape[-1])
+    # Channel by channel: sums over the first axis are several times slower.
+    channels = [
+        flat[:, channel].astype(_exact_type(flat))
+        for channel in range(flat.shape[1])
+    ]
     return {
         "n": len(flat),
-        "sum": flat.sum(axis=0).tolist(),
-        "squares": (flat * flat).sum(axis=0).tolist(),
+        "sum": [int(channel.sum()) for channel in channels],
+        "squares": [int(channel @ channel) for channel in channels],
     }
+
+
+def _exact_type(flat: np.ndarray) -> type:
+    """Returns the faster type in which the squares add up exactly."""
+    if flat.dtype.kind in "iu":
+        limits = np.iinfo(flat.dtype)
+        if len(flat) * max(-limits.min, limits.max) ** 2 <= EXACT:
+            return np.float64
+    return np.int64
 
 
 def whole_moments(

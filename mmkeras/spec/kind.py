@@ -1,5 +1,6 @@
 """What a kind of modality and a kind of target have in common."""
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -92,6 +93,8 @@ class Kind(Table):
         return names[0]
 
     @classmethod
+    # Asked several times a sample, and looking for a file is slow.
+    @functools.cache
     def part(cls, stem: str) -> ModuleType | None:
         """Returns the file `stem` beside the class; None where there is none.
 

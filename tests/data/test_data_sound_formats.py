@@ -54,6 +54,67 @@ def encoded(kind, codec, rate=RATE, **options) -> bytes:
     return file.getvalue()
 
 
+def pcm(values, rate=RATE, **fields) -> bytes:
+    """Returns a WAV of 16 bits, whose header may tell something else."""
+    channels = values.shape[1]
+    told = {
+        "bytes_a_second": 2 * channels * rate,
+        "bytes_a_frame": 2 * channels,
+        "bits": 16,
+        "size": values.nbytes,
+        "code": 1,
+        "more": b"",
+    } | fields
+    head = struct.pack(
+        "<4sI8sIHHIIHH4sI", b"RIFF", 36 + values.nbytes, b"WAVEfmt ", 16,
+        told["code"], channels, rate, told["bytes_a_second"],
+        told["bytes_a_frame"], told["bits"], b"data", told["size"],
+    )  # fmt: skip
+    return head + values.tobytes() + told["more"]
+
+
+ALL = np.arange(-(2**15), 2**15).astype("<i2")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 16])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"bytes_a_second": 1},
+        {"more": b"LIST\4\0\0\0abcd"},
+        {"more": b"\0"},
+        {"bits": 8},
+        {"code": 6},
+    ],
+    ids=str,
+)
+def test_wav_is_what_libsndfile_reads(channels, fields):
+    raw = pcm(ALL.reshape(-1, channels), **fields)
+    right, rate = soundfile.read(
+        io.BytesIO(raw), dtype="float32", always_2d=True
+    )
+    found = read_sound(raw, "x.wav")
+    assert found.values.dtype == np.float32
+    assert found.rate_hz == rate
+    assert np.array_equal(found.values, right)
+
+
+@pytest.mark.parametrize(
+    "raw, reason",
+    [
+        (pcm(ALL[:, None], rate=2_000_000_000), "bad_header"),
+        (pcm(ALL.reshape(-1, 32)), "bad_header"),
+        (pcm(ALL[:, None], size=2 * len(ALL) + 2), "truncated"),
+        (pcm(ALL[:0, None]), "empty"),
+    ],
+)
+def test_wav_that_cannot_be_is_refused(raw, reason):
+    with pytest.raises(BadSample) as caught:
+        read_sound(raw, "x.wav")
+    assert caught.value.reason == reason
+
+
 def read(raw, tmp_path, name="sound", **values):
     """Returns samples and notes."""
     (tmp_path / name).write_bytes(raw)

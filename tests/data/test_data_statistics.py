@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from data.data_toys import make_spec
 
-from mmkeras.data import facts_of, merge_sums
+from mmkeras.data import facts_of, merge_sums, whole_sums
 
 RANDOM = np.random.default_rng(0)
 SPEC = make_spec()
@@ -33,6 +33,21 @@ def test_merged_sums_are_those_of_the_whole(kind, parts):
     scaled = values / (255 if kind == "image" else 32768)
     assert np.allclose(found["mean"], scaled.mean(), rtol=1e-12, atol=1e-12)
     assert np.allclose(found["std"], scaled.std(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("shape", [(1,), (7, 1), (50, 40, 3)])
+def test_sums_of_whole_numbers_are_exact(dtype, shape):
+    limits = np.iinfo(dtype)
+    # The squares of all of them must fit into 64 bits.
+    low, high = max(limits.min, -(10**6)), min(limits.max, 10**6)
+    value = RANDOM.integers(low, high, shape, dtype, endpoint=True)
+    channels = value.reshape(-1, shape[-1]).T.tolist()
+    assert whole_sums(value) == {
+        "n": len(channels[0]),
+        "sum": [sum(numbers) for numbers in channels],
+        "squares": [sum(x * x for x in numbers) for numbers in channels],
+    }
 
 
 @pytest.mark.parametrize(

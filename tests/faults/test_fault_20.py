@@ -8,6 +8,7 @@ import pytest
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
 from mmkeras.data import BadSample, open_inside, prepare, read_inside
+from mmkeras.data.files import MAX_FOLDERS, Folders
 
 
 @pytest.fixture
@@ -94,6 +95,45 @@ def test_no_descriptor_is_left_open(root):
     for path, _ in cases(root):
         with pytest.raises(BadSample):
             read_inside(root, path)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_folders_that_stay_open_refuse_the_same(root):
+    with Folders() as folders:
+        for path, reason in cases(root):
+            with pytest.raises(BadSample) as caught:
+                read_inside(root, path, folders)
+            assert caught.value.reason == reason, path
+
+
+def test_a_folder_replaced_by_a_link_leads_nowhere(root):
+    inside = root / "inside"
+    inside.mkdir()
+    (inside / "0.png").write_bytes(b"right")
+    with Folders() as folders:
+        assert read_inside(root, "inside/0.png", folders) == b"right"
+        os.rename(inside, root / "moved")
+        os.symlink(root.parent / "outside", inside)
+        with pytest.raises(BadSample, match="path_outside"):
+            read_inside(root, "inside/secret.png", folders)
+        # Another folder of the name is read where the first lacks the file.
+        inside.unlink()
+        inside.mkdir()
+        (inside / "1.png").write_bytes(b"new")
+        assert read_inside(root, "inside/1.png", folders) == b"new"
+
+
+def test_few_folders_stay_open(root):
+    before = len(os.listdir("/proc/self/fd"))
+    with Folders() as folders:
+        for number in range(2 * MAX_FOLDERS):
+            folder = root / f"many{number}"
+            folder.mkdir()
+            (folder / "0.png").write_bytes(b"%d" % number)
+            found = read_inside(root, f"many{number}/0.png", folders)
+            assert found == b"%d" % number
+        kept = len(os.listdir("/proc/self/fd")) - before
+        assert kept == MAX_FOLDERS
     assert len(os.listdir("/proc/self/fd")) == before
 
 

@@ -3,6 +3,8 @@
 from mmkeras.front_doors import front_door
 
 _HOME = {
+    "Folders": "paths",
+    "MAX_FOLDERS": "paths",
     "MAX_RESAMPLED_VALUES": "resampling:MAX_VALUES",
     "MAX_SOUND_VALUES": "media.sounds:MAX_VALUES",
     "example_record": "records:example",

@@ -10,11 +10,53 @@ import itertools
 import os
 import stat
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from mmkeras.data.files.reasons import BadSample, Reason
 
 MAX_FILE_BYTES = 256 * 2**20
+# Folders that stay open at once; a process may open some 1,000 files.
+MAX_FOLDERS = 32
+
+
+class Folders:
+    """Folders that stay open while many files are read from them.
+
+    A folder is opened once, name by name and through no link. A name that is
+    replaced by a link afterwards leads nowhere else: what is open stays what
+    it was.
+
+    Example:
+
+    >>> with Folders() as folders:
+    ...     first = read_inside(".", "images/0.png", folders)
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, ...], int] = {}
+
+    def __enter__(self) -> "Folders":
+        return self
+
+    def __exit__(self, *_) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def open(self, base: str, parents: tuple[str, ...]) -> int:
+        """Returns the descriptor of a folder, which stays open.
+
+        Args:
+            base: A folder without a link on its way.
+            parents: Names of folders, each inside the one before.
+        """
+        key = (base, *parents)
+        if key not in self._open:
+            if len(self._open) >= MAX_FOLDERS:
+                os.close(self._open.pop(next(iter(self._open))))
+            self._open[key] = _open_folder(base, parents)
+        return self._open[key]
 
 
 def resolve_inside(root: str | Path, name: str) -> tuple[str, str]:
@@ -76,7 +118,12 @@ def _as_stored(base: str, name: str) -> str:
     return os.path.relpath(found, base)
 
 
-def open_inside(root: str | Path, name: str, max_bytes: int = MAX_FILE_BYTES):
+def open_inside(
+    root: str | Path,
+    name: str,
+    max_bytes: int = MAX_FILE_BYTES,
+    folders: Folders | None = None,
+) -> BinaryIO:
     """Opens a regular file inside `root` for reading, and nothing else.
 
     Never waits: a FIFO is refused instead of opened for good.
@@ -85,11 +132,46 @@ def open_inside(root: str | Path, name: str, max_bytes: int = MAX_FILE_BYTES):
         root: Folder the file must stay in.
         name: Path inside `root`, relative to it or absolute.
         max_bytes: Largest size accepted, in bytes.
+        folders: Those that stay open; none where left out.
 
     Raises:
         BadSample: With the reason, if the path is not such a file.
     """
-    descriptor = _open(root, name)
+    descriptor, _ = _open_file(root, name, max_bytes, folders)
+    try:
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_inside(
+    root: str | Path, name: str, folders: Folders | None = None
+) -> bytes:
+    """Returns the bytes of a regular file inside `root`; see `open_inside`."""
+    # Without a file object: making one costs as much as reading a picture.
+    descriptor, size = _open_file(root, name, MAX_FILE_BYTES, folders)
+    try:
+        parts, left = [], MAX_FILE_BYTES
+        while part := os.read(descriptor, min(size + 1, left)):
+            parts.append(part)
+            left -= len(part)
+    except OSError as error:
+        raise BadSample(
+            Reason.UNREADABLE, f"{name!r}: {error.strerror}"
+        ) from None
+    finally:
+        os.close(descriptor)
+    if not parts:
+        raise BadSample(Reason.EMPTY, f"{name!r}: 0 bytes")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _open_file(
+    root: str | Path, name: str, max_bytes: int, folders: Folders | None
+) -> tuple[int, int]:
+    """Returns descriptor and size of a regular file inside `root`."""
+    descriptor = _open(root, name, folders)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -99,24 +181,10 @@ def open_inside(root: str | Path, name: str, max_bytes: int = MAX_FILE_BYTES):
                 Reason.TOO_LARGE,
                 f"{name!r}: {status.st_size:,} bytes, at most {max_bytes:,}",
             )
-        return os.fdopen(descriptor, "rb")
+        return descriptor, status.st_size
     except BaseException:
         os.close(descriptor)
         raise
-
-
-def read_inside(root: str | Path, name: str) -> bytes:
-    """Returns the bytes of a regular file inside `root`."""
-    with open_inside(root, name) as file:
-        try:
-            raw = file.read(MAX_FILE_BYTES)
-        except OSError as error:
-            raise BadSample(
-                Reason.UNREADABLE, f"{name!r}: {error.strerror}"
-            ) from None
-    if not raw:
-        raise BadSample(Reason.EMPTY, f"{name!r}: 0 bytes")
-    return raw
 
 
 def list_inside(
@@ -147,15 +215,16 @@ def list_inside(
     return sorted(names)
 
 
-def _open(root: str | Path, name: str) -> int:
+def _open(root: str | Path, name: str, folders: Folders | None = None) -> int:
     """Opens what `name` is, a file or a folder, inside `root`."""
     if is_plain(name):
         # Without a link on the way, as most are: to resolve one first costs
         # more than to decode a small picture.
         with contextlib.suppress(OSError):
-            return _open_steps(str(root), name)
+            return _open_steps(str(root), name, folders)
     base, real = resolve_inside(root, name)
     try:
+        # Whatever stayed open, this is what is there now.
         return _open_steps(base, os.path.relpath(real, base))
     except FileNotFoundError:
         raise BadSample(Reason.NOT_FOUND, repr(name)) from None
@@ -182,24 +251,35 @@ def is_plain(name: str) -> bool:
     )
 
 
-def _open_steps(base: str, relative: str) -> int:
+def _open_steps(
+    base: str, relative: str, folders: Folders | None = None
+) -> int:
     """Opens `base/relative` folder by folder, following no link.
 
     A path that was resolved before has none: one seen now was put there in
     between.
     """
-    folder = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
-    *parents, name = relative.split("/") or (".",)
+    *parents, name = relative.split("/")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    if folders is not None:
+        return os.open(name, flags, dir_fd=folders.open(base, tuple(parents)))
+    folder = _open_folder(base, parents)
     try:
-        for part in parents:
+        return os.open(name, flags, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _open_folder(base: str, parents: Iterable[str]) -> int:
+    folder = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
+    for part in parents:
+        try:
             inner = os.open(
                 part,
                 os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW,
                 dir_fd=folder,
             )
+        finally:
             os.close(folder)
-            folder = inner
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        return os.open(name, flags, dir_fd=folder)
-    finally:
-        os.close(folder)
+        folder = inner
+    return folder

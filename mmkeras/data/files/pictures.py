@@ -28,6 +28,9 @@ STARTS = {
     "JPEG2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
     "PPM": rb"P[1-6]\s",
 }
+_PATTERNS = {
+    name: re.compile(start, re.DOTALL) for name, start in STARTS.items()
+}
 # Deflate makes at most so many bytes of one.
 MAX_DEFLATED = 1032
 ORIENTATION = 274
@@ -41,8 +44,9 @@ def format_of(raw: bytes) -> str | None:
     >>> format_of(b"GIF89a" + bytes(20))
     'GIF'
     """
-    for name, start in STARTS.items():
-        if re.match(start, raw[:64], re.DOTALL):
+    head = raw[:64]
+    for name, pattern in _PATTERNS.items():
+        if pattern.match(head):
             return name
     return None
 
@@ -124,7 +128,8 @@ def _decoded(raw: bytes, kind: str, name: str) -> tuple[Any, dict[str, int]]:
     ):
         detail = f"{name!r}: its data end before the picture does"
         raise BadSample(Reason.TRUNCATED, detail)
-    ImageOps.exif_transpose(picture, in_place=True)
+    if turned:
+        ImageOps.exif_transpose(picture, in_place=True)
     return picture, {**notes, "turned_by_exif": int(turned)}
 
 

@@ -7,11 +7,13 @@ A packed file is a row of gzip members of some 64 KiB each, which TensorFlow
 reads as one: a flipped bit costs one of them, and a sample is read from one.
 """
 
+import functools
 import gzip
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 
@@ -19,18 +21,40 @@ import google_crc32c
 BLOCK_BYTES = 64 * 2**10
 # What a gzip member begins with that has no name and no extra fields.
 MEMBER = b"\x1f\x8b\x08\x00"
+# Bytes that are written at once.
+BUFFER_BYTES = 2**20
 
 
 def example(features: dict[str, bytes]) -> bytes:
     """Returns a serialized `tf.train.Example` of byte features."""
-    entries = b"".join(
-        _field(
-            1,
-            _field(1, key.encode()) + _field(2, _field(1, _field(1, value))),
-        )
-        for key, value in sorted(features.items())
-    )
-    return _field(1, entries)
+    parts = [b""]
+    for key in sorted(features):
+        value = features[key]
+        parts += (_before(key, len(value)), value)
+    parts[0] = _start(1, sum(map(len, parts)))
+    return b"".join(parts)
+
+
+# Samples of one spec differ in nothing but the values.
+@functools.lru_cache(1024)
+def _before(key: str, size: int) -> bytes:
+    """Returns what stands before a value of some bytes in an Example."""
+    values = _start(1, size)
+    values = _start(1, len(values) + size) + values
+    feature = _start(2, len(values) + size) + values
+    name = key.encode()
+    entry = _start(1, len(name)) + name + feature
+    return _start(1, len(entry) + size) + entry
+
+
+def _start(number: int, size: int) -> bytes:
+    """Returns what a length-delimited protocol buffer field begins with."""
+    length = bytearray()
+    while size > 127:
+        length.append(size & 127 | 128)
+        size >>= 7
+    length.append(size)
+    return bytes((number << 3 | 2,)) + bytes(length)
 
 
 def features_of(payload: bytes) -> dict[str, bytes]:
@@ -65,14 +89,17 @@ def _inside(payload: bytes) -> list[bytes]:
     return found
 
 
-def frame(payload: bytes) -> bytes:
+def _framed(payload: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """Returns one TFRecord: length, its checksum, payload, its checksum."""
     length = struct.pack("<Q", len(payload))
-    return b"".join((length, _checksum(length), payload, _checksum(payload)))
+    return length, _checksum(length), payload, _checksum(payload)
 
 
 def write_records(
-    path: str | Path, payloads: Iterable[bytes], compression: str = "none"
+    path: str | Path,
+    payloads: Iterable[bytes],
+    compression: str = "none",
+    digest: Any = None,
 ) -> list[tuple[int, int, int]]:
     """Writes a TFRecord file.
 
@@ -80,21 +107,25 @@ def write_records(
         path: The file.
         payloads: What it holds.
         compression: "none" or "gzip".
+        digest: Of `hashlib`, which is fed with what is written; None is none.
 
     Returns:
         Where each record is: offset and size in bytes of what is read for it,
         and which of the records in there it is.
     """
     places: list[tuple[int, int, int]] = []
-    with open(path, "wb") as file:
+    place = 0
+    with open(path, "wb", buffering=BUFFER_BYTES) as file:
         for block in _blocks(payloads, compression):
-            raw = b"".join(map(frame, block))
+            raw = b"".join(part for one in block for part in _framed(one))
             if compression == "gzip":
                 # The same bytes at any time.
                 raw = gzip.compress(raw, 6, mtime=0)
-            place = file.tell()
             file.write(raw)
+            if digest is not None:
+                digest.update(raw)
             places += [(place, len(raw), index) for index in range(len(block))]
+            place += len(raw)
     return places
 
 
@@ -202,13 +233,3 @@ def _checksum(data: bytes) -> bytes:
     crc = google_crc32c.value(data)
     masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
     return struct.pack("<I", masked)
-
-
-def _field(number: int, payload: bytes) -> bytes:
-    """Returns a length-delimited protocol buffer field."""
-    size, length = len(payload), bytearray()
-    while size > 127:
-        length.append(size & 127 | 128)
-        size >>= 7
-    length.append(size)
-    return bytes((number << 3 | 2,)) + bytes(length) + payload

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from mmkeras.data.files.in_memory import place_of
 from mmkeras.data.files.paths import (
     MAX_FILE_BYTES,
+    Folders,
     list_inside,
     open_inside,
     read_inside,
@@ -28,6 +29,7 @@ class SampleIO:
         seed: What random numbers follow from, of this sample alone; None
             where nothing may be random.
         arrays: Folder of what was in memory; None where nothing was.
+        folders: Folders that stay open for the next sample; None keeps none.
     """
 
     root: str
@@ -35,6 +37,7 @@ class SampleIO:
     learned: Any = None
     seed: str | None = None
     arrays: str | None = None
+    folders: Folders | None = field(default=None, compare=False)
 
     def bytes(self, path: str) -> bytes:
         """Returns the bytes of a file.
@@ -43,11 +46,11 @@ class SampleIO:
             BadSample: If `path` is blank, leaves the root, or is no regular
                 file of a bounded size.
         """
-        return read_inside(*self._place(path))
+        return read_inside(*self._place(path), self.folders)
 
     def open(self, path: str, max_bytes: int = MAX_FILE_BYTES) -> BinaryIO:
         """Opens a file of at most so many bytes for reading."""
-        return open_inside(*self._place(path), max_bytes)
+        return open_inside(*self._place(path), max_bytes, self.folders)
 
     def list(self, path: str, max_files: int) -> list[str] | None:
         """Returns the sorted names in a folder; None if it is a file."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmkeras.data.files.paths import Folders
 from mmkeras.data.files.source import SampleIO
 from mmkeras.spec import DataSpec, Sample
 
@@ -26,12 +27,18 @@ class SampleReader:
     learned: Mapping[str, Any] = field(default_factory=dict)
     arrays: str | None = None
 
-    def read(self, name: str, row: Mapping[str, Any]) -> Sample:
+    def read(
+        self,
+        name: str,
+        row: Mapping[str, Any],
+        folders: Folders | None = None,
+    ) -> Sample:
         """Returns one modality of one row, as its shard holds it.
 
         Args:
             name: The modality.
             row: "id" and "cells" (column: text).
+            folders: Those that stay open for the next sample.
 
         Raises:
             BadSample: If it is missing or broken.
@@ -43,5 +50,6 @@ class SampleReader:
             self.learned.get(name),
             f"{self.seed}/{name}/{row['id']}",
             self.arrays,
+            folders,
         )
         return self.spec.modalities[name].read(row["cells"], io)

@@ -11,8 +11,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from mmkeras.artefact import (
     atomic,
@@ -22,13 +21,15 @@ from mmkeras.artefact import (
     sha256_of,
     write_hashed,
 )
+from mmkeras.data.files.paths import Folders
 from mmkeras.data.files.reasons import BadSample, Reason
-from mmkeras.data.files.records import example, write_records
+from mmkeras.data.files.records import write_records
+from mmkeras.data.ingest.encoder import Encoder
 from mmkeras.data.ingest.places import NOWHERE
 from mmkeras.data.ingest.samples import SampleReader
 from mmkeras.data.ingest.stamps import stamps_of
 from mmkeras.data.statistics import merge_sums
-from mmkeras.data.stored import label_of, stored_dtype
+from mmkeras.data.stored import stored_dtype
 from mmkeras.spec import DataSpec, Sample
 
 SHARD_SAMPLES = 1024
@@ -113,28 +114,31 @@ def build_shard(
         if known.get("key") == key and known["sha256"] == sha256_of(path):
             return {**known, **passing, "said": said}
     found = {"key": key, "file": name, "bad": [], "faulty": [], "sums": {}}
-    found["notes"] = {}
-    payloads, kept, read = [], [], 0
-    for row in rows:
-        samples, faults = _read(context, row)
-        required = [f for f in faults if not _optional(context, f[0])]
-        faults = [[row["index"], *fault] for fault in required or faults]
-        found["bad" if required else "faulty"] += faults
-        if required:
-            continue
-        values = {name: sample.value for name, sample in samples.items()}
-        read += 1
-        if not dry:
-            payloads.append(_serialize(context.spec, row, values))
-            kept.append(row["id"])
-        _count(found["notes"], samples)
-        if training:
-            _add(context.spec, found["sums"], values)
+    encoder = None if dry else Encoder(context.spec, rows)
+    payloads, kept, read, notes = [], [], 0, {}
+    with Folders() as folders:
+        for place, row in enumerate(rows):
+            samples, faults = _read(context, row, folders)
+            required = [f for f in faults if not _optional(context, f[0])]
+            faults = [[row["index"], *fault] for fault in required or faults]
+            found["bad" if required else "faulty"] += faults
+            if required:
+                continue
+            values = {name: sample.value for name, sample in samples.items()}
+            read += 1
+            if encoder:
+                payloads.append(encoder(place, values))
+                kept.append(row["id"])
+            _count(notes, samples)
+            if training:
+                _add(context.spec, found["sums"], values)
+    found["notes"] = _sorted(notes)
     if dry:
         more = {"count": read, "bytes": 0, "sha256": "", "stamps": stamps}
         return {**found, **more, "said": said}
-    places = _write(path, payloads, context.spec.data.compression)
-    # Before it is hashed, so that no change in between is missed.
+    # Of what is written, not of what can be read again.
+    digest = hashlib.sha256()
+    places = _write(path, payloads, context.spec.data.compression, digest)
     written = file_stamp(path)
     there = dict(zip(kept, places, strict=True))
     found["samples"] = [
@@ -143,7 +147,7 @@ def build_shard(
     found |= {
         "count": len(payloads),
         "bytes": written[0],
-        "sha256": sha256_of(path),
+        "sha256": digest.hexdigest(),
     }
     write_note(note, found)
     return {**found, "stamps": stamps, "written": written, "said": said}
@@ -163,11 +167,11 @@ def _noted(note: Path) -> tuple[dict, list[str]]:
 
 
 def _write(
-    path: Path, payloads: list[bytes], compression: str
+    path: Path, payloads: list[bytes], compression: str, digest: Any
 ) -> list[tuple[int, int, int]]:
     try:
         with atomic(path) as temporary:
-            return write_records(temporary, payloads, compression)
+            return write_records(temporary, payloads, compression, digest)
     except OSError as error:
         needed = sum(len(payload) + 16 for payload in payloads)
         free = free_bytes(path)
@@ -177,12 +181,14 @@ def _write(
         ) from None
 
 
-def _read(context: Context, row: dict) -> tuple[dict[str, Sample], list]:
+def _read(
+    context: Context, row: dict, folders: Folders
+) -> tuple[dict[str, Sample], list]:
     """Returns the modalities that are there, and what was wrong."""
     samples, faults = {}, []
     for name in context.spec.modalities:
         try:
-            samples[name] = context.reader.read(name, row)
+            samples[name] = context.reader.read(name, row, folders)
         except BadSample as error:
             if error.reason == Reason.MISSING and _optional(context, name):
                 continue
@@ -194,28 +200,18 @@ def _optional(context: Context, name: str) -> bool:
     return context.spec.modalities[name].optional
 
 
-def _serialize(spec: DataSpec, row: dict, values: dict) -> bytes:
-    features = {"sample/id": row["id"].encode()}
-    for name, modality in spec.modalities.items():
-        dtype = stored_dtype(modality)
-        value = values.get(name, np.full(modality.shape, modality.absent))
-        features[name] = value.astype(dtype).tobytes()
-    if spec.optional:
-        present = [name in values for name in spec.optional]
-        features["present"] = np.array(present, "<f4").tobytes()
-    for name, target in spec.targets.items():
-        value = label_of(target, row["targets"][name])
-        features[name] = value.astype(value.dtype.newbyteorder("<")).tobytes()
-        weight = np.array(row["weights"][name], "<f4")
-        features[f"weight/{name}"] = weight.tobytes()
-    return example(features)
-
-
-def _count(notes: dict[str, dict[str, int]], samples: dict) -> None:
+def _count(notes: dict[str, Counter], samples: dict) -> None:
     for name, sample in samples.items():
         if sample.notes:
-            counts = Counter(notes.get(name)) + Counter(sample.notes)
-            notes[name] = dict(sorted(counts.items()))
+            notes.setdefault(name, Counter()).update(sample.notes)
+
+
+def _sorted(notes: dict[str, Counter]) -> dict[str, dict[str, int]]:
+    """Returns what was changed, without what was not."""
+    return {
+        name: {note: n for note, n in sorted(counts.items()) if n > 0}
+        for name, counts in notes.items()
+    }
 
 
 def _add(spec: DataSpec, sums: dict, values: dict) -> None:

@@ -18,11 +18,13 @@ def stamp_of(root: str | Path, path: str) -> bytes:
     """Returns sizes and times of a file, or of a folder and what is in it."""
     try:
         # What is looked at is not opened: where a link leads is no matter.
-        plain = is_plain(path)
-        real = os.path.join(root, path) if plain else None
-        if real is None or not os.path.lexists(real):
-            real = resolve_inside(root, path)[1]
-        stamps = [os.stat(real)]
+        real = os.path.join(root, path) if is_plain(path) else None
+        try:
+            stamps = [os.stat(real or "")]
+        except OSError:
+            if real is None or not os.path.lexists(real):
+                real = resolve_inside(root, path)[1]
+            stamps = [os.stat(real)]
         if stat.S_ISDIR(stamps[0].st_mode):
             names = sorted(os.listdir(real))
             stamps += [os.stat(os.path.join(real, name)) for name in names]

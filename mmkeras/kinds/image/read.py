@@ -54,9 +54,10 @@ def read(modality: Image, cells: Mapping[str, str], io: SampleIO) -> Sample:
     path = cells[modality.column]
     value, notes = decode(modality, io.bytes(path), path)
     if modality.noise_std and io.random is not None:
-        noise = io.random.normal(size=value.shape)
-        noisy = value + 255 * modality.noise_std * noise
-        value = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+        noisy = io.random.standard_normal(value.shape)
+        noisy *= 255 * modality.noise_std
+        noisy += value
+        value = np.rint(noisy, out=noisy).clip(0, 255).astype(np.uint8)
     return Sample(value, notes)
 
 

@@ -14,6 +14,7 @@ from mmkeras.data.files.media.containers import (
     is_cut,
     open_container,
 )
+from mmkeras.data.files.media.plain_wavs import BITS, read_plain_wav
 from mmkeras.data.files.media.sound_headers import mended
 from mmkeras.data.files.reasons import BadSample, Reason, guarded
 
@@ -77,6 +78,12 @@ def read_sound(raw: bytes, name: str) -> Sound:
         BadSample: With the reason, if it is broken, too large or of a format
             that is not read.
     """
+    plain = read_plain_wav(raw)
+    if plain is not None:
+        values, rate = plain
+        _check_shape(rate, values.shape[1], name)
+        _check_size(*values.shape, name)
+        return Sound(values.astype(np.float32) / 2 ** (BITS - 1), rate)
     kind = container_of(raw)
     if kind in PYAV:
         found = _read_by_pyav(raw, kind, name)
