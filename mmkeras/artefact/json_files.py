@@ -176,7 +176,7 @@ def is_proven(value: Any, what: str) -> bool:
         raise ValueError(
             f"{what} is not what was written: its own `sha256` is "
             f"{str(digest)[:16]!r}. Received: {found[:16]!r}; it was damaged "
-            "or edited, make it anew"
+            "or edited"
         )
     return True
 

@@ -24,6 +24,11 @@ def evaluate_run(
     """Evaluates a run on its test split; writes `RUN/evaluation`."""
     manifest = artefact.read_manifest(run, "run")
     data = open_data(manifest, data_folder)
+    with data.reading():
+        return _evaluated(run, manifest, data, baselines)
+
+
+def _evaluated(run: Path, manifest: dict, data: Data, baselines: bool) -> dict:
     model = load_model(run)
     spec = data.spec
     trained = {}

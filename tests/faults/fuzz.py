@@ -26,7 +26,9 @@ fault, both functions' names and the number of the try alone.
 """
 
 import argparse
+import contextlib
 import importlib
+import io
 import random
 import sys
 import tempfile
@@ -59,7 +61,12 @@ class Fault:
         case = self.generator(draw)
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
             try:
-                self.attempt(case, Path(folder))
+                # What a command says is no part of the table.
+                with (
+                    contextlib.redirect_stdout(io.StringIO()),
+                    contextlib.redirect_stderr(io.StringIO()),
+                ):
+                    self.attempt(case, Path(folder))
             except BaseException as error:
                 error.add_note(f"fault {self.number}, try {number}: {case!r}")
                 raise

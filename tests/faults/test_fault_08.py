@@ -99,7 +99,7 @@ def test_the_other_files_are_held_as_well(folder, name):
 
 def rewritten(folder, change) -> None:
     """Edits a manifest as one who computes its hash anew."""
-    manifest = read_manifest(folder, "data")
+    manifest = read_manifest(folder, "data", check_files=False)
     change(manifest)
     write_hashed(folder / "manifest.json", manifest)
 
@@ -116,6 +116,79 @@ def test_a_changed_spec_in_the_manifest_is_found(folder):
 def test_a_manifest_without_its_parts_is_refused(folder):
     rewritten(folder, lambda manifest: manifest.pop("splits"))
     with pytest.raises(ValueError, match="manifest.json` must hold `splits`"):
+        load_data(folder)
+
+
+def shard_of(manifest, split="train", place=1):
+    return manifest["splits"][split]["shards"][place]
+
+
+def one_less(manifest):
+    shard_of(manifest)["count"] -= 1
+    manifest["splits"]["train"]["count"] -= 1
+
+
+def one_more(manifest):
+    shard_of(manifest)["count"] += 1
+    manifest["splits"]["train"]["count"] += 1
+
+
+def shifted(manifest):
+    """The sum is right, and both shards are not."""
+    shard_of(manifest)["count"] += 1
+    shard_of(manifest, place=0)["count"] -= 1
+
+
+def sum_less(manifest):
+    manifest["splits"]["train"]["count"] -= 1
+
+
+def unlisted(manifest):
+    entry = manifest["splits"]["train"]
+    name = entry["shards"].pop(1)["file"]
+    entry["count"] -= 6
+    del manifest["files"][name]
+
+
+COUNTS = [
+    (one_less, "train-00001.tfrecord` must hold the 5 .*Received: 6 samples"),
+    (one_more, "train-00001.tfrecord` must hold the 7 .*Received: 6 samples"),
+    (shifted, "train-00000.tfrecord` must hold the 5 .*Received: 6 samples"),
+    (sum_less, "`splits.train`.*sum of its shards, 18. Received: 17"),
+    (unlisted, "must list the shard `train-00001.tfrecord`.*6 samples fewer"),
+]
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize("change, message", COUNTS)
+def test_counts_are_compared_with_the_shards(folder, change, message, indexed):
+    """Also where somebody made the hash fit, and in older folders."""
+    if change is unlisted:
+        (folder / "train-00001.tfrecord").unlink()
+        if not indexed:
+            pytest.skip("then nothing tells that there was one")
+
+    def both(manifest):
+        change(manifest)
+        if not indexed:
+            del manifest["files"]["samples.csv"]
+
+    rewritten(folder, both)
+    with pytest.raises(ValueError, match=message):
+        load_data(folder)
+
+
+@pytest.mark.parametrize("text", ["", "id,shard\n", "\x00", "id" * 200_000])
+def test_an_index_that_is_none_is_named(folder, text):
+    from mmkeras.artefact import describe_files
+
+    head = "id,shard,offset,bytes,place\n" if text == "\x00" else ""
+    (folder / "samples.csv").write_text(head + text)
+    rewritten(
+        folder,
+        lambda m: m["files"].update(describe_files(folder, ["samples.csv"])),
+    )
+    with pytest.raises(ValueError, match="samples.csv` must be an index"):
         load_data(folder)
 
 

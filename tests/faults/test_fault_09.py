@@ -81,6 +81,82 @@ def test_samples_of_several_shards_are_counted(folder):
         assert sum(batches) == count == len(data.ids(split))
 
 
+AFTER = [
+    (lambda path: flip(path, 3, 12), "5 intact samples; damaged: sample 3"),
+    (lambda path: path.write_bytes(path.read_bytes()[:900]), "it was cut"),
+    (lambda path: path.write_bytes(b""), "0 intact samples in 0 bytes"),
+    (lambda path: path.unlink(), "no file, 0 samples"),
+    (lambda path: shutil.copy(path.with_name("train-00000.tfrecord"), path),
+     "a copy of train-00000.tfrecord"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("damage, message", AFTER)
+def test_damage_after_the_folder_was_opened_is_named(
+    folder, damage, message, begun
+):
+    data = load_data(folder, batch_size=2, cache=False)
+    batches = iter(data.train) if begun else data.train
+    damage(folder / SHARD)
+    with pytest.raises(ValueError, match=f"{SHARD}.*{message}"):
+        for _ in batches:
+            pass
+        # A pass that had read the shard before the damage ends; no next one.
+        list(data.train)
+    with pytest.raises(ValueError, match=f"{SHARD}.*{message}"):
+        data.ids("train")
+
+
+def test_what_was_written_again_is_read(folder):
+    data = load_data(folder, cache=False)
+    (folder / SHARD).write_bytes((folder / SHARD).read_bytes())
+    assert sum(len(y["color"]) for _, y, _ in data.train) == 18
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    """Two shards of numbers and their classes."""
+    write_set(tmp_path / "root")
+    others = {f"modalities__{n}": None for n in ("image", "audio", "text")}
+    others |= {f"targets__{name}": None for name in ("tags", "size")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "mmkeras.data.ingest.plan.samples_per_shard", lambda spec: 6
+        )
+        prepare(make_spec(tmp_path / "root", **others), tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_training_that_meets_damage_names_the_shard(numbers, ours):
+    """Within an epoch, or as a new one begins in Keras' own `fit`."""
+    import keras
+
+    from mmkeras.heads import Category
+    from mmkeras.training import FullFineTune
+
+    class Damage(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                flip(numbers / SHARD, 3, 12)
+
+    data = load_data(numbers, batch_size=2, cache=False)
+    x = keras.Input((2,), name="vector")
+    y = keras.layers.Dense(3, "softmax", name="color")(x)
+    model = keras.Model({"vector": x}, {"color": y})
+    with pytest.raises(ValueError, match=f"{SHARD}.*damaged: sample 3"):
+        if ours:
+            FullFineTune(epochs=4, tensorboard=False).fit(
+                model, data, {"color": Category(3)}, verbose=0,
+                callbacks=[Damage()],
+            )  # fmt: skip
+        else:
+            model.compile("adam", {"color": "sparse_categorical_crossentropy"})
+            model.fit(data.train, epochs=4, verbose=0, shuffle=False,
+                      callbacks=[Damage()])  # fmt: skip
+
+
 def test_a_cut_shard_is_no_flipped_bit(folder):
     raw = (folder / SHARD).read_bytes()
     (folder / SHARD).write_bytes(raw[:-7])

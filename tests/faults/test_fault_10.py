@@ -108,6 +108,60 @@ def test_it_goes_on_where_it_was_killed(
     assert json.loads(again.stdout)["write"] == shards - finished
 
 
+def torn(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def count_of_less_than_none(path):
+    note = json.loads(path.read_text())
+    note["shard"]["count"] = -1
+    path.write_text(json.dumps(note))
+
+
+def doubled_sum(path):
+    note = json.loads(path.read_text())
+    sums = note["shard"]["sums"]["vector"]
+    sums.update({k: [2 * v for v in vs] for k, vs in sums.items()
+                 if isinstance(vs, list)})  # fmt: skip
+    path.write_text(json.dumps(note))
+
+
+def folder_of_theirs(path):
+    path.unlink()
+    path.mkdir()
+    (path / "theirs").write_text("kept")
+
+
+@pytest.mark.parametrize(
+    "name, damage, made",
+    [
+        ("train-00001.tfrecord.json", torn, 1),
+        ("train-00001.tfrecord.json", lambda path: path.write_bytes(b""), 1),
+        ("train-00001.tfrecord.json", count_of_less_than_none, 1),
+        ("train-00001.tfrecord.json", doubled_sum, 1),
+        ("train-00001.tfrecord.json", folder_of_theirs, 1),
+        ("train-00001.tfrecord", folder_of_theirs, 1),
+        ("identity.json", torn, 0),
+        ("identity.json", lambda path: path.write_bytes(b""), 0),
+    ],
+)
+def test_what_is_damaged_in_between_is_made_anew_and_named(
+    root, uninterrupted, tmp_path, name, damage, made
+):
+    out = tmp_path / "out"
+    assert run(root, out, "manifest", 1).returncode == -signal.SIGKILL
+    damage(out / ".partial" / name)
+    again = run(root, out)
+    assert again.returncode == 0, again.stderr
+    assert f"{out.resolve()}/.partial/{name}" in again.stderr
+    assert content(out) == uninterrupted[0]
+    assert json.loads(again.stdout)["write"] == made
+    moved = damage is folder_of_theirs
+    aside = tmp_path / f"out-{name}.old1" / "theirs"
+    assert aside.is_file() == moved and (str(aside.parent) in again.stderr
+                                         ) == moved  # fmt: skip
+
+
 def test_a_file_changed_in_between_is_read_again(root, tmp_path):
     source = shutil.copytree(root, tmp_path / "root")
     assert run(source, tmp_path / "out", "manifest", 1).returncode == -9

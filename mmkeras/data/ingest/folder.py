@@ -9,6 +9,7 @@ run, whenever it was stopped.
 
 import contextlib
 import hashlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -182,11 +183,9 @@ def _clear(partial: Path, out: Path) -> None:
     for path in sorted(partial.iterdir()):
         if path.name == ARRAYS or path.is_symlink() or not path.is_dir():
             continue
-        number = 1
-        while os.path.lexists(
-            aside := out.with_name(f"{out.name}-{path.name}.old{number}")
-        ):
-            number += 1
+        names = (f"{out.name}-{path.name}.old{n}" for n in itertools.count(1))
+        taken = {each.name for each in out.absolute().parent.iterdir()}
+        aside = out.with_name(next(n for n in names if n not in taken))
         path.rename(aside)
         warnings.warn(
             f"`{path}` must be a file. Received: a folder, which is now "

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,6 +29,28 @@ def write_places(folder: Path, shards: Iterable[dict]) -> str:
             writer.writerow([name, shard["file"], *place])
     write_text(folder / PLACES, text.getvalue())
     return PLACES
+
+
+def counts_of(folder: Path) -> dict[str, int]:
+    """Returns how many samples each shard holds, by the index.
+
+    Raises:
+        ValueError: If it is no index.
+    """
+    path = folder / PLACES
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            if header != list(HEADER):
+                raise ValueError(f"the columns {header}")
+            # One by one, for there may be millions.
+            found = Counter(row[1] for row in rows if int(row[2]) >= 0)
+    except (ValueError, IndexError, csv.Error) as error:
+        raise ValueError(
+            f"`{path}` must be an index that prepare wrote. Received: {error}"
+        ) from None
+    return dict(found)
 
 
 def read_places(folder: Path) -> dict[str, list[list]]:

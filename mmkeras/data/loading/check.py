@@ -4,9 +4,15 @@ from collections import Counter
 from pathlib import Path
 
 from mmkeras.arguments import check_choice
-from mmkeras.artefact import check_file, hashes_of, read_manifest
+from mmkeras.artefact import (
+    check_file,
+    hashes_of,
+    read_manifest,
+    sha256_of,
+)
 from mmkeras.data.files.records import intact_records
 from mmkeras.data.ingest.folder import is_moving
+from mmkeras.data.ingest.places import PLACES, counts_of
 from mmkeras.spec import DataSpec
 
 ON_ERROR = ("raise", "skip")
@@ -48,6 +54,7 @@ def check_folder(
             repaired[name] = records
     for name in sorted(set(found["files"]) - set(shards)):
         check_file(folder, name, found["files"][name])
+    _check_counts(folder, shards, set(repaired), found["files"])
     return found, repaired
 
 
@@ -72,6 +79,47 @@ def _shards_of(path: Path, found: dict) -> dict[str, dict]:
             f"Received: {spec.sha256[:16]}"
         )
     return shards
+
+
+def check_shards(folder: Path, manifest: dict, names: list[str]) -> None:
+    """Raises ValueError unless some shards of an open folder are whole.
+
+    Args:
+        folder: Folder that `prepare` wrote.
+        manifest: Its manifest, checked before.
+        names: Of the shards.
+    """
+    shards = _shards_of(folder / "manifest.json", manifest)
+    there = [n for n in names if (folder / n).is_file()]
+    digests = {name: sha256_of(folder / name) for name in there}
+    for name in names:
+        _check_shard(folder, shards[name], shards, digests, "raise")
+
+
+def _check_counts(
+    folder: Path, shards: dict, damaged: set[str], files: dict
+) -> None:
+    """Raises ValueError unless each shard held the samples it should."""
+    if PLACES not in files:
+        # A version that wrote no index: the shards themselves are counted.
+        whole = set(shards) - damaged
+        found = {n: len(intact_records(folder / n)[0]) for n in whole}
+        found |= {name: shards[name]["count"] for name in damaged}
+    else:
+        found = counts_of(folder)
+    for name in sorted(set(shards) | set(found)):
+        if name not in shards:
+            raise ValueError(
+                f"`{folder / 'manifest.json'}` must list the shard `{name}`, "
+                f"as `{PLACES}` does. Received: none, {found[name]} samples "
+                "fewer"
+            )
+        expected = shards[name]["count"]
+        if found.get(name, 0) != expected:
+            raise ValueError(
+                f"`{folder / name}` must hold the {expected} samples that the "
+                f"manifest counts. Received: {found.get(name, 0)} samples"
+            )
 
 
 def _check_strangers(folder: Path, shards: dict, files: dict) -> None:

@@ -11,6 +11,7 @@ from mmkeras.data.ingest.shards import sample_bytes
 from mmkeras.data.loading import augment as augmentation
 from mmkeras.data.loading import labels, pipeline, views
 from mmkeras.data.loading.check import check_folder, lost
+from mmkeras.data.loading.watch import Watch, watched
 from mmkeras.spec import DataSpec, Learned
 
 TOKENIZER = "tokenizer"
@@ -57,6 +58,7 @@ class Data:
         self.batch_size = batch_size
         self.labels: labels.Labels | None = None
         self._repaired = repaired
+        self._watch = Watch(folder, manifest)
         self.seed, self.augment, self.cache = seed, augment, cache
         self.validation = self.ordered("validation", cache)
         self.test = self.ordered("test", cache)
@@ -78,23 +80,23 @@ class Data:
         records = self.records(split)
         if cache and self._fits(split):
             records = records.cache()
-        return (
-            records.batch(self.batch_size)
-            .map(self._parser(split), num_parallel_calls=tf.data.AUTOTUNE)
-            .prefetch(tf.data.AUTOTUNE)
-            .with_options(pipeline.options())
+        batches = records.batch(self.batch_size).map(
+            self._parser(split), num_parallel_calls=tf.data.AUTOTUNE
         )
+        return self._ready(batches)
+
+    def _ready(self, batches):
+        batches = batches.prefetch(-1).with_options(pipeline.options())
+        return watched(batches, self._watch)
 
     def ids(self, split: str) -> list[str]:
         """Returns the ids of a split's samples, in the fixed order."""
-        import tensorflow as tf
+        with self.reading():
+            return pipeline.ids_of(self.records(split))
 
-        feature = {"sample/id": tf.io.FixedLenFeature([], tf.string)}
-        found = []
-        for batch in self.records(split).batch(1024):
-            names = tf.io.parse_example(batch, feature)["sample/id"]
-            found += [name.decode() for name in names.numpy()]
-        return found
+    def reading(self):
+        """Returns a context in which errors of reading name the shard."""
+        return self._watch.reading()
 
     def tokenizer_path(self, name: str) -> Path:
         """Returns the tokenizer's JSON of the text modality `name`."""
@@ -209,9 +211,7 @@ class Data:
                 change,
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
-        return batches.prefetch(tf.data.AUTOTUNE).with_options(
-            pipeline.options()
-        )
+        return self._ready(batches)
 
     def _fits(self, split: str) -> bool:
         return self.counts[split] * sample_bytes(self.spec) < CACHE_BYTES

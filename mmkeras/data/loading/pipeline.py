@@ -165,6 +165,18 @@ def shuffled(strings, buffer: int, seed: int):
     )
 
 
+def ids_of(records) -> list[str]:
+    """Returns the ids of serialized samples, in order."""
+    import tensorflow as tf
+
+    feature = {"sample/id": tf.io.FixedLenFeature([], tf.string)}
+    found = []
+    for batch in records.batch(1024):
+        names = tf.io.parse_example(batch, feature)["sample/id"]
+        found += [name.decode() for name in names.numpy()]
+    return found
+
+
 def batch_seeds(seed: int):
     """Returns endless int64 seeds, others each epoch; see `shuffled`."""
     import tensorflow as tf

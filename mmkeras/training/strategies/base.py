@@ -1,5 +1,6 @@
 """The base class of strategies: settings, and one signature of `fit`."""
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -194,7 +195,9 @@ class Strategy(TuningSettings):
             stopping.note_new_beginning()
         flags = trainable_flags(model)
         try:
-            with tuned(self, model) as fit.tuning:
+            # Data of ours name the shard that cannot be read.
+            reading = getattr(data, "reading", contextlib.nullcontext)
+            with reading(), tuned(self, model) as fit.tuning:
                 stages = self.stages(model, data, heads)
                 run_stages(fit, stages, seed, checkpoint)
         finally:
