@@ -28,6 +28,10 @@ def content(folder):
     }
 
 
+def listed(folder):
+    return sorted(set(os.listdir(folder)) - {artefact.MARKER})
+
+
 def write(out, text="new", names=("a.txt", "b.txt"), kind="run"):
     with artefact.replacing(out, kind, names) as new:
         for name in names:
@@ -38,14 +42,20 @@ def write(out, text="new", names=("a.txt", "b.txt"), kind="run"):
 def test_new_content_takes_the_place_of_the_old(tmp_path):
     out = tmp_path / "deep" / "out"
     write(out)
-    assert sorted(os.listdir(out)) == ["a.txt", "b.txt", "manifest.json"]
+    assert listed(out) == ["a.txt", "b.txt", "manifest.json"]
     (out / "mine.txt").write_text("mine")
     write(out, "newer", ["b.txt", "c.txt"])
     artefact.read_manifest(out, "run")
-    assert sorted(os.listdir(out)) == [
-        "b.txt", "c.txt", "manifest.json", "mine.txt",
-    ]  # fmt: skip
+    assert listed(out) == ["b.txt", "c.txt", "manifest.json", "mine.txt"]
     assert (out / "b.txt").read_text() == "newer"
+
+
+def test_a_torn_manifest_blocks_nobody(tmp_path):
+    write(tmp_path)
+    path = tmp_path / "manifest.json"
+    path.write_text(path.read_text()[:40])
+    write(tmp_path, "newer")
+    artefact.read_manifest(tmp_path, "run")
 
 
 @pytest.mark.parametrize("new", [True, False])
@@ -137,6 +147,13 @@ def test_a_foreign_folder_is_refused_and_named(tmp_path, names):
     assert content(tmp_path) == before
 
 
+def test_a_marker_that_was_half_written_blocks_nobody(tmp_path):
+    (tmp_path / f".tmp-77-{artefact.MARKER}").write_text("{")
+    write(tmp_path)
+    artefact.read_manifest(tmp_path, "run")
+    assert listed(tmp_path) == ["a.txt", "b.txt", "manifest.json"]
+
+
 def test_a_foreign_file_in_a_folder_of_ours_stays(tmp_path):
     write(tmp_path, names=["a.txt"])
     (tmp_path / "b.txt").write_text("mine")
@@ -147,7 +164,9 @@ def test_a_foreign_file_in_a_folder_of_ours_stays(tmp_path):
     assert not artefact.clear(tmp_path, "index")
     assert content(tmp_path) == before
     assert not artefact.clear(tmp_path, "run")
-    assert content(tmp_path) == {"b.txt": b"mine"}
+    assert listed(tmp_path) == ["b.txt"]
+    # It is ours still.
+    assert artefact.kind_of(tmp_path) == "run"
 
 
 def test_a_manifest_cannot_name_what_lies_elsewhere(tmp_path):

@@ -31,9 +31,9 @@ class Unwritable(OSError):
             free = free_bytes(path)
         super().__init__(
             f"`{path}` must be writable. Received: {error.strerror}; "
-            f"{needed:,} bytes needed, {free:,} bytes are free there"
+            f"{needed:,} bytes needed, {free:,} bytes available"
         )
-        self.needed = needed
+        self.path, self.needed = path, needed
         self.reason = error.strerror
 
 

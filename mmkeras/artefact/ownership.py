@@ -22,7 +22,7 @@ from mmkeras.artefact.manifest import MANIFEST
 MARKER = ".mmkeras.json"
 # Written by us into any folder of ours.
 ALWAYS = (MANIFEST, MARKER, LOCK, HASHES)
-MAX_MARKER_BYTES = 2**20
+MAX_MARKER_BYTES = 2**26
 MAX_MANIFEST_BYTES = 2**28
 _TEMPORARY = re.compile(re.escape(TEMPORARY) + r"[0-9]+-(.+)")
 
@@ -62,9 +62,9 @@ def check_out(
     if found is None and (names := foreign_names(out)):
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         raise ValueError(
-            "`out` must be a new or empty folder, or one that mmkeras has "
-            f"written. Received: `{out}`, without a manifest or marker of "
-            f"ours; it holds {shown}"
+            "`out` must be new, empty, or a folder that mmkeras has written. "
+            f"Received: `{out}`, without a manifest or marker of ours, "
+            f"which holds {shown}"
         )
     if found not in (None, *kinds):
         raise ValueError(
@@ -75,10 +75,13 @@ def check_out(
 
 
 def foreign_names(folder: Path) -> list[str]:
-    """Returns what lies in a folder that is not ours, but for a lock."""
+    """Returns what lies in a folder without marker, but for a lock."""
     if not folder.is_dir():
         return []
-    return sorted(n for n in os.listdir(folder) if n != LOCK)
+    there = set(os.listdir(folder)) - {LOCK}
+    # A process may have been killed while it wrote the marker.
+    half = {n for n in there if n != MARKER and is_ours(n, [MARKER])}
+    return sorted(there - half)
 
 
 def kind_of(folder: Path) -> str | None:
@@ -110,10 +113,15 @@ def owned(folder: Path) -> list[str]:
     marker = read_marker(folder)
     if marker is not None:
         found += marker["files"]
-    manifest = _read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
-    if _is_manifest(manifest):
-        found += [_literal(name) for name in manifest["files"]]
+    found += [_literal(name) for name in listed(folder)]
     return [name for name in found if _stays_inside(name)]
+
+
+def listed(folder: Path) -> list[str]:
+    """Returns the files of a manifest of ours; none where there is none."""
+    manifest = _read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
+    files = manifest["files"] if _is_manifest(manifest) else ()
+    return [name for name in files if _stays_inside(name)]
 
 
 def is_ours(name: str, names: Iterable[str]) -> bool:
@@ -222,6 +230,25 @@ def clear(
             if not folder.is_symlink():
                 folder.rmdir()
     return not folder.exists()
+
+
+def clear_inside(folder: str | Path, *patterns: str) -> None:
+    """Removes what is ours in folders inside a folder.
+
+    Args:
+        folder: It stays.
+        patterns: Names of the folders, such as `runs/*`; the order is that
+            in which they are cleared.
+    """
+    folder = Path(folder)
+    for place in [p for each in patterns for p in sorted(folder.glob(each))]:
+        if place.is_dir() and not place.is_symlink():
+            clear(place)
+    for above in [p for each in patterns for p in Path(each).parents]:
+        for place in folder.glob(str(above)) if above != Path() else ():
+            # Where nothing else is in there.
+            with contextlib.suppress(OSError):
+                place.rmdir()
 
 
 def _files_in(folder: Path) -> list[str]:

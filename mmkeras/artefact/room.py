@@ -53,7 +53,9 @@ def writing(out: str | Path, what: str) -> Iterator[None]:
         raise
     except Unwritable as error:
         raise Told(
-            f"`{out}` must be writable, with room for {what}. Received: {error}"
+            f"`{out}` must be writable, with room for {what}. Received: "
+            f"{error.reason}, at `{error.path}`; {error.needed:,} bytes "
+            f"needed, {free_bytes(out):,} bytes are free there"
         ) from error
     except OSError as error:
         raise Told(

@@ -29,6 +29,7 @@ from mmkeras.artefact.ownership import (
     clear,
     is_ours,
     kind_of,
+    listed,
     owned,
     read_marker,
     release,
@@ -86,10 +87,7 @@ def _leave_if_empty(out: Path) -> None:
     marker = read_marker(out)
     if marker is None:
         return
-    if (out / MANIFEST).is_file():
-        if set(marker["files"]) <= set(_listed(out)):
-            release(out)
-    elif set(os.listdir(out)) <= {MARKER, LOCK}:
+    if set(os.listdir(out)) <= {MARKER, LOCK}:
         release(out)
 
 
@@ -120,7 +118,7 @@ def replacing(
     names = list(names)
     with open_out(out, kind, inputs) as out:
         # Before the work: a name that is taken is told at once.
-        check_files(out, names, owned(out))
+        claim(out, kind, names)
         stage = open_stage(out, kind, names)
         try:
             yield stage
@@ -136,7 +134,7 @@ def open_stage(
     """Returns `.partial`, empty but for what is not ours."""
     stage = out / PARTIAL
     clear(stage)
-    return claim(stage, kind, [*names, f"{OLD}/*"])
+    return claim(stage, kind, names)
 
 
 def is_moving(out: Path) -> bool:
@@ -159,17 +157,19 @@ def settle(out: Path) -> bool:
     stage = out / PARTIAL
     if not is_moving(out):
         return False
-    new, old = _listed(stage), _listed(out)
+    new, old = listed(stage), listed(out)
     kind, marker = read_marker(stage)["kind"], read_marker(out)
-    check_files(out, new, [*owned(out), *new])
+    # What is not there any more has been moved by a writer before this one.
+    waiting = [name for name in new if (stage / name).is_file()]
+    check_files(out, waiting, owned(out))
+    claim(stage, kind, [f"{OLD}/*"])
     aside = stage / OLD
     aside.mkdir(exist_ok=True)
     moved: list[tuple[Path, Path]] = []
     try:
         for name in dict.fromkeys([*new, *old]):
             source, place = stage / name, out / name
-            # A writer before this one may have been stopped in here.
-            if name in new and not source.is_file():
+            if name in new and name not in waiting:
                 continue
             if place.is_file() and not place.is_symlink():
                 moved.append(_move(place, aside / name))
@@ -180,8 +180,10 @@ def settle(out: Path) -> bool:
         for source, place in reversed(moved):
             os.replace(place, source)
         raise
-    if marker is not None and marker["kind"] != kind:
-        write_json(out / MARKER, {**marker, "kind": kind})
+    kept = {*(marker["files"] if marker else ()), *new} - {*old}
+    wanted = {"kind": kind, "files": sorted(kept | {*new})}
+    if marker != wanted:
+        write_json(out / MARKER, wanted)
     sync(out)
     clear(stage)
     return True
@@ -190,16 +192,6 @@ def settle(out: Path) -> bool:
 def _move(source: Path, place: Path) -> tuple[Path, Path]:
     os.replace(source, place)
     return source, place
-
-
-def _listed(folder: Path) -> list[str]:
-    """Returns the files of a manifest of ours, each inside its folder."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        return []
-    names = owned(folder)
-    found = json.loads(path.read_text(encoding="utf-8"))["files"]
-    return [name for name in found if is_ours(name, names)]
 
 
 @contextlib.contextmanager

@@ -127,16 +127,15 @@ def write_evaluation(
     Returns:
         The manifest.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    artefact.write_json(out / "evaluation.json", result)
-    (out / artefact.MANIFEST).unlink(missing_ok=True)
-    artefact.write_text(out / "report.html", html)
-    files = ["evaluation.json", "report.html"]
-    if predictions:
-        artefact.write_csv(out / "predictions.csv", predictions)
-        files.append("predictions.csv")
-    return artefact.write_manifest(out, "evaluation", files, **fields)
+    files = ["evaluation.json", "report.html", "predictions.csv"]
+    with artefact.replacing(out, "evaluation", files) as new:
+        artefact.write_json(new / files[0], result)
+        artefact.write_text(new / files[1], html)
+        if predictions:
+            artefact.write_csv(new / files[2], predictions)
+        else:
+            files.pop()
+        return artefact.write_manifest(new, "evaluation", files, **fields)
 
 
 def _check_names(model: Any, targets: Mapping[str, Any]) -> None:

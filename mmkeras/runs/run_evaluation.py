@@ -22,7 +22,16 @@ def evaluate_run(
     run: Path, data_folder: Path | None = None, baselines: bool = True
 ) -> dict:
     """Evaluates a run on its test split; writes `RUN/evaluation`."""
+    run = Path(run)
     manifest = artefact.read_manifest(run, "run")
+    artefact.check_out(run / "evaluation", "evaluation")
+    with artefact.lock(run):
+        return _evaluate(run, manifest, data_folder, baselines)
+
+
+def _evaluate(
+    run: Path, manifest: dict, data_folder: Path | None, baselines: bool
+) -> dict:
     data = open_data(manifest, data_folder)
     with data.reading():
         return _evaluated(run, manifest, data, baselines)

@@ -41,22 +41,20 @@ def train_run(
         recipe_file: The recipe's TOML, copied into the run.
         restart: Whether to begin anew.
     """
-    artefact.check_out(out, "run", [data_folder])
-    ready = set_up_run(data_folder, recipe, strategy, seed)
-    identity = {"recipe": recipe, "strategy": strategy, "init": ready.init}
-    history = train(
-        ready,
-        seed,
-        out=out,
-        verbose=verbose,
-        resume=not restart,
-        identity=identity,
-    )
-    if recipe_file is not None:
-        text = recipe_file.read_text(encoding="utf-8")
-        artefact.write_text(Path(out) / "recipe.toml", text)
-    about = describe_run(ready.data, recipe, strategy, seed)
-    save_trained(ready, out, history, **about)
+    # From here on, nobody else writes it.
+    with artefact.open_out(out, "run", [data_folder]):
+        ready = set_up_run(data_folder, recipe, strategy, seed)
+        identity = {"recipe": recipe, "strategy": strategy, "init": ready.init}
+        history = train(
+            ready,
+            seed,
+            out=out,
+            verbose=verbose,
+            resume=not restart,
+            identity=identity,
+        )
+        about = describe_run(ready.data, recipe, strategy, seed)
+        save_trained(ready, out, history, recipe_file=recipe_file, **about)
 
 
 def train(
@@ -104,7 +102,8 @@ def save_trained(
         ready: What was trained.
         out: Folder of the run.
         history: What `train` returned.
-        about: What `describe_run` says, and further entries of the manifest.
+        about: What `describe_run` says, further entries of the manifest, and
+            what `save_run` takes.
     """
     start = "blend_"
     weights = {

@@ -14,6 +14,7 @@ from data.data_toys import make_spec, write_set
 SCRIPT = """
 import json, os, signal, sys
 from pathlib import Path
+from mmkeras import artefact
 from mmkeras.data.ingest import folder, plan, preparation, shards
 from mmkeras.spec import DataSpec
 
@@ -39,8 +40,8 @@ def half_a_file(path, payloads, *_):
 
 shards.write_records = dying("write", shards.write_records, half_a_file)
 folder.write_manifest = dying("manifest", folder.write_manifest, lambda *_: 0)
-replace = dying("move", os.replace, lambda *_: 0)
-folder.os = type("os", (), {"replace": replace})
+staging = artefact.staging
+staging._move = dying("move", staging._move, lambda *_: 0)
 preparation.prepare(spec, out, root=root, workers=1)
 sys.stdout.write(json.dumps(calls))
 """

@@ -191,6 +191,7 @@ def test_stages_of_an_older_training_are_not_named(tmp_path):
     """They lie there where nothing is left to go on from."""
     short = {"tower_epochs": 1, "fusion_epochs": 1, "epochs": 1}
     strategy = replace(STRATEGIES["component"], **KEPT, **short)
+    artefact.claim(tmp_path, "run")
     for name in ("1-sound_tower", "9-old"):
         (tmp_path / "stages" / name).mkdir(parents=True)
         artefact.write_manifest(tmp_path / "stages" / name, "run", [])

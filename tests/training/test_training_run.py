@@ -33,8 +33,12 @@ def fit(model, **arguments):
 def test_a_run_holds_model_history_and_their_proof(tmp_path):
     model = tiny()
     history = fit(model, epochs=2)
-    (tmp_path / "recipe.toml").write_text("")
-    manifest = save_run(tmp_path, model, history, seed=5, strategy="full")
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("")
+    tmp_path = tmp_path / "run"
+    manifest = save_run(
+        tmp_path, model, history, recipe_file=recipe, seed=5, strategy="full"
+    )
     assert manifest == artefact.read_manifest(tmp_path, "run")
     assert manifest["seed"] == 5 and manifest["strategy"] == "full"
     assert list(manifest["files"]) == [
@@ -174,7 +178,7 @@ def test_a_save_without_its_manifest_is_no_checkpoint(tmp_path):
 
 def test_what_a_killed_save_left_is_removed_at_the_next_start(tmp_path):
     leftover = tmp_path / "epoch-0001" / ".tmp-77-model.keras"
-    leftover.parent.mkdir()
+    artefact.claim(leftover.parent, "checkpoint", ["model.keras"])
     leftover.write_bytes(b"half")
     fit(tiny(), epochs=1, callbacks=[AtomicCheckpoint(tmp_path)])
     assert not leftover.exists()

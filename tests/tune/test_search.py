@@ -278,6 +278,6 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     job = Job(data=str(tmp_path / "data"), space=GRID, out=str(tmp_path),
               method="grid")  # fmt: skip
     for restart in (False, True):
-        with pytest.raises(ValueError, match="must be empty, or hold a search"):
+        with pytest.raises(ValueError, match="must be new, empty, or a folder"):
             remember_job(job, restart)
     assert manifest.is_file()

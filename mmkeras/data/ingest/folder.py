@@ -2,16 +2,12 @@
 
 Everything is made in `OUT/.partial` and moved when all of it is there, the
 manifest last. A run that was stopped finds its shards again. Where the folder
-was finished before, it stays as it is until then; the manifest that lies in
-`.partial` says that all is there, so that moving it can be ended by the next
-run, whenever it was stopped.
+was finished before, it stays as it is until then. What is not ours, in the
+folder or in `.partial`, stays too.
 """
 
 import contextlib
 import hashlib
-import itertools
-import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -20,23 +16,29 @@ from pathlib import Path
 import pandas as pd
 
 from mmkeras.artefact import (
-    HASHES,
+    LOCK,
     MANIFEST,
-    TEMPORARY,
+    MARKER,
+    PARTIAL,
     check_room,
+    claim,
+    clear,
+    is_moving,
+    is_ours,
+    open_out,
+    owned,
     read_hashed,
     read_manifest,
-    write_bytes,
+    settle,
     write_hashed,
     write_manifest,
 )
 from mmkeras.data.files.in_memory import Keeper
-from mmkeras.data.ingest.learning import is_learned
+from mmkeras.data.ingest.learning import learned_files
 from mmkeras.data.ingest.places import PLACES
 from mmkeras.data.ingest.update import NOTED
 from mmkeras.spec import DataSpec
 
-PARTIAL = ".partial"
 ARRAYS = "arrays"
 IDENTITY = "identity.json"
 LABELS = {
@@ -61,38 +63,16 @@ def in_memory(out: Path, apart: bool) -> Iterator[Keeper]:
         with tempfile.TemporaryDirectory() as scratch:
             yield Keeper(Path(scratch))
         return
-    names = check_ours(out)
-    if settle(out):
-        names = check_ours(out)
-    try:
-        yield Keeper(out / PARTIAL / ARRAYS)
-    except BaseException:
-        # Without an identity there is nothing that could go on.
-        if not (out / PARTIAL / IDENTITY).is_file() and MANIFEST not in names:
-            abandon(out)
-        raise
-    finally:
-        # Beside finished data they were read for nothing.
-        if MANIFEST in names and not _going_on(out):
-            shutil.rmtree(out / PARTIAL, ignore_errors=True)
-
-
-def check_ours(out: Path) -> set[str]:
-    """Returns the names in `out`; raises ValueError if it is not ours."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"`out` must be a folder. Received: the file {out}")
-    names = {path.name for path in out.iterdir()} if out.exists() else set()
-    if MANIFEST in names:
-        return names
-    # Without `.partial` no name, however familiar, is ours to replace.
-    foreign = sorted(n for n in names if not _ours(n))
-    foreign = foreign if PARTIAL in names else sorted(names)
-    if foreign:
-        raise ValueError(
-            f"`out` must be new, empty, or a folder written by prepare. "
-            f"Received: {out}, which holds {', '.join(foreign[:5])}"
-        )
-    return names
+    # Whatever was stopped while it moved its files is ended by this.
+    with open_out(out, "data"):
+        claim(out / PARTIAL, "data", _parts())
+        try:
+            yield Keeper(out / PARTIAL / ARRAYS)
+        finally:
+            # Beside finished data they were read for nothing, and without an
+            # identity there is nothing that could go on.
+            if not _going_on(out):
+                clear(out / PARTIAL)
 
 
 def identity_of(spec: DataSpec, seed: int, table: pd.DataFrame) -> dict:
@@ -122,7 +102,7 @@ def finished(
     Raises:
         ValueError: If `out` holds something else, or is damaged.
     """
-    if MANIFEST not in check_ours(out):
+    if not (out / MANIFEST).is_file():
         if append:
             raise ValueError(
                 "`out` must be prepared already to `append` to it. Received: "
@@ -130,7 +110,7 @@ def finished(
             )
         return None
     if restart:
-        return read_manifest(out, "data", check_files=False)
+        return None
     found = read_manifest(out, "data")
     for key, label in LABELS.items():
         same = found.get(key) == identity[key]
@@ -149,7 +129,7 @@ def finished(
 
 def leave(out: Path) -> None:
     """Removes what was begun beside a folder that stays as it is."""
-    shutil.rmtree(out / PARTIAL, ignore_errors=True)
+    clear(out / PARTIAL)
 
 
 def start(out: Path, identity: dict, needed_bytes: int) -> Path:
@@ -158,40 +138,26 @@ def start(out: Path, identity: dict, needed_bytes: int) -> Path:
     Raises:
         OSError: If the disk has less than `needed_bytes` free.
     """
-    partial = out / PARTIAL
-    partial.mkdir(parents=True, exist_ok=True)
-    _clear(partial, out)
+    partial = claim(out / PARTIAL, "data", _parts())
     note = partial / IDENTITY
-    if not _is_of(note, identity):
-        for path in partial.iterdir():
-            # Named by what they hold, they are right for any data.
-            if path.name == ARRAYS:
-                continue
+    same, ours = _is_of(note, identity), owned(partial)
+    for path in partial.iterdir():
+        if not is_ours(path.name, ours):
+            continue
+        if path.is_symlink() or not path.is_file():
+            raise ValueError(
+                f"`{path}` must be a file that prepare writes. Received: "
+                "something else, which stays; remove it, or choose another "
+                "folder"
+            )
+        if not same and path.name not in (MARKER, LOCK):
             path.unlink()
     write_hashed(note, identity)
-    for path in out.iterdir():
-        # A run of an earlier version was stopped while it moved its files.
-        if path.name != PARTIAL and not (out / MANIFEST).is_file():
-            os.replace(path, partial / path.name)
-    there = sum(path.stat().st_size for path in partial.glob("*.tfrecord"))
+    # A shard without its note is made anew, beside what is there.
+    shards = (note.with_suffix("") for note in partial.glob("*.tfrecord.json"))
+    there = sum(path.stat().st_size for path in shards if path.is_file())
     check_room(out, "the shards", needed_bytes - there)
     return partial
-
-
-def _clear(partial: Path, out: Path) -> None:
-    """Moves folders that lie where files are to be beside `out`."""
-    for path in sorted(partial.iterdir()):
-        if path.name == ARRAYS or path.is_symlink() or not path.is_dir():
-            continue
-        names = (f"{out.name}-{path.name}.old{n}" for n in itertools.count(1))
-        taken = {each.name for each in out.absolute().parent.iterdir()}
-        aside = out.with_name(next(n for n in names if n not in taken))
-        path.rename(aside)
-        warnings.warn(
-            f"`{path}` must be a file. Received: a folder, which is now "
-            f"`{aside}`; the file is made anew",
-            stacklevel=2,
-        )
 
 
 def _is_of(note: Path, identity: dict) -> bool:
@@ -211,10 +177,8 @@ def _is_of(note: Path, identity: dict) -> bool:
 
 
 def abandon(out: Path) -> None:
-    """Removes what is not finished, and `out` itself if that was all."""
-    shutil.rmtree(out / PARTIAL, ignore_errors=True)
-    if out.is_dir() and not any(out.iterdir()):
-        out.rmdir()
+    """Removes what is not finished."""
+    clear(out / PARTIAL)
 
 
 def publish(
@@ -241,44 +205,13 @@ def publish(
     return written
 
 
-def settle(out: Path) -> bool:
-    """Moves a folder that is whole in `.partial` into its place.
-
-    Returns:
-        Whether there was one.
-    """
-    partial = out / PARTIAL
-    if not is_moving(out):
-        return False
-    files = read_manifest(partial, "data", check_files=False)["files"]
-    old = {}
-    if (out / MANIFEST).is_file():
-        old = read_manifest(out, "data", check_files=False)["files"]
-    for name in files:
-        # The last run may have been stopped in here.
-        if (partial / name).is_file():
-            os.replace(partial / name, out / name)
-    for name in set(old) - set(files):
-        (out / name).unlink(missing_ok=True)
-    write_bytes(out / MANIFEST, (partial / MANIFEST).read_bytes())
-    shutil.rmtree(partial, ignore_errors=True)
-    return True
-
-
-def is_moving(out: Path) -> bool:
-    """Whether a run was stopped while it moved finished files into place."""
-    return (out / PARTIAL / MANIFEST).is_file()
-
-
 def _going_on(out: Path) -> bool:
     """Whether the next run finds something in `.partial`."""
     return is_moving(out) or (out / PARTIAL / IDENTITY).is_file()
 
 
-def _ours(name: str) -> bool:
-    return (
-        name in (PARTIAL, "quarantine.csv", HASHES, NOTED, PLACES)
-        or name.startswith(TEMPORARY)
-        or name.endswith(".tfrecord")
-        or is_learned(name)
-    )
+def _parts() -> list[str]:
+    """Returns patterns of what is ours in `.partial`."""
+    shards = ("*.tfrecord", "*.tfrecord.json", f"{ARRAYS}/*")
+    notes = (IDENTITY, "quarantine.csv", NOTED, PLACES)
+    return [*shards, *notes, *learned_files()]

@@ -1,5 +1,6 @@
 """What reading takes from the training split: learned once, then the same."""
 
+import fnmatch
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,15 @@ def kinds_with(stem: str) -> str:
     return " or ".join(sorted(found))
 
 
+def learned_files() -> list[str]:
+    """Returns patterns of the names of such files, of all kinds."""
+    stems = {kind.learned_file for kind in MODALITIES.known.values()}
+    return sorted(f"{stem}_*.json" for stem in stems if stem)
+
+
 def is_learned(file: str) -> bool:
     """Whether some kind of modality would name a file so."""
-    stems = {kind.learned_file for kind in MODALITIES.known.values()}
-    starts = tuple(f"{stem}_" for stem in stems if stem)
-    return file.startswith(starts) and file.endswith(".json")
+    return any(fnmatch.fnmatchcase(file, each) for each in learned_files())
 
 
 def save(

@@ -16,9 +16,9 @@ from typing import Any
 from mmkeras.artefact import (
     atomic,
     file_stamp,
-    free_bytes,
     read_hashed,
     sha256_of,
+    told,
     write_hashed,
 )
 from mmkeras.data.files.paths import Folders
@@ -169,16 +169,9 @@ def _noted(note: Path) -> tuple[dict, list[str]]:
 def _write(
     path: Path, payloads: list[bytes], compression: str, digest: Any
 ) -> list[tuple[int, int, int]]:
-    try:
-        with atomic(path) as temporary:
-            return write_records(temporary, payloads, compression, digest)
-    except OSError as error:
-        needed = sum(len(payload) + 16 for payload in payloads)
-        free = free_bytes(path)
-        raise OSError(
-            f"`{path}` must be writable. Received: {error.strerror}; "
-            f"{needed:,} bytes needed, {free:,} bytes available"
-        ) from None
+    needed = sum(len(payload) + 16 for payload in payloads)
+    with atomic(path) as temporary, told(path, temporary, needed):
+        return write_records(temporary, payloads, compression, digest)
 
 
 def _read(

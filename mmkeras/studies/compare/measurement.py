@@ -148,21 +148,20 @@ def write_measured(
 
     Where `found` is None, the answers stay those that are there.
     """
-    out = run / FOLDER
-    out.mkdir(parents=True, exist_ok=True)
-    (out / artefact.MANIFEST).unlink(missing_ok=True)
-    artefact.write_json(out / "result.json", result)
-    if found is not None:
-        arrays = {
-            f"{part}/{name}": values
-            for part, by_name in zip(PARTS, found, strict=True)
-            for name, values in by_name.items()
-        }
-        with artefact.atomic(out / "answers.npz") as temporary:
-            np.savez_compressed(temporary, **arrays)
-    artefact.write_manifest(
-        out, KIND, ["result.json", "answers.npz"], identity=identity
-    )
+    files, out = ["result.json", "answers.npz"], run / FOLDER
+    with artefact.replacing(out, KIND, files) as new:
+        artefact.write_json(new / files[0], result)
+        if found is None:
+            artefact.copy_file(out / files[1], new / files[1])
+        else:
+            arrays = {
+                f"{part}/{name}": values
+                for part, by_name in zip(PARTS, found, strict=True)
+                for name, values in by_name.items()
+            }
+            with artefact.atomic(new / files[1]) as temporary:
+                np.savez_compressed(temporary, **arrays)
+        artefact.write_manifest(new, KIND, files, identity=identity)
 
 
 def read_measured(run: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:

@@ -12,11 +12,11 @@ def write_comparison(out: Path, report: Mapping[str, Any]) -> dict:
     """Writes JSON, table, pictures, page and, last, the manifest."""
     page, pictures = render_report(report)
     files = ["compare.json", "table.csv", "report.html"]
-    (out / artefact.MANIFEST).unlink(missing_ok=True)
-    artefact.write_json(out / "compare.json", report)
-    artefact.write_csv(out / "table.csv", table_rows(report))
-    for picture in pictures:
-        artefact.write_bytes(out / f"{picture.name}.png", picture.png)
-        files.append(f"{picture.name}.png")
-    artefact.write_text(out / "report.html", page)
-    return artefact.write_manifest(out, "comparison", files)
+    files += [f"{picture.name}.png" for picture in pictures]
+    with artefact.replacing(out, "comparison", files) as new:
+        artefact.write_json(new / "compare.json", report)
+        artefact.write_csv(new / "table.csv", table_rows(report))
+        for picture in pictures:
+            artefact.write_bytes(new / f"{picture.name}.png", picture.png)
+        artefact.write_text(new / "report.html", page)
+        return artefact.write_manifest(new, "comparison", files)

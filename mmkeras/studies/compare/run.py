@@ -1,6 +1,5 @@
 """`compare`: every arm, every seed, every share of the labels; the report."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,11 @@ from mmkeras.studies.compare.train import (
 )
 from mmkeras.training import ComponentPretrain
 from mmkeras.training.stages.resume import differences
+from mmkeras.training.stages.run_folder import forget_runs
 
 RESAMPLES = 2000
+# By share of the labels, arm and seed.
+RUNS = "runs/*/*/*"
 Run = tuple[float, Arm, int, Path]
 
 
@@ -77,43 +79,43 @@ def compare(
     'With all labels, the data do not decide between `component` and ...'
     """
     out, source = Path(out), without_arms(recipe)
-    artefact.check_out(out, "comparison", [data_folder])
-    data = load_for(source, data_folder, seed)
-    built = read_recipe(source, data.spec)
-    plan = make_plan(
-        data.spec,
-        recipe,
-        budget_steps=budget_steps,
-        budget_minutes=budget_minutes,
-        seeds=seeds,
-        seed=seed,
-        fractions=fractions,
-        arms=arms,
-    )
-    runs = list(_runs(plan, out))
-    _check_arms(data, built, plan)
-    if restart:
-        shutil.rmtree(out / "runs", ignore_errors=True)
-        stopping.note_new_beginning()
-    else:
-        _check_runs(data, built, plan, runs)
-    results = []
-    for place, run in enumerate(runs, 1):
-        if run[2] != seed:
-            # Order and augmentation are those of the seed.
-            seed = run[2]
-            data = load_for(source, data.folder, seed)
-        text = f"{place}/{len(runs)}"
-        results.append(_result(data, built, plan, run, text, verbose))
-    report = summarise(
-        _header(data, plan, results),
-        results,
-        data.spec.targets,
-        lambda result, name: read_answers(out / result["folder"], name),
-        data.statistics["targets"],
-    )
-    write_comparison(out, report)
-    return report
+    with artefact.open_out(out, "comparison", [data_folder]):
+        data = load_for(source, data_folder, seed)
+        built = read_recipe(source, data.spec)
+        plan = make_plan(
+            data.spec,
+            recipe,
+            budget_steps=budget_steps,
+            budget_minutes=budget_minutes,
+            seeds=seeds,
+            seed=seed,
+            fractions=fractions,
+            arms=arms,
+        )
+        runs = list(_runs(plan, out))
+        _check_arms(data, built, plan)
+        if restart:
+            forget_runs(out, RUNS)
+            stopping.note_new_beginning()
+        else:
+            _check_runs(data, built, plan, runs)
+        results = []
+        for place, run in enumerate(runs, 1):
+            if run[2] != seed:
+                # Order and augmentation are those of the seed.
+                seed = run[2]
+                data = load_for(source, data.folder, seed)
+            text = f"{place}/{len(runs)}"
+            results.append(_result(data, built, plan, run, text, verbose))
+        report = summarise(
+            _header(data, plan, results),
+            results,
+            data.spec.targets,
+            lambda result, name: read_answers(out / result["folder"], name),
+            data.statistics["targets"],
+        )
+        write_comparison(out, report)
+        return report
 
 
 def without_arms(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,14 +116,7 @@ def _open(source: Any, spec: Any, root: Any, scratch: Path) -> SampleStream:
 def _check_out(out: Path, source: Any) -> Path:
     """Returns the folder; raises ValueError if it holds something else."""
     inputs = [source] if isinstance(source, str | Path) else []
-    artefact.check_out(out, "inspection", inputs)
-    there = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    if there and not (out / artefact.MANIFEST).is_file():
-        raise ValueError(
-            "`out` must be new, empty, or a folder that `inspect` wrote. "
-            f"Received: {out}"
-        )
-    return out
+    return artefact.check_out(out, "inspection", inputs)
 
 
 def _write(
@@ -131,14 +124,10 @@ def _write(
 ) -> None:
     """Writes JSON, page, the list of all faults and, last, the manifest."""
     page = render(report, samples, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / artefact.MANIFEST).unlink(missing_ok=True)
-    artefact.write_json(out / JSON, report)
-    artefact.write_text(out / PAGE, page)
-    files = [JSON, PAGE]
-    if samples.faults:
-        write_quarantine(out / FAULTS, samples.faults)
-        files.append(FAULTS)
-    else:
-        (out / FAULTS).unlink(missing_ok=True)
-    artefact.write_manifest(out, "inspection", files)
+    files = [JSON, PAGE, *([FAULTS] if samples.faults else [])]
+    with artefact.replacing(out, "inspection", files) as new:
+        artefact.write_json(new / JSON, report)
+        artefact.write_text(new / PAGE, page)
+        if samples.faults:
+            write_quarantine(new / FAULTS, samples.faults)
+        artefact.write_manifest(new, "inspection", files)

@@ -36,6 +36,11 @@ def bag(trainer: Trainer, members: int = 5) -> dict[str, Any]:
     >>> bag(Trainer("demo", recipe, "runs/bag"), members=5)
     """
     _check_members(members)
+    with trainer.writing():
+        return _bag(trainer, members)
+
+
+def _bag(trainer: Trainer, members: int) -> dict[str, Any]:
     samples = trainer.data.counts["train"]
     models, rows = [], []
     for number in range(members):
@@ -78,6 +83,13 @@ def boost(
     2.31
     """
     _check_members(members)
+    with trainer.writing():
+        return _boost(trainer, members, target)
+
+
+def _boost(
+    trainer: Trainer, members: int, target: str | None
+) -> dict[str, Any]:
     name = _boosted(trainer.data.spec.targets, target)
     classes = len(trainer.data.spec.targets[name].classes)
     factors = np.ones(trainer.data.counts["train"])

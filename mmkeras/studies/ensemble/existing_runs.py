@@ -52,7 +52,13 @@ def average(
 
     >>> average(["runs/1", "runs/2", "runs/3"], "runs/mean")
     """
-    artefact.check_out(out, "ensemble", runs)
+    with artefact.open_out(out, "ensemble", runs):
+        return _average(runs, out, data_folder)
+
+
+def _average(
+    runs: Paths, out: str | Path, data_folder: str | Path | None
+) -> dict[str, Any]:
     members, data = open_members(runs, data_folder)
     check_targets(data.spec.targets)
     rows = [{**_entry(m), **on_splits(m.model, data)} for m in members]
@@ -94,7 +100,13 @@ def stack(
     >>> stack(["runs/gated", "runs/late"], "runs/stack")["weights"]
     {'digit': [0.71, 0.44]}
     """
-    artefact.check_out(out, "ensemble", runs)
+    with artefact.open_out(out, "ensemble", runs):
+        return _stack(runs, out, data_folder)
+
+
+def _stack(
+    runs: Paths, out: str | Path, data_folder: str | Path | None
+) -> dict[str, Any]:
     members, data = open_members(runs, data_folder)
     targets = data.spec.targets
     check_targets(targets)
@@ -155,7 +167,17 @@ def soup(
 
     >>> soup(["runs/1", "runs/1/checkpoints/epoch-0009"], "runs/soup")
     """
-    artefact.check_out(out, "ensemble", runs)
+    with artefact.open_out(out, "ensemble", runs):
+        return _soup(runs, out, data_folder, objective, direction)
+
+
+def _soup(
+    runs: Paths,
+    out: str | Path,
+    data_folder: str | Path | None,
+    objective: str,
+    direction: str,
+) -> dict[str, Any]:
     members, data = open_members(runs, data_folder)
     models = [member.model for member in members]
     check_same(models)

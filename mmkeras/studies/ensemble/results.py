@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras import artefact
 from mmkeras.evaluation import predict
 from mmkeras.metrics import finite
 from mmkeras.runs import describe_run
@@ -68,7 +67,6 @@ def write_ensemble(
     Returns:
         The manifest.
     """
-    out = Path(out)
     rows = keras.callbacks.History()
     rows.epoch = list(range(len(history)))
     names = list(history[0]) if history else []
@@ -78,11 +76,7 @@ def write_ensemble(
         **describe_run(data, recipe, method, seed),
         "ensemble": method,
     }
-    manifest = save_run(out, model, rows, **fields)
-    artefact.write_json(out / RESULT, result)
-    return artefact.write_manifest(
-        out, "run", [*manifest["files"], RESULT], **fields
-    )
+    return save_run(out, model, rows, results={RESULT: result}, **fields)
 
 
 def table(result: Mapping[str, Any], targets: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Members of an ensemble, trained one by one."""
 
+import contextlib
 import hashlib
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,10 @@ class Trainer:
         self.data = load_for(recipe, self.folder, seed)
         check_targets(self.data.spec.targets)
 
+    def writing(self) -> contextlib.AbstractContextManager[Path]:
+        """Holds the folder of the ensemble, so that nobody else writes it."""
+        return artefact.open_out(self.out, "ensemble")
+
     def train(
         self, number: int, factors: np.ndarray, targets: list[str] | None
     ) -> tuple[keras.Model, dict[str, Any]]:
@@ -82,9 +86,7 @@ class Trainer:
                 np.asarray(factors, "float64").tobytes()
             ).hexdigest(),
         }
-        if self.restart:
-            shutil.rmtree(place, ignore_errors=True)
-        if not _is_done(place, identity):
+        if self.restart or not _is_done(place, identity):
             self._fit(place, seed, factors, targets, identity)
         model = load_model(place)
         entry = {"run": str(place), "seed": seed}
@@ -100,7 +102,7 @@ class Trainer:
             out=place,
             data=reweighted(ready.data, factors, targets),
             verbose=self.verbose,
-            resume=True,
+            resume=not self.restart,
             identity={**identity, "init": ready.init},
         )
         save_trained(ready, place, history, **identity)

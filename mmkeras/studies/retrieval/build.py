@@ -75,25 +75,44 @@ def build_index(
     >>> build_index("runs/first", "demo", "image", "index", form="tflite")
     """
     check_choice("form", form, FORMATS)
-    out = Path(out)
-    artefact.check_out(out, "index", (source, data_folder))
+    inputs = (source, data_folder)
+    with (
+        artefact.open_out(out, "index", inputs) as place,
+        artefact.scratch(place) as made,
+    ):
+        return _build(
+            Path(source), Path(data_folder), name, place, made, split, form,
+            dtype,
+        )  # fmt: skip
+
+
+def _build(
+    source: Path,
+    data_folder: Path,
+    name: str,
+    out: Path,
+    made: Path,
+    split: str,
+    form: str,
+    dtype: str,
+) -> dict:
+    """Makes encoders in the folder `made`, and their index in `out`."""
     manifest = artefact.read_manifest(source)
     kind = manifest["kind"]
     data = load_data(data_folder, augment=False)
     if kind == "bundle":
-        encoders, writers = _of_bundle(Path(source), name)
+        encoders, writers = _of_bundle(source, name)
     else:
-        encoders, writers = _of_run(Path(source), name, form)
+        encoders, writers = _of_run(source, name, form)
     read = {each for entry in encoders.values() for each in entry["inputs"]}
     _check_fits(manifest, data, read)
-    out.mkdir(parents=True, exist_ok=True)
     for file, write in writers.items():
-        with artefact.atomic(out / file) as temporary:
+        with artefact.atomic(made / file) as temporary:
             write(temporary)
     columns = {n: i for i, n in enumerate(data.spec.optional)}
     found = {}
     for each, entry in encoders.items():
-        run = open_encoder(out / entry["file"], entry["output"])
+        run = open_encoder(made / entry["file"], entry["output"])
         found[each] = embed(
             run, entry["inputs"], data, split, columns.get(each)
         )
@@ -102,17 +121,16 @@ def build_index(
             f"The split '{split}' must have samples with `{name}`. "
             "Received: none"
         )
-    texts = _copy_learned(data, out)
     vectors, ids = found[name]
     return Index(vectors, ids, dtype).save(
         out,
-        files=[*(e["file"] for e in encoders.values()), *texts],
+        files={**{file: made / file for file in writers}, **_learned(data)},
         name=name,
         split=split,
         encoders=encoders,
         spec=data.spec.to_dict(),
-        source_sha256=artefact.sha256_of(Path(source) / artefact.MANIFEST),
-        data_sha256=artefact.sha256_of(Path(data_folder) / artefact.MANIFEST),
+        source_sha256=artefact.sha256_of(source / artefact.MANIFEST),
+        data_sha256=artefact.sha256_of(data_folder / artefact.MANIFEST),
         recall=_recalls(found, name),
     )
 
@@ -218,16 +236,12 @@ def _of_bundle(source: Path, name: str) -> Encoders:
     return {name: entry}, {file: partial(shutil.copyfile, source / model)}
 
 
-def _copy_learned(data: Any, out: Path) -> list[str]:
-    """Copies what reading learned into `out`; returns the files' names."""
-    names = []
-    for name, modality in sorted(data.spec.modalities.items()):
-        file = learned_file(name, modality)
-        if file is not None:
-            names.append(file)
-            with artefact.atomic(out / file) as temporary:
-                shutil.copyfile(data.folder / file, temporary)
-    return names
+def _learned(data: Any) -> dict[str, Path]:
+    """Returns the files of what reading learned, by name."""
+    files = [
+        learned_file(n, m) for n, m in sorted(data.spec.modalities.items())
+    ]
+    return {file: data.folder / file for file in files if file is not None}
 
 
 def _recalls(found: Mapping[str, tuple], name: str) -> dict[str, Any]:

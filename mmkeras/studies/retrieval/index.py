@@ -102,27 +102,28 @@ class Index:
 
         Args:
             folder: Created where it is missing.
-            **fields: Further entries of the manifest; `files` are names of
-                further files that lie in the folder already.
+            **fields: Further entries of the manifest; `files` are further
+                files of the index, by name, which are copied.
 
         Returns:
             The manifest.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / artefact.MANIFEST).unlink(missing_ok=True)
+        beside = fields.pop("files", {})
         arrays = {VECTORS: self.vectors}
         if self.scales is not None:
             arrays[SCALES] = self.scales
-        for name, array in arrays.items():
-            with artefact.atomic(folder / name) as temporary:
-                np.save(temporary, array, allow_pickle=False)
-        artefact.write_json(folder / IDS, self.ids.tolist())
-        files = [*arrays, IDS, *fields.pop("files", ())]
-        return artefact.write_manifest(
-            folder, "index", files, dtype=str(self.vectors.dtype),
-            count=len(self), units=self.vectors.shape[1], **fields,
-        )  # fmt: skip
+        files = [*arrays, IDS, *beside]
+        with artefact.replacing(folder, "index", files) as new:
+            for name, array in arrays.items():
+                with artefact.atomic(new / name) as temporary:
+                    np.save(temporary, array, allow_pickle=False)
+            artefact.write_json(new / IDS, self.ids.tolist())
+            for name, source in beside.items():
+                artefact.copy_file(source, new / name)
+            return artefact.write_manifest(
+                new, "index", files, dtype=str(self.vectors.dtype),
+                count=len(self), units=self.vectors.shape[1], **fields,
+            )  # fmt: skip
 
     @classmethod
     def load(cls, folder: str | Path) -> "Index":

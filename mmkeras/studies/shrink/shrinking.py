@@ -7,7 +7,6 @@ verified against the run on the test split.
 
 import contextlib
 import io
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +82,7 @@ def shrink_run(
         ValueError: If no candidate fits, or the best one loses too much.
     """
     bundle.check_target(Path(out), options.get("force", False))
+    artefact.check_out(_folder(out), "search")
     wanted = options.get("quantize", "int8")
     # Four bits a weight cost nothing to try.
     quantize = ("int8", "int4") if wanted == "int8" else (wanted,)
@@ -90,10 +90,10 @@ def shrink_run(
         quantize = quantize[:1]
     manifest = artefact.read_manifest(run, "run")
     plain = open_data(manifest, data_folder, augment=False)
-    with tempfile.TemporaryDirectory(prefix="mmkeras-search-") as folder:
+    with artefact.scratch() as folder:
         search = _Search(
             load_model(run), manifest, plain,
-            open_data(manifest, data_folder), Path(folder), budget, target,
+            open_data(manifest, data_folder), folder, budget, target,
             epochs,
         )  # fmt: skip
         report(f"searching on the validation split\n{budgets.HEADER}")
@@ -107,11 +107,13 @@ def shrink_run(
             report,
         )
         name = target.name if target else None
-        budgets.write_search(_folder(out), found, budget, target=name)
+        kept = {}
+        if any(one.fits for one in found):
+            kept["model.keras"] = Path(budgets.best(found).model)
+        budgets.write_search(_folder(out), found, budget, kept, target=name)
         best = budgets.best(found)
         report(f"best: {best.name}")
         options["quantize"] = best.quantize
-        artefact.copy_file(best.model, _folder(out) / "model.keras")
         return export(
             best.model,
             plain.spec,

@@ -1,9 +1,10 @@
 """The search for a file that fits: a size, a time, a device."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mmkeras import artefact
 from mmkeras.arguments import check_number
@@ -203,17 +204,33 @@ def table(candidates: list[Candidate]) -> str:
 
 
 def write_search(
-    folder: Path, candidates: list[Candidate], budget: Budget, **fields
+    folder: Path,
+    candidates: list[Candidate],
+    budget: Budget,
+    copies: Mapping[str, Path] | None = None,
+    **fields: Any,
 ) -> None:
     """Writes table and picture of a search, and a manifest, into `folder`.
 
     Args:
-        folder: New folder.
+        folder: New folder, or that of an older search.
         candidates: What was tried.
         budget: What the file may cost.
+        copies: Further files of the folder, by name, which are copied.
         fields: More for the manifest, such as the device profile.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    copies = copies or {}
+    names = ["frontier.json", "frontier.png", "frontier.txt", *copies]
+    with artefact.replacing(folder, "search", names) as new:
+        for name, source in copies.items():
+            artefact.copy_file(source, new / name)
+        _write(new, candidates, budget)
+        artefact.write_manifest(
+            new, "search", names, budget=asdict(budget), **fields
+        )
+
+
+def _write(folder: Path, candidates: list[Candidate], budget: Budget) -> None:
     artefact.write_text(folder / "frontier.txt", table(candidates) + "\n")
     rows = [asdict(found) | {"model": None} for found in candidates]
     artefact.write_text(
@@ -221,7 +238,3 @@ def write_search(
     )
     with artefact.atomic(folder / "frontier.png") as temporary:
         draw(temporary, candidates, frontier(candidates), budget)
-    names = ["frontier.json", "frontier.png", "frontier.txt"]
-    artefact.write_manifest(
-        folder, "search", names, budget=asdict(budget), **fields
-    )

@@ -1,7 +1,6 @@
 """The settings of a search, kept in its folder so that it can be resumed."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from mmkeras import artefact, stopping
 from mmkeras.arguments import check_choice, check_positive, check_table
 from mmkeras.studies.tune.space import Space, first_changes
 from mmkeras.training.stages import callbacks
+from mmkeras.training.stages.run_folder import forget_runs
 
 METHODS = ("grid", "random", "bayesian", "hyperband")
-SETTINGS = "search.json"
+SETTINGS, BEST = "search.json", "best.toml"
 # More trials are the same search, carried further.
 MAY_CHANGE = ("trials",)
 
@@ -124,17 +124,16 @@ def remember(job: Job, restart: bool = False) -> None:
         ValueError: If `out` holds another search, or anything else.
     """
     path = job.folder / SETTINGS
+    # Nothing is removed in a folder that is not ours.
+    artefact.check_out(job.folder, "tune")
     if restart and path.is_file():
-        shutil.rmtree(job.folder)
+        forget_runs(job.folder, "best")
+        artefact.clear_inside(job.folder, "trials/*")
+        artefact.clear(job.folder, "tune")
         stopping.note_new_beginning()
     described = _described(job)
     if not path.is_file():
-        if job.folder.is_dir() and any(job.folder.iterdir()):
-            raise ValueError(
-                f"`{job.folder}` must be empty, or hold a search. Received: "
-                "a folder with other files"
-            )
-        job.folder.mkdir(parents=True, exist_ok=True)
+        artefact.claim(job.folder, "tune", [SETTINGS, BEST])
         artefact.write_json(path, described)
         return
     found = json.loads(path.read_text(encoding="utf-8"))

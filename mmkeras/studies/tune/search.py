@@ -6,9 +6,9 @@ from typing import Any
 
 from mmkeras import artefact
 from mmkeras.runs import evaluate_run, say_dropped, set_up_run, train_run
-from mmkeras.studies.tune.job import SETTINGS, Job, is_finished, remember
+from mmkeras.studies.tune.job import BEST, SETTINGS, Job, is_finished, remember
 from mmkeras.studies.tune.recipe_toml import to_toml
-from mmkeras.studies.tune.report import write_report
+from mmkeras.studies.tune.report import PAGE, TABLE, write_report
 from mmkeras.studies.tune.space import Space
 from mmkeras.studies.tune.trial import (
     drawn,
@@ -60,9 +60,17 @@ def tune(
     >>> tune(job)["best"]["recipe"]
     {'fusion': {'method': 'gated'}, 'training': {'full': {'epochs': 5}}}
     """
-    if not is_worker():
+    if is_worker():
+        search(job)
+        return None
+    with artefact.open_out(job.folder, "tune", [job.data]):
         check(job)
         remember(job, restart)
+        return _tuned(job, workers, verbose)
+
+
+def _tuned(job: Job, workers: int, verbose: int) -> dict[str, Any]:
+    """Searches, in a folder that nobody else writes."""
     if workers > 1 and not is_distributed():
         # The workers run that module, which must not be here before.
         from mmkeras.studies.tune.workers import search_in_parallel
@@ -70,8 +78,6 @@ def tune(
         values = search_in_parallel(job, workers)
     else:
         values = search(job)
-    if is_worker():
-        return None
     rows = list_trials(job, values)
     best = choose(job, rows)
     if not is_finished(job):
@@ -175,7 +181,7 @@ def choose(job: Job, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _train_best(job: Job, recipe: dict, verbose: int) -> dict[str, Any]:
-    out, file = job.folder / "best", job.folder / "best.toml"
+    out, file = job.folder / "best", job.folder / BEST
     text = to_toml(recipe)
     # Another recipe may have been the best when the search was stopped.
     same = file.is_file() and file.read_text(encoding="utf-8") == text
@@ -189,7 +195,10 @@ def _train_best(job: Job, recipe: dict, verbose: int) -> dict[str, Any]:
 
 def _write(job: Job, result: dict[str, Any]) -> None:
     """Writes table, JSON, report and, last, the manifest."""
-    artefact.write_json(job.folder / RESULT, result)
-    names = write_report(job.folder, result)
-    files = [SETTINGS, RESULT, "best.toml", *names]
-    artefact.write_manifest(job.folder, "tune", files, seed=job.seed)
+    files = [SETTINGS, BEST, RESULT, PAGE, TABLE]
+    with artefact.replacing(job.folder, "tune", files) as new:
+        for name in (SETTINGS, BEST):
+            artefact.copy_file(job.folder / name, new / name)
+        artefact.write_json(new / RESULT, result)
+        write_report(new, result)
+        artefact.write_manifest(new, "tune", files, seed=job.seed)

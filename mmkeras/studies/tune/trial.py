@@ -107,8 +107,13 @@ def run_trial(job: Job, values: dict[str, Any]) -> dict:
     known = read_trial(folder)
     if known is not None and known["failed"] is None:
         return known
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / artefact.MANIFEST).unlink(missing_ok=True)
+    files = ["recipe.toml", "history.csv"]
+    with artefact.replacing(folder, "trial", files) as new:
+        return _trained(job, recipe, new)
+
+
+def _trained(job: Job, recipe: dict, folder: Path) -> dict:
+    """Trains a recipe, and writes what was found; returns the manifest."""
     artefact.write_text(folder / "recipe.toml", to_toml(recipe))
     files = ["recipe.toml"]
     found: dict[str, Any] = {"figures": {}, "parameters": None, "failed": None}

@@ -1,6 +1,5 @@
 """Checkpoints that survive a kill: written whole, or not at all."""
 
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ import numpy as np
 from mmkeras import artefact
 from mmkeras.arguments import check_number, check_positive
 from mmkeras.training.stages.run_folder import (
+    STATE,
     non_finite,
     save_model,
     write_state,
@@ -69,9 +69,8 @@ class AtomicCheckpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._rest_until = 0.0
         self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.glob(f"{PREFIX}*/{artefact.TEMPORARY}*"):
-            if leftover.is_file():
-                leftover.unlink()
+        for place in _checkpoints(self.folder):
+            artefact.sweep(place)
 
     def on_epoch_end(self, epoch, logs=None):
         last = epoch + 1 == (self.params or {}).get("epochs")
@@ -80,6 +79,8 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         if start < self._rest_until and not last:
             return
         model = self._saved_model or self.model
+        if _is_taken(place_of(self.folder, epoch + 1)):
+            return
         if non_finite(model) is None:
             # The balance of several targets is no weight of the model.
             state = getattr(self.model, "balance_state", None)
@@ -98,9 +99,7 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         # Later ones are of an older run into the same folder.
         kept = [f for f in found if _epoch_of(f) <= epoch][: self.keep]
         for folder in set(found) - set(kept):
-            # Without its manifest it is no checkpoint, even half removed.
-            (folder / artefact.MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(folder)
+            artefact.clear(folder, "checkpoint")
 
 
 def save_checkpoint(
@@ -114,9 +113,9 @@ def save_checkpoint(
 
     `arrays` become its `state.npz`; `fields`, further entries of its manifest.
     """
-    place = Path(folder) / f"{PREFIX}{epoch:04d}"
+    place = place_of(Path(folder), epoch)
     with artefact.writing(place, "the model"):
-        _make_place(place)
+        artefact.claim(place, "checkpoint", ["model.keras", STATE])
         with artefact.atomic(place / "model.keras") as temporary:
             save_model(model, temporary)
         files = ["model.keras"]
@@ -125,6 +124,7 @@ def save_checkpoint(
         artefact.write_manifest(
             place, "checkpoint", files, epoch=epoch, **fields
         )
+        artefact.release(place)
     return place
 
 
@@ -196,17 +196,23 @@ def _checkpoints(folder: Path) -> list[Path]:
     return sorted(found, key=_epoch_of, reverse=True)
 
 
-def _make_place(place: Path) -> None:
-    """Makes the folder of a checkpoint; what has its name is moved aside."""
-    if place.is_symlink() or (place.exists() and not place.is_dir()):
-        number = 1
-        while (aside := place.with_name(f"{place.name}.old{number}")).exists():
-            number += 1
-        place.rename(aside)
+def _is_taken(place: Path) -> bool:
+    """Warns where something that is not ours has a checkpoint's name."""
+    try:
+        artefact.check_out(place, "checkpoint")
+    except ValueError as error:
         warnings.warn(
-            f"`{place}` was no checkpoint, and is now `{aside}`", stacklevel=3
+            f"`{place}` is no checkpoint of ours and stays; this one is not "
+            f"saved: {error}",
+            stacklevel=3,
         )
-    place.mkdir(parents=True, exist_ok=True)
+        return True
+    return False
+
+
+def place_of(folder: Path, epoch: int) -> Path:
+    """Returns where the checkpoint after so many epochs is saved."""
+    return folder / f"{PREFIX}{epoch:04d}"
 
 
 def _epoch_of(place: Path) -> int:

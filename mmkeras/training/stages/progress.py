@@ -22,7 +22,6 @@ from mmkeras.training.stages.run_folder import (
     history_of,
     read_state,
     save_run,
-    write_state,
 )
 from mmkeras.training.stages.stage import run_stage
 
@@ -101,6 +100,17 @@ def stage_folder(
     return fit.out / "stages" / f"{names.index(name) + 1}-{name}"
 
 
+def kept_stages(fit: Fit) -> list[Path]:
+    """Returns where the stages of a fit leave their runs, in order."""
+    plan = fit.settings.plan(fit.whole)
+    places = [
+        stage_folder(fit, plan, name)
+        for name, epochs in plan
+        if epochs and name not in fit.left_out
+    ]
+    return [place for place in places if place is not None]
+
+
 def earlier_stages(fit: Fit, progress: Mapping[str, Any]) -> list[Path]:
     """Returns the runs of the stages that had ended at a checkpoint."""
     plan = fit.settings.plan(fit.whole)
@@ -126,20 +136,18 @@ def share_of(fit: Fit, plan: list[tuple[str, int]], index: int) -> Share:
 
 def keep_stage(fit: Fit, stage: Stage, folder: Path, seed: int | None) -> None:
     """Writes a stage that has ended as a run of its own."""
+    # What else lies there is of a training before this one.
+    places = kept_stages(fit)
     earlier = {
         place.name: artefact.sha256_of(place / artefact.MANIFEST)
-        for place in sorted(folder.parent.glob("*/"))
-        if (place / artefact.MANIFEST).is_file() and place != folder
+        for place in places[: places.index(folder)]
     }
     rows = [row for row in fit.rows.rows if row["stage"] == stage.name]
-    with artefact.writing(folder, "the model"):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / artefact.MANIFEST).unlink(missing_ok=True)
-        write_state(folder, arrays_of(variables_of(stage.model, fit.whole)))
     save_run(
         folder,
         stage.product or stage.model,
         history_of(rows, stage.model),
+        state=arrays_of(variables_of(stage.model, fit.whole)),
         stage=stage.name,
         strategy=type(fit.settings).__name__,
         seed=seed,

@@ -8,7 +8,6 @@ over the training split there were.
 
 import hashlib
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -267,10 +266,12 @@ def find_checkpoint(
 
 
 def forget(out: Path) -> None:
-    """Removes the checkpoints and stages of an older run into `out`."""
-    for name in ("checkpoints", "stages"):
-        folder = out / name
-        for manifest in folder.glob(f"*/{artefact.MANIFEST}"):
-            # First, so that a half-removed folder is not taken for complete.
-            manifest.unlink()
-        shutil.rmtree(folder, ignore_errors=True)
+    """Removes the checkpoints of an older training into `out`."""
+    artefact.clear_inside(out, "checkpoints/epoch-*")
+
+
+def forget_stages(out: Path, kept: Sequence[str]) -> None:
+    """Removes stages of an older training into `out`, but for some names."""
+    for place in (out / "stages").glob("*"):
+        if place.name not in kept:
+            artefact.clear_inside(out, f"stages/{place.name}")

@@ -12,9 +12,20 @@ from mmkeras import artefact
 from mmkeras.training.trainable.lora import merged
 from mmkeras.training.trainable.precision import stored_as_float32
 
-STATE = "state.npz"
-# What may lie in a run's folder already, and becomes part of it.
-BESIDE = ("recipe.toml", STATE)
+STATE, RECIPE = "state.npz", "recipe.toml"
+# Folders inside a run that are made of it, the innermost first.
+INSIDE = ("checkpoints/epoch-*", "stages/*", "evaluation", "measured")
+
+
+def forget_runs(folder: Path, place: str) -> None:
+    """Removes runs in a folder, but for what is not ours.
+
+    Args:
+        folder: The folder; it stays.
+        place: Where they are in it, such as `members/*`.
+    """
+    patterns = [f"{place}/{inside}" for inside in INSIDE]
+    artefact.clear_inside(folder, *patterns, place)
 
 
 def non_finite(model: keras.Model) -> str | None:
@@ -113,17 +124,23 @@ def save_run(
     out: str | Path,
     model: keras.Model,
     history: keras.callbacks.History,
+    *,
+    recipe_file: str | Path | None = None,
+    state: Mapping[str, np.ndarray] | None = None,
+    results: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> dict:
     """Writes `model.keras`, `history.csv` and, last, `manifest.json`.
 
-    A `recipe.toml` or `state.npz` that lies in the folder already becomes part
-    of the run.
+    An older run in the folder stays until all of the new one is there.
 
     Args:
-        out: Folder of the run; created where it is missing.
+        out: Folder of the run; new, empty, or of an older run.
         model: The trained model.
         history: What `fit` returned.
+        recipe_file: The recipe's TOML, which becomes `recipe.toml`.
+        state: Arrays of `state.npz`, for a stage that others go on from.
+        results: Further files by name, JSON values.
         **fields: Further entries of the manifest, JSON values only, such as
             `seed`, `strategy` and `data`.
 
@@ -131,7 +148,8 @@ def save_run(
         The manifest.
 
     Raises:
-        ValueError: If a weight is NaN or infinite; nothing is written then.
+        ValueError: If a weight is NaN or infinite, or the folder is not
+            ours; nothing is written then.
         OSError: If `out` cannot be written; an older run stays as it was.
 
     Example:
@@ -142,14 +160,21 @@ def save_run(
     ['history.csv', 'model.keras']
     """
     check_finite(model)
-    out = Path(out)
-    with artefact.writing(out, "the model"):
-        out.mkdir(parents=True, exist_ok=True)
-        with artefact.atomic(out / "model.keras") as temporary:
+    files, results = ["model.keras", "history.csv"], results or {}
+    files += [RECIPE] * (recipe_file is not None)
+    files += [STATE] * (state is not None)
+    kind = "ensemble" if "ensemble" in fields else "run"
+    with (
+        artefact.writing(out, "the model"),
+        artefact.replacing(out, kind, [*files, *results]) as new,
+    ):
+        with artefact.atomic(new / "model.keras") as temporary:
             save_model(model, temporary)
-            # From here on an older run's manifest would not match its files.
-            (out / artefact.MANIFEST).unlink(missing_ok=True)
-        write_history(out / "history.csv", history)
-        files = ["model.keras", "history.csv"]
-        files += [name for name in BESIDE if (out / name).is_file()]
-        return artefact.write_manifest(out, "run", files, **fields)
+        write_history(new / "history.csv", history)
+        if recipe_file is not None:
+            artefact.copy_file(recipe_file, new / RECIPE)
+        if state is not None:
+            write_state(new, state)
+        for name, value in results.items():
+            artefact.write_json(new / name, value)
+        return artefact.write_manifest(new, "run", [*files, *results], **fields)

@@ -19,10 +19,16 @@ from mmkeras.training.stages.definition import Fit, Stage
 from mmkeras.training.stages.optimizer import SCHEDULES
 from mmkeras.training.stages.progress import (
     earlier_stages,
+    kept_stages,
     run_stages,
     seed_everything,
 )
-from mmkeras.training.stages.resume import find_checkpoint, fingerprint, forget
+from mmkeras.training.stages.resume import (
+    find_checkpoint,
+    fingerprint,
+    forget,
+    forget_stages,
+)
 from mmkeras.training.stages.run_folder import check_room, history_of
 from mmkeras.training.strategies.settings import TuningSettings
 from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
@@ -40,6 +46,9 @@ from mmkeras.values import (
     one_of,
     or_none,
 )
+
+# Grows epoch by epoch.
+HISTORY = "logs/history.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,12 +186,33 @@ class Strategy(TuningSettings):
         if seed is not None:
             seed_everything(seed, self.jit_compile)
         if out is not None:
-            out = Path(out)
             check_room(out, model, self.checkpoints + 2)
-            with artefact.writing(out, "the model"):
-                (out / "logs").mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            if out is not None:
+                opened = artefact.open_out(out, "run", names=[HISTORY])
+                with artefact.writing(out, "the model"):
+                    out = stack.enter_context(opened)
+                    (out / HISTORY).parent.mkdir(exist_ok=True)
+            return self._fit(
+                model, data, heads, out, callbacks, seed, verbose, resume,
+                identity,
+            )  # fmt: skip
+
+    def _fit(
+        self,
+        model: keras.Model,
+        data: Any,
+        heads: Mapping[str, Any],
+        out: Path | None,
+        callbacks: Sequence[keras.callbacks.Callback],
+        seed: int | None,
+        verbose: int | str,
+        resume: bool,
+        identity: Mapping[str, Any] | None,
+    ) -> keras.callbacks.History:
+        """Trains as `fit` does, in a folder that nobody else writes."""
         # Not `out/history.csv`: an older run there stays whole until the end.
-        rows = CsvHistory(out and out / "logs" / "history.csv")
+        rows = CsvHistory(out and out / HISTORY)
         fit = Fit(self, model, heads, out, rows, Spent(), callbacks, verbose)
         fit.fingerprint = fingerprint(self, model, data, seed, identity)
         checkpoint = None
@@ -200,6 +230,8 @@ class Strategy(TuningSettings):
             with reading(), tuned(self, model) as fit.tuning:
                 stages = self.stages(model, data, heads)
                 run_stages(fit, stages, seed, checkpoint)
+            if out is not None:
+                forget_stages(out, [place.name for place in kept_stages(fit)])
         finally:
             restore_flags(flags)
         return history_of(rows.rows, model)

@@ -1,12 +1,12 @@
 """Pretraining by components: the towers, the fusion, then everything."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from mmkeras import artefact
 from mmkeras.options import Variants, option
 from mmkeras.training import pretext
 from mmkeras.training.alignment import pretraining as alignment
@@ -204,7 +204,7 @@ class ComponentPretrain(Strategy):
             )
         for name in modalities(model):
             tower_of(model, name).trainable = False
-        with tempfile.TemporaryDirectory(prefix="mmkeras-") as folder:
+        with artefact.scratch() as folder:
             yield fusion_stage(self, model, data, heads, folder)
         restore_flags(flags)
         yield Stage(
