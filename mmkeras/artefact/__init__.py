@@ -50,6 +50,7 @@ from mmkeras.artefact.ownership import (
     kind_of,
     owned,
     release,
+    release_listed,
 )
 from mmkeras.artefact.room import NoRoom, check_room, writing
 from mmkeras.artefact.staging import (
@@ -101,6 +102,7 @@ __all__ = [
     "read_json",
     "read_manifest",
     "release",
+    "release_listed",
     "replacing",
     "scratch",
     "settle",

@@ -195,6 +195,13 @@ def release(folder: Path) -> None:
     (folder / MARKER).unlink(missing_ok=True)
 
 
+def release_listed(folder: Path) -> None:
+    """Removes the marker if the manifest lists all that is ours."""
+    marker = read_marker(folder)
+    if marker is not None and {*marker["files"]} <= {*listed(folder)}:
+        release(folder)
+
+
 def clear(
     folder: str | Path, kind: str | Collection[str] | None = None
 ) -> bool:

@@ -179,6 +179,8 @@ def settle(out: Path) -> bool:
     except OSError:
         for source, place in reversed(moved):
             os.replace(place, source)
+        # The command fails, and the next one is not to end it.
+        (stage / MANIFEST).unlink(missing_ok=True)
         raise
     kept = {*(marker["files"] if marker else ()), *new} - {*old}
     wanted = {"kind": kind, "files": sorted(kept | {*new})}

@@ -66,7 +66,8 @@ def export(
     ] = None,
     samples: Annotated[int, typer.Option(help="Test samples at most.")] = 2000,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace any folder at OUT.")
+        bool,
+        typer.Option("--force", help="Replace what mmkeras wrote at OUT."),
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks and converters.")

@@ -1,7 +1,6 @@
 """The whole export: make files, choose, verify, write the bundle."""
 
 import functools
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,8 @@ def export(
         reference: A larger model that the metrics must not drop against, if
             `model` was made from it: folder of a run, or a `.keras` file.
         target: The device that the TFLite file has to fit.
-        force: Whether to replace an `out` that is not a bundle.
+        force: Whether to replace an `out` that mmkeras wrote, but no bundle.
+            What is not ours stays, and a foreign folder is refused.
         debug: Whether to show what the converters say.
         report: Takes each line of the report.
 
@@ -84,10 +84,10 @@ def export(
         quantize, tuple(formats), max_drop, tuple(float_layers), target
     )
     out = Path(out)
-    bundle.check_target(out, force)
+    kinds = bundle.check_target(out, force)
     if any(each.has_runner for each in settings.written):
         bundle.code(spec)  # a kind without a file for the device ends it here
-    with bundle.staging(out) as folder:
+    with bundle.staging(out, kinds) as folder:
         job = ExportJob(
             model=Path(model).absolute(),
             spec=spec,
@@ -104,7 +104,7 @@ def export(
             choice = choose(convert_model(job))
             card = verify(choice)
         report(card_table(card))
-        _write(folder / "bundle", data, choice, card, out)
+        _write(data, choice, card, out)
     return card
 
 
@@ -122,26 +122,33 @@ def _samples(
     return found
 
 
-def _write(
-    folder: Path, data: Any, choice: Choice, card: Card, out: Path
-) -> None:
+def _write(data: Any, choice: Choice, card: Card, out: Path) -> None:
     """Puts the bundle together; one that lost too much gets no manifest."""
+    with artefact.writing(out, "the bundle"):
+        folder = artefact.open_stage(out, "bundle", [])
+        try:
+            _fill(folder, data, choice, card)
+            if card.failures:
+                out = bundle.put_failed(folder, out)
+            else:
+                bundle.put(out)
+        finally:
+            # Whole and not yet in its place, it waits for the next export.
+            if not artefact.is_moving(out):
+                artefact.clear(folder)
+    check_card(card, out / bundle.CARD)
+
+
+def _fill(folder: Path, data: Any, choice: Choice, card: Card) -> None:
     job, shipped = choice.converted.job, shipped_files(choice)
     spec, settings = job.spec, job.settings
-    with artefact.writing(out, "the bundle"):
-        folder.mkdir()
-        paths = {file.format: file.path for file in shipped}
-        bundle.fill(folder, spec, data, paths, card.to_dict())
-        for form in settings.added:
-            (file,) = (f for f in shipped if f.format == form.made_of)
-            form.write(file, folder, bundle.labels(spec), spec.name)
-        if card.failures:
-            out = out.with_name(f"{out.name}.failed")
-            shutil.rmtree(out, ignore_errors=True)
-        else:
-            bundle.seal(
-                folder, spec, list(paths), settings.quantize,
-                card.to_dict()["streams"],
-            )  # fmt: skip
-        bundle.put(folder, out)
-    check_card(card, out / bundle.CARD)
+    paths = {file.format: file.path for file in shipped}
+    bundle.fill(folder, spec, data, paths, card.to_dict())
+    for form in settings.added:
+        (file,) = (f for f in shipped if f.format == form.made_of)
+        form.write(file, folder, bundle.labels(spec), spec.name)
+    if not card.failures:
+        bundle.seal(
+            folder, spec, list(paths), settings.quantize,
+            card.to_dict()["streams"],
+        )  # fmt: skip

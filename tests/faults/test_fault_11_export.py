@@ -84,14 +84,14 @@ def test_a_target_that_is_read_only(older, capsys, monkeypatch):
 def test_a_swap_that_fails_puts_the_older_bundle_back(
     older, capsys, monkeypatch
 ):
-    rename = type(older).rename
+    replace = os.replace
 
-    def fails(path, target):
-        if path.name == "bundle" and target == older:
+    def fails(source, place):
+        if source.name == "card.json" and source.parent.name == ".partial":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return rename(path, target)
+        return replace(source, place)
 
-    monkeypatch.setattr(type(older), "rename", fails)
+    monkeypatch.setattr(os, "replace", fails)
     assert run(older) == 2
     one_line(capsys, older, os.strerror(errno.EIO))
 

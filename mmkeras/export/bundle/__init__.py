@@ -8,6 +8,7 @@ from mmkeras.export.bundle.contents import (
     labels,
     next_command,
     put,
+    put_failed,
     seal,
     staging,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "labels",
     "next_command",
     "put",
+    "put_failed",
     "runner_source",
     "seal",
     "staging",

@@ -1,48 +1,71 @@
 """The bundle: everything a device needs, checked by its manifest."""
 
 import contextlib
-import tempfile
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
+from mmkeras.artefact import MARKER
 from mmkeras.export.bundle.device_code import RUNNER, code, describe, roles
 from mmkeras.export.conversion.runtimes import SIGNATURE
 from mmkeras.export.formats import FORMATS
 from mmkeras.spec import DataSpec
 
 CARD, LABELS = "card.json", "labels.json"
+# The kind of a folder that is no bundle: it lost too much.
+FAILED = "failed bundle"
 
 
-def check_target(out: Path, force: bool) -> None:
-    """Raises ValueError unless `out` may be written or replaced."""
-    if not out.parent.is_dir():
+def check_target(out: Path, force: bool) -> list[str]:
+    """Returns kinds of folders that `out` may replace.
+
+    Args:
+        out: Folder of the bundle.
+        force: Whether that may be any folder that mmkeras has written.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if not out.absolute().parent.is_dir():
         raise ValueError(
             f"`--out` must lie in a folder that exists. Received: {out}"
         )
-    if not out.exists() or force:
-        return
-    if out.is_dir() and not any(out.iterdir()):
-        return
+    kinds = ["bundle"]
+    if force and (other := artefact.kind_of(out)):
+        kinds.append(other)
     try:
-        artefact.read_manifest(out, "bundle", check_files=False)
-    except ValueError:
+        artefact.check_out(out, kinds)
+        artefact.check_out(failed_place(out), FAILED)
+    except ValueError as error:
         raise ValueError(
-            f"`--out` must be a new folder or an older bundle; `--force` "
-            f"replaces anything. Received: {out}"
+            "`--out` must be a new folder or an older bundle; `--force` "
+            "replaces other folders that mmkeras wrote, and nothing else. "
+            f"Received: {out} ({error})"
         ) from None
+    return kinds
+
+
+def failed_place(out: Path) -> Path:
+    """Returns where a bundle is put that lost too much."""
+    return out.with_name(f"{out.name}.failed")
 
 
 @contextlib.contextmanager
-def staging(out: Path) -> Iterator[Path]:
-    """Yields a temporary folder beside `out`, removed at the end."""
-    with artefact.writing(out, "the bundle"):
-        folder = tempfile.TemporaryDirectory(
-            prefix=f"{artefact.TEMPORARY}{out.name}-", dir=out.parent
-        )
-    with folder as path:
-        yield Path(path)
+def staging(out: Path, kinds: Collection[str] = ("bundle",)) -> Iterator[Path]:
+    """Yields a temporary folder in `out`, which nobody else writes.
+
+    Args:
+        out: Folder of the bundle; where it is new, it is made, and removed
+            again if nothing comes of it.
+        kinds: What it may replace.
+    """
+    with contextlib.ExitStack() as stack:
+        with artefact.writing(out, "the bundle"):
+            place = stack.enter_context(artefact.open_out(out, kinds))
+            folder = stack.enter_context(artefact.scratch(place))
+        yield folder
 
 
 def fill(
@@ -62,6 +85,9 @@ def fill(
             (sources if isinstance(content, Path) else values)[file] = content
     needed = sum(path.stat().st_size for path in sources.values())
     artefact.check_room(folder, "the bundle", needed)
+    # What lies in the way is told before anything is written.
+    names = [*sources, *values, LABELS, CARD, "model.*"]
+    artefact.claim(folder, "bundle", names)
     for name, source in sources.items():
         artefact.copy_file(source, folder / name)
     for name, value in {**values, LABELS: labels(spec)}.items():
@@ -79,7 +105,7 @@ def seal(
     """Writes the manifest, which makes the folder a bundle."""
     has_code = [name for name in formats if FORMATS[name].has_runner]
     first = (has_code or list(formats))[0]
-    files = sorted(p.name for p in folder.iterdir())
+    files = sorted(p.name for p in folder.iterdir() if p.name != MARKER)
     inputs, outputs = [
         {
             name: describe(role, name, kind, folder, bool(has_code))
@@ -113,17 +139,23 @@ def _model_file(name: str) -> str:
     return f"model{FORMATS[name].suffix}"
 
 
-def put(folder: Path, out: Path) -> None:
-    """Moves a finished folder to its name, in the place of an older one."""
-    old = folder.with_name("old")
-    if out.exists():
-        out.rename(old)
-    try:
-        folder.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
-        raise
+def put(out: Path) -> None:
+    """Puts a bundle that is whole in the place of an older one."""
+    artefact.settle(out)
+    # It goes to devices: its manifest alone says what is in it.
+    artefact.release_listed(out)
+
+
+def put_failed(folder: Path, out: Path) -> Path:
+    """Puts a bundle that lost too much, without manifest, beside `out`."""
+    names = [p.name for p in folder.iterdir() if p.name != MARKER]
+    with artefact.open_out(failed_place(out), FAILED) as failed:
+        artefact.clear(failed, FAILED)
+        artefact.claim(failed, FAILED, names)
+        for name in names:
+            os.replace(folder / name, failed / name)
+        artefact.sync(failed)
+    return failed
 
 
 def labels(spec: DataSpec) -> dict[str, list[str]]:
