@@ -11,7 +11,6 @@ names come from this process alone, never from a file that is read.
 
 import contextlib
 import importlib
-import importlib.util
 import json
 import os
 import signal
@@ -23,8 +22,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-PACKAGE = "mmkeras"
-POLL_SEC = 0.2
+from mmkeras import process_entry
+from mmkeras.process_entry import POLL_SEC, is_ours
+
+# How long a child may be stopped, by SIGSTOP or a debugger.
+STOPPED_SEC = 10.0
+STOPPED = "was stopped from outside, and did not go on"
 
 # Modules that a child imports before anything else, in this order.
 _adopted: dict[str, None] = {}
@@ -36,7 +39,7 @@ def adopt(module: str) -> None:
     Args:
         module: Its name, as in `cls.__module__`; one of mmkeras is no news.
     """
-    if not _is_ours(module):
+    if not is_ours(module):
         _adopted[module] = None
 
 
@@ -75,28 +78,6 @@ def places_of(modules: Iterable[str]) -> list[tuple[str, str]]:
             )
         places.append((name, os.path.abspath(file)))
     return places
-
-
-def import_places(places: Iterable[tuple[str, str]]) -> None:
-    """Imports what a parent has found by `places_of`.
-
-    The folder of a module is appended to the path: it hides nothing.
-
-    Raises:
-        ValueError: If another file has the name of such a module.
-    """
-    for name, file in places:
-        folder = Path(file).parents[name.count(".")]
-        if Path(file).name == "__init__.py":
-            folder = folder.parent
-        if not _is_ours(name) and str(folder) not in sys.path:
-            sys.path.append(str(folder))
-        found = importlib.import_module(name).__file__
-        if not os.path.samefile(found, file):
-            raise ValueError(
-                f"The module `{name}` must have a name of its own. Received: "
-                f"`{file}`, which `{found}` hides"
-            )
 
 
 def import_modules(names: Iterable[str]) -> None:
@@ -159,20 +140,33 @@ def start(
         "modules": places_of(_adopted if modules is None else modules),
     }
     # -P: the folder of the script is not searched either.
-    command = [sys.executable, "-P", os.path.abspath(__file__)]
-    return subprocess.Popen(
-        [*command, json.dumps(setup), module, *arguments],
-        env={**_environment(backend, gpu, threads), **(variables or {})},
-        process_group=0,
-        **pipes,
-    )
+    command = [sys.executable, "-P", process_entry.__file__]
+    # Nothing is sent: its other end closes with this process.
+    lifeline, mine = os.pipe()
+    setup["lifeline"] = lifeline
+    try:
+        child = subprocess.Popen(
+            [*command, json.dumps(setup), module, *arguments],
+            env={**_environment(backend, gpu, threads), **(variables or {})},
+            process_group=0,
+            pass_fds=[lifeline],
+            **pipes,
+        )
+    except BaseException:
+        os.close(mine)
+        raise
+    finally:
+        os.close(lifeline)
+    child.lifeline = os.fdopen(mine, "wb")
+    return child
 
 
 def end(child: subprocess.Popen) -> None:
     """Kills a child, if it still runs, and waits for it."""
     child.kill()
     child.wait()
-    for pipe in (child.stdin, child.stdout, child.stderr):
+    lifeline = getattr(child, "lifeline", None)
+    for pipe in (child.stdin, child.stdout, child.stderr, lifeline):
         # Nobody reads any more what was not sent yet.
         with contextlib.suppress(OSError):
             if pipe is not None:
@@ -189,23 +183,58 @@ def running(*arguments: Any, **options: Any) -> Iterator[subprocess.Popen]:
         end(child)
 
 
+class Late(threading.Event):
+    """Is set if a child was killed; `why` says what it did."""
+
+    why = ""
+
+
 @contextlib.contextmanager
-def limited(
-    child: subprocess.Popen, limit_sec: float
-) -> Iterator[threading.Event]:
-    """Kills a child that takes longer; yields what is set if it was."""
-    late = threading.Event()
+def limited(child: subprocess.Popen, limit_sec: float) -> Iterator[Late]:
+    """Kills a child that takes longer, or is stopped; yields what tells it."""
+    late, done, stops = Late(), threading.Event(), Stops()
+    end = time.monotonic() + limit_sec
 
-    def stop() -> None:
-        late.set()
-        child.kill()
+    def watch() -> None:
+        while not done.wait(min(POLL_SEC, max(0, end - time.monotonic()))):
+            if stops.seen(child):
+                late.why = STOPPED
+            elif time.monotonic() >= end:
+                late.why = f"gave no answer in {limit_sec:g} seconds"
+            else:
+                continue
+            late.set()
+            child.kill()
+            return
 
-    timer = threading.Timer(limit_sec, stop)
-    timer.start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield late
     finally:
-        timer.cancel()
+        done.set()
+
+
+class Stops:
+    """Counts how often in a row a child was found stopped, every `POLL_SEC`.
+
+    Ctrl-Z stops the parent too, which then counts nothing.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def seen(self, child: subprocess.Popen) -> bool:
+        """Looks again; returns whether it has been stopped for too long."""
+        self.count = self.count + 1 if _is_stopped(child.pid) else 0
+        return self.count * POLL_SEC >= STOPPED_SEC
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] in "tT"
 
 
 def spell_code(code: int) -> str:
@@ -232,10 +261,6 @@ def take_stdout() -> BinaryIO:
     return answers
 
 
-def _is_ours(module: str) -> bool:
-    return module.split(".")[0] == PACKAGE
-
-
 def _is_here(path: str) -> bool:
     return not path or os.path.abspath(path) == os.getcwd()
 
@@ -257,44 +282,3 @@ def _environment(
         environment["TOKENIZERS_PARALLELISM"] = "false"
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return environment
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process soon after its parent has gone."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(POLL_SEC)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _find_package() -> None:
-    """Imports mmkeras from where this file is, installed or not."""
-    home = Path(__file__).parent
-    spec = importlib.util.spec_from_file_location(
-        PACKAGE,
-        home / "__init__.py",
-        submodule_search_locations=[str(home)],
-    )
-    package = importlib.util.module_from_spec(spec)
-    sys.modules[PACKAGE] = package
-    spec.loader.exec_module(package)
-
-
-def _main(setup: str, module: str, *arguments: str) -> int | None:
-    """Is what a child runs."""
-    settings = json.loads(setup)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    _end_with(settings["parent"])
-    sys.path += [path for path in settings["path"] if path not in sys.path]
-    _find_package()
-    import_places(settings["modules"])
-    sys.argv = [module, *arguments]
-    return importlib.import_module(module).main(*arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:]))

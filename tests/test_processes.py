@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mmkeras import processes
+from mmkeras import process_entry, processes
 
 PACKAGE = Path(processes.__file__).parent
 # A module of the user: what a child calls, and a kind of its own.
@@ -149,7 +149,7 @@ def test_a_module_hidden_by_another_is_refused(tmp_path):
     (tmp_path / "textwrap.py").write_text("")
     place = ("textwrap", str(tmp_path / "textwrap.py"))
     with pytest.raises(ValueError, match="must have a name of its own"):
-        processes.import_places([place])
+        process_entry.import_places([place])
     sys.path.remove(str(tmp_path))
 
 

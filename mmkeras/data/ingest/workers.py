@@ -23,6 +23,9 @@ from mmkeras.data.ingest.samples import SampleReader
 from mmkeras.data.ingest.shards import Context, build_shard
 from mmkeras.spec import DataSpec
 
+# How long one shard may take.
+LIMIT_SEC = 3600
+
 
 def context_of(setup: dict) -> Context:
     """Builds the context of `prepare` from JSON values."""
@@ -81,23 +84,42 @@ class _Workers:
 
     def build(self, make: Callable[[], dict]) -> dict:
         job = make()
+        answer, late = self._ask(job)
+        said = []
+        if late:
+            # Another process may be luckier: once.
+            said = [f"the shard {job['name']} is made anew: its worker {late}"]
+            answer, late = self._ask(job)
+        if late:
+            raise ValueError(
+                f"A worker must return the shard `{job['name']}`. Received: "
+                f"the second process in a row that {late}"
+            )
+        if "error" in answer:
+            kind = {"OSError": OSError}.get(answer["kind"], ValueError)
+            raise kind(answer["error"])
+        return {**answer, "said": [*said, *answer["said"]]}
+
+    def _ask(self, job: dict) -> tuple[dict, str]:
+        """Returns a worker's answer; or none, and what was wrong with it."""
         if not hasattr(self.local, "child"):
             self.local.child = self._start()
         child = self.local.child
-        with contextlib.suppress(BrokenPipeError):
-            _send(child.stdin, job)
-        line = child.stdout.readline()
+        with processes.limited(child, LIMIT_SEC) as late:
+            with contextlib.suppress(BrokenPipeError):
+                _send(child.stdin, job)
+            line = child.stdout.readline()
+        if late.is_set():
+            del self.local.child
+            child.wait()
+            return {}, late.why
         if not line:
             raise ValueError(
                 f"A worker must return the shard `{job['name']}`. Received: "
                 f"the process ended with code {child.wait()}; a decoder "
                 "crashed or memory ran out. `workers=1` shows more."
             )
-        answer = json.loads(line)
-        if "error" in answer:
-            kind = {"OSError": OSError}.get(answer["kind"], ValueError)
-            raise kind(answer["error"])
-        return answer
+        return json.loads(line), ""
 
     def stop(self) -> None:
         self.stopped = True

@@ -80,7 +80,7 @@ class Isolated:
                 write(self._worker.stdin, {"": np.array(path), **inputs})
                 answer = read(self._worker.stdout)
             except (OSError, ValueError, EOFError):
-                answer = {ERROR: np.array(self._why(late.is_set()))}
+                answer = {ERROR: np.array(self._why(late))}
                 self.close()
         if ERROR in answer:
             raise ValueError(
@@ -89,10 +89,10 @@ class Isolated:
             )
         return answer
 
-    def _why(self, late: bool) -> str:
+    def _why(self, late: processes.Late) -> str:
         code = self._worker.wait()
-        if late:
-            return f"no answer in {self.limit_sec:g} seconds"
+        if late.is_set():
+            return f"its runtime {late.why}"
         return f"the runtime ended with {processes.spell_code(code)}"
 
 

@@ -35,10 +35,10 @@ def run_child(
         answer = Path(folder) / "result.json"
         arguments = [str(asked), str(answer), *(["debug"] if debug else [])]
         with open(Path(folder) / "log", "w+", encoding="utf-8") as log:
-            code, step = _watch(arguments, None if debug else log, report)
+            code, step, why = _watch(arguments, None if debug else log, report)
             log.seek(0)
             if code:
-                raise ValueError(_told(code, request, step, log.read()))
+                raise ValueError(_told(why, request, step, log.read()))
         found = receive(answer, request.result | Refusal)
     if isinstance(found, Refusal):
         raise ValueError(found.message)
@@ -47,8 +47,8 @@ def run_child(
 
 def _watch(
     arguments: list[str], log: Any, report: Callable[[str], None]
-) -> tuple[int, str]:
-    """Returns the exit code of the child, and the last step it announced.
+) -> tuple[int, str, str]:
+    """Returns exit code and last step of the child, and how it ended.
 
     Args:
         arguments: Of its `main`.
@@ -67,7 +67,7 @@ def _watch(
             text=True,
             errors="replace",
         ) as child,
-        processes.limited(child, LIMIT_SEC),
+        processes.limited(child, LIMIT_SEC) as late,
     ):
         for line in child.stdout:
             if line.startswith(PREFIX):
@@ -75,14 +75,16 @@ def _watch(
                 report(line.strip())
             elif log is None:
                 report(line.rstrip())
-        return child.wait(), step
+        code = child.wait()
+        ended = f"ended with {processes.spell_code(code)}"
+        return code, step, late.why or ended
 
 
-def _told(code: int, request: Request, step: str, log: str) -> str:
-    how, last = processes.spell_code(code), processes.last_line(log)
+def _told(how: str, request: Request, step: str, log: str) -> str:
+    last = processes.last_line(log)
     return (
         f"The conversion of `{request.model}` must end by itself. Received: "
-        f"conversion ended with {how} while {step}, quantize "
+        f"conversion {how} while {step}, quantize "
         f"'{request.purpose}'"
         + (f". Its last words: {last}" if last else "")
         + ". `--debug` shows all it says"

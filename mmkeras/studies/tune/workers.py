@@ -22,7 +22,6 @@ from mmkeras.studies.tune.job import Job
 from mmkeras.studies.tune.tuner import Tuner, search, values_of
 
 HOST = "127.0.0.1"
-POLL_SEC = 0.2
 
 
 def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
@@ -75,7 +74,15 @@ def _start(job: Job, variables: Mapping[str, str]) -> subprocess.Popen:
 
 def _wait(children: list[subprocess.Popen]) -> None:
     """Waits for all; raises ValueError as soon as one has failed."""
+    stops = [processes.Stops() for _ in children]
     while True:
+        for number, child in enumerate(children):
+            if stops[number].seen(child):
+                raise ValueError(
+                    "The workers of a search must run. Received: worker "
+                    f"{number + 1} {processes.STOPPED}. The same command "
+                    "resumes with the trials that are left"
+                )
         codes = [child.poll() for child in children]
         for number, code in enumerate(codes):
             if code:
@@ -87,7 +94,7 @@ def _wait(children: list[subprocess.Popen]) -> None:
                 )
         if None not in codes:
             return
-        time.sleep(POLL_SEC)
+        time.sleep(processes.POLL_SEC)
 
 
 def _free_port() -> int:
