@@ -7,6 +7,7 @@ number and a hash of its own. Readers check it before they parse anything else.
 
 from mmkeras.artefact.files import (
     TEMPORARY,
+    Unwritable,
     atomic,
     copy_file,
     file_stamp,
@@ -30,7 +31,7 @@ from mmkeras.artefact.json_files import (
     read_json,
     write_hashed,
 )
-from mmkeras.artefact.locks import LOCK, Held, lock, this_process
+from mmkeras.artefact.locks import LOCK, Held, lock, lock_file, this_process
 from mmkeras.artefact.manifest import (
     MANIFEST,
     check_file,
@@ -40,13 +41,13 @@ from mmkeras.artefact.manifest import (
     versions,
     write_manifest,
 )
+from mmkeras.artefact.names import is_ours
 from mmkeras.artefact.ownership import (
     MARKER,
     check_out,
     claim,
     clear,
     clear_inside,
-    is_ours,
     kind_of,
     owned,
     release,
@@ -56,6 +57,7 @@ from mmkeras.artefact.room import NoRoom, check_room, writing
 from mmkeras.artefact.staging import (
     PARTIAL,
     is_moving,
+    new_file,
     open_out,
     open_stage,
     replacing,
@@ -76,6 +78,7 @@ __all__ = [
     "NoRoom",
     "PARTIAL",
     "TEMPORARY",
+    "Unwritable",
     "atomic",
     "check_file",
     "check_out",
@@ -93,7 +96,9 @@ __all__ = [
     "is_ours",
     "kind_of",
     "lock",
+    "lock_file",
     "make_folder",
+    "new_file",
     "open_out",
     "open_stage",
     "owned",

@@ -25,8 +25,8 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 SETTLED_SEC = 0.2
 MAX_NOTE_BYTES = 65_536
 
-# By device and inode of a folder: the thread that holds it, and how often.
-_held: dict[tuple[int, int], list[int]] = {}
+# By folder and name: the thread that holds it, and how often.
+_held: dict[tuple[int, int, str], list[int]] = {}
 _guard = threading.Lock()
 
 
@@ -81,9 +81,23 @@ def lock(folder: str | Path) -> Iterator[None]:
         Held: A ValueError that says who is writing it.
         OSError: If there can be no lock file.
     """
-    status = os.stat(folder)
-    key = (status.st_dev, status.st_ino)
-    path, thread = Path(folder) / LOCK, threading.get_ident()
+    with _holding(Path(folder) / LOCK):
+        yield
+
+
+@contextlib.contextmanager
+def lock_file(path: str | Path) -> Iterator[None]:
+    """Holds a file that is going to be written; see `lock`."""
+    path = Path(path)
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with _holding(path.with_name(f"{LOCK}-{path.name}")):
+        yield
+
+
+@contextlib.contextmanager
+def _holding(path: Path) -> Iterator[None]:
+    status, thread = os.stat(path.parent), threading.get_ident()
+    key = (status.st_dev, status.st_ino, path.name)
     with _guard:
         holder = _held.get(key)
         if holder is not None and holder[0] != thread:
@@ -195,9 +209,10 @@ def _told(path: Path, process: Mapping[str, Any]) -> str:
             f"held it since {process.get('since')} "
             f"({str(process.get('command'))[:200]})"
         )
+    name = path.name.removeprefix(LOCK).removeprefix("-")
     return (
-        f"`{path.parent}` must have one writer at a time. Received: {who!s}; "
-        "wait until it ends, or choose another folder"
+        f"`{path.parent / name}` must have one writer at a time. Received: "
+        f"{who}; wait until it ends, or choose another one"
     )
 
 

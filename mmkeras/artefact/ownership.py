@@ -6,25 +6,23 @@ rest stays as it is, whatever a command was told.
 """
 
 import contextlib
-import fnmatch
 import json
 import os
-import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from mmkeras.artefact.files import TEMPORARY, write_json
+from mmkeras.artefact.files import write_json
 from mmkeras.artefact.hashes import HASHES
 from mmkeras.artefact.locks import LOCK
 from mmkeras.artefact.manifest import MANIFEST
+from mmkeras.artefact.names import is_ours, literal, matcher, stays_inside
 
 MARKER = ".mmkeras.json"
 # Written by us into any folder of ours.
 ALWAYS = (MANIFEST, MARKER, LOCK, HASHES)
 MAX_MARKER_BYTES = 2**26
 MAX_MANIFEST_BYTES = 2**28
-_TEMPORARY = re.compile(re.escape(TEMPORARY) + r"[0-9]+-(.+)")
 
 
 def check_out(
@@ -113,28 +111,15 @@ def owned(folder: Path) -> list[str]:
     marker = read_marker(folder)
     if marker is not None:
         found += marker["files"]
-    found += [_literal(name) for name in listed(folder)]
-    return [name for name in found if _stays_inside(name)]
+    found += [literal(name) for name in listed(folder)]
+    return [name for name in found if stays_inside(name)]
 
 
 def listed(folder: Path) -> list[str]:
     """Returns the files of a manifest of ours; none where there is none."""
     manifest = _read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
     files = manifest["files"] if _is_manifest(manifest) else ()
-    return [name for name in files if _stays_inside(name)]
-
-
-def is_ours(name: str, names: Iterable[str]) -> bool:
-    """Returns whether a file is one of these names, or will become one."""
-    unfinished = _TEMPORARY.fullmatch(name)
-    names = list(names)
-    return any(
-        fnmatch.fnmatchcase(each, pattern)
-        for each in {name, unfinished[1] if unfinished else name}
-        for pattern in names
-        # A star stops at a folder.
-        if each.count("/") == pattern.count("/")
-    )
+    return [name for name in files if stays_inside(name)]
 
 
 def claim(
@@ -171,7 +156,7 @@ def check_files(
     folder: Path, names: Iterable[str], known: Iterable[str]
 ) -> None:
     """Raises ValueError if one of these is there, and not known as ours."""
-    known = list(known)
+    ours = matcher(known)
     for pattern in names:
         places = [pattern]
         if set(pattern) & set("*?["):
@@ -179,7 +164,7 @@ def check_files(
         for name in places:
             path = folder / name
             if path.is_symlink() or (
-                path.exists() and not (path.is_file() and is_ours(name, known))
+                path.exists() and not (path.is_file() and ours(name))
             ):
                 what = "which mmkeras did not write"
                 if path.is_symlink():
@@ -222,10 +207,11 @@ def clear(
     if found is None or (kinds is not None and found not in kinds):
         return False
     known = owned(folder)
+    ours = matcher(known)
     # First, so that what is removed in part is not taken for whole.
     (folder / MANIFEST).unlink(missing_ok=True)
     for name in _files_in(folder):
-        if name not in (MARKER, LOCK) and is_ours(name, known):
+        if name not in (MARKER, LOCK) and ours(name):
             (folder / name).unlink(missing_ok=True)
     for inner in sorted({n.rpartition("/")[0] for n in known if "/" in n}):
         with contextlib.suppress(OSError):
@@ -271,14 +257,6 @@ def _files_in(folder: Path) -> list[str]:
                 if inner.is_file(follow_symlinks=False)
             ]
     return found
-
-
-def _literal(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
-
-
-def _stays_inside(name: str) -> bool:
-    return not os.path.isabs(name) and ".." not in Path(name).parts
 
 
 def _is_manifest(value: Any) -> bool:

@@ -17,17 +17,24 @@ from mmkeras.artefact.files import (
     TEMPORARY,
     make_folder,
     sync,
+    told,
     write_json,
 )
-from mmkeras.artefact.locks import LOCK, is_running, lock, this_process
+from mmkeras.artefact.locks import (
+    LOCK,
+    is_running,
+    lock,
+    lock_file,
+    this_process,
+)
 from mmkeras.artefact.manifest import MANIFEST
+from mmkeras.artefact.names import matcher
 from mmkeras.artefact.ownership import (
     MARKER,
     check_files,
     check_out,
     claim,
     clear,
-    is_ours,
     kind_of,
     listed,
     owned,
@@ -197,6 +204,44 @@ def _move(source: Path, place: Path) -> tuple[Path, Path]:
 
 
 @contextlib.contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path that becomes `path`, a file not there yet.
+
+    Nobody else makes it meanwhile, and what appears under its name stays.
+
+    Raises:
+        ValueError: If there is something, or another process writes it.
+    """
+    path = Path(path)
+    with lock_file(path):
+        _check_free(path)
+        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+        try:
+            with told(path, temporary):
+                yield temporary
+                sync(temporary)
+                try:
+                    os.link(temporary, path)
+                except FileExistsError:
+                    _check_free(path)
+                except OSError:
+                    # Not every file system has links.
+                    _check_free(path)
+                    os.replace(temporary, path)
+                sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _check_free(path: Path) -> None:
+    if os.path.lexists(path):
+        raise ValueError(
+            f"`{path}` must not exist, or be a new file. Received: a file "
+            "that is there, and stays"
+        )
+
+
+@contextlib.contextmanager
 def scratch(inside: Path | None = None) -> Iterator[Path]:
     """Yields a folder for the time being, that nobody else knows.
 
@@ -229,8 +274,8 @@ def sweep(place: Path) -> None:
                 shutil.rmtree(folder)
     if read_marker(place) is None:
         return
-    known = owned(place)
+    ours = matcher(owned(place))
     for path in place.glob(f"{TEMPORARY}[0-9]*"):
         if path.is_file() and not path.is_symlink():
-            if is_ours(path.name, known):
+            if ours(path.name):
                 path.unlink(missing_ok=True)

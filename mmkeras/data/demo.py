@@ -145,20 +145,29 @@ def write_demo(folder: str | Path, samples: int = 1500, seed: int = 0) -> Path:
         )
     folder = Path(folder)
     spec, manifest = folder / "demo.toml", folder / "manifest.csv"
-    for part in ("images", "audio"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    # Until both are back, a stopped run is no data set.
-    spec.unlink(missing_ok=True)
-    manifest.unlink(missing_ok=True)
-    rows = [
-        _write_sample(folder, index, clean, int(digit), seed)
-        for index, (clean, digit) in enumerate(
-            zip(*draw_pictures(samples, seed))
-        )
-    ]
-    artefact.write_csv(manifest, rows)
-    artefact.write_text(spec, SPEC)
+    names = [spec.name, manifest.name]
+    for index in range(samples):
+        names += files_of(index)
+    with artefact.open_out(folder, "demo", names=names):
+        for part in ("images", "audio"):
+            (folder / part).mkdir(exist_ok=True)
+        # Until both are back, a stopped run is no data set.
+        spec.unlink(missing_ok=True)
+        manifest.unlink(missing_ok=True)
+        rows = [
+            _write_sample(folder, index, clean, int(digit), seed)
+            for index, (clean, digit) in enumerate(
+                zip(*draw_pictures(samples, seed))
+            )
+        ]
+        artefact.write_csv(manifest, rows)
+        artefact.write_text(spec, SPEC)
     return spec
+
+
+def files_of(index: int) -> tuple[str, str]:
+    """Returns the names of a sample's picture and sound."""
+    return f"images/{index:04}.png", f"audio/{index:04}.wav"
 
 
 def sound(digit: int, rng: np.random.Generator) -> np.ndarray:
@@ -230,7 +239,7 @@ def _write_sample(
     """Writes the files of one sample and returns its row of the manifest."""
     rng = np.random.default_rng([seed, 1, index])
     name = f"{index:04}"
-    png, wav = f"images/{name}.png", f"audio/{name}.wav"
+    png, wav = files_of(index)
     columns = _columns()
     row = {
         "id": name,

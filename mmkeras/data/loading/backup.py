@@ -8,13 +8,22 @@ import zlib
 from pathlib import Path
 
 from mmkeras.artefact import (
+    LOCK,
     MANIFEST,
+    MARKER,
     TEMPORARY,
     NoRoom,
+    Unwritable,
     atomic,
     check_file,
     check_room,
+    kind_of,
+    new_file,
+    open_out,
+    open_stage,
     read_manifest,
+    scratch,
+    settle,
 )
 from mmkeras.data.loading.check import check_folder
 
@@ -56,7 +65,7 @@ def backup_data(folder: str | Path, archive: str | Path) -> dict:
     size = sum(entry["bytes"] for entry in manifest["files"].values())
     check_room(archive, "the archive", size + 1024 * len(manifest["files"]))
     archive.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with atomic(archive) as temporary:
+    with new_file(archive) as temporary:
         with tarfile.open(temporary, f"w:{_packing(archive)}") as tar:
             # First, so that a reader knows what the rest must be.
             for name in (MANIFEST, *manifest["files"]):
@@ -82,39 +91,52 @@ def restore_data(archive: str | Path, folder: str | Path) -> dict:
             holds something.
     """
     archive, folder = Path(archive), Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(
-            f"`folder` must be new or empty. Received: {folder}, which holds "
-            "something"
-        )
+    _check_empty(folder)
     if not archive.is_file():
         raise ValueError(
             "`archive` must be a file that `mmkeras data backup` wrote. "
             f"Received: {archive}, where there is none"
         )
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f"{TEMPORARY}{os.getpid()}-{folder.name}")
-    beside.mkdir()
-    try:
+    with open_out(folder, "data") as out, scratch(out) as beside:
+        whole = beside / "whole"
+        whole.mkdir()
         try:
-            manifest = _unpack(archive, beside)
+            manifest = _unpack(archive, whole)
         except NoRoom:
             raise
         except DAMAGED as error:
-            if getattr(error, "errno", None) is not None:
+            unwritable = isinstance(error, Unwritable)
+            if unwritable or getattr(error, "errno", None) is not None:
                 raise
             raise ValueError(
                 f"`archive` must be a whole archive of `mmkeras data backup`. "
                 f"Received: {archive} ({error})"
             ) from None
-        check_folder(beside)
-        if folder.exists():
-            folder.rmdir()
-        os.replace(beside, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        check_folder(whole)
+        stage = open_stage(out, "data", manifest["files"])
+        for name in (*manifest["files"], MANIFEST):
+            os.replace(whole / name, stage / name)
+        settle(out)
     return manifest
+
+
+def _check_empty(folder: Path) -> None:
+    """Raises ValueError unless nothing is there, but of a stopped restore."""
+    names = []
+    if folder.is_dir():
+        ours = kind_of(folder) in (None, "data")
+        left = (MARKER, LOCK) if ours else ()
+        names = [
+            path.name
+            for path in folder.iterdir()
+            if path.name not in left
+            and not path.name.startswith(f"{TEMPORARY}mmkeras-")
+        ]
+    if names or (os.path.lexists(folder) and not folder.is_dir()):
+        raise ValueError(
+            f"`folder` must be new or empty. Received: {folder}, which holds "
+            "something"
+        )
 
 
 def _unpack(archive: Path, folder: Path) -> dict:

@@ -55,6 +55,20 @@ def propose_labels(
     """
     out = Path(out)
     _check(out, strategy, limit)
+    with artefact.new_file(out) as temporary:
+        rows = _propose(run, source, split, strategy, limit, everything)
+        write_sheet(temporary, rows)
+    return rows
+
+
+def _propose(
+    run: str | Path,
+    source: str | Path | None,
+    split: str,
+    strategy: str,
+    limit: int | None,
+    everything: bool,
+) -> list[dict[str, Any]]:
     manifest = artefact.read_manifest(run, "run")
     pool = pool_of(*_source(source, manifest), split)
     model = load_model(run)
@@ -88,7 +102,6 @@ def propose_labels(
             if strategy != "doubt"
             else "`strategy` 'doubt' needs samples with labels. Received: none"
         )
-    write_sheet(out, rows)
     return rows
 
 

@@ -100,7 +100,7 @@ def apply_labels(
             f"none; `{ACCEPT}` takes what is proposed"
         )
     with (
-        artefact.atomic(out) as temporary,
+        artefact.new_file(out) as temporary,
         open(
             temporary, "w", newline="",
             encoding="utf-8", errors="surrogateescape",
