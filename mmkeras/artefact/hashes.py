@@ -7,12 +7,12 @@ written or read, all is hashed again.
 """
 
 import contextlib
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mmkeras.artefact.files import file_stamp, write_json
+from mmkeras.artefact.files import file_stamp
+from mmkeras.artefact.json_files import read_hashed, write_hashed
 from mmkeras.artefact.manifest import sha256_of
 
 HASHES = ".hashes.json"
@@ -46,14 +46,14 @@ def hashes_of(folder: Path, names: list[str]) -> dict[str, str]:
     if fresh and note:
         # A folder on a read-only disk is opened as well.
         with contextlib.suppress(OSError):
-            write_json(folder / HASHES, note)
+            write_hashed(folder / HASHES, {"files": note})
     return found
 
 
 def _read(path: Path) -> dict[str, list]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_hashed(path)["files"]
+    except (OSError, ValueError, KeyError):
         return {}
     good = isinstance(found, dict) and all(
         isinstance(entry, list) and len(entry) == 4 for entry in found.values()

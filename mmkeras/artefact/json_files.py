@@ -80,7 +80,13 @@ def parse_json(data: bytes, what: str) -> Any:
 
 def _is_deep(data: bytes) -> bool:
     """Whether brackets are nested too deeply; those in strings are none."""
-    left = _STRING.sub(b"", data).translate(_ALIKE, _OTHER)
+    if len(data) < 2**20:
+        # Much faster, and a list that is short enough.
+        plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+        outside = b"".join(plain.split(b'"')[::2])
+    else:
+        outside = _STRING.sub(b"", data)
+    left = outside.translate(_ALIKE, _OTHER)
     for _ in range(MAX_DEPTH):
         if b"[" * (MAX_DEPTH + 1) in left:
             return True

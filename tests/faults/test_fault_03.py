@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmkeras import artefact
+from mmkeras.training import latest_checkpoint
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 
 
@@ -64,3 +67,95 @@ def test_the_generation_before_is_used(name, trained, tmp_path):
         assert "epoch-0003" in line and "epoch-0004" in line
     for one, other in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def drop_state(folder):
+    """The manifest no longer lists what it resumes from; its hash is right."""
+    manifest = artefact.read_manifest(folder)
+    del manifest["files"]["state.npz"]
+    artefact.write_hashed(folder / "manifest.json", manifest)
+
+
+def edited(**changes):
+    def edit(folder):
+        manifest = artefact.read_manifest(folder)
+        manifest["progress"] |= changes
+        artefact.write_hashed(folder / "manifest.json", manifest)
+
+    return edit
+
+
+def nested(folder):
+    (folder / "manifest.json").write_text("[" * 100_000)
+
+
+FORGED = {
+    "state not listed": (drop_state, "must list `state.npz`"),
+    "rows null": (edited(rows=None), "`progress.rows`"),
+    "share odd": (edited(share={"x": 1}), "`progress.share.x`"),
+    "nested": (nested, "64 levels"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_what_is_valid_json_and_still_wrong_is_passed_over(
+    name, trained, tmp_path
+):
+    copy = shutil.copytree(trained[0], tmp_path / "run")
+    damage, message = FORGED[name]
+    damage(copy / "checkpoints" / "epoch-0004")
+    with pytest.warns(UserWarning, match=f"(?s)epoch-0003.*newer.*{message}"):
+        model = fit(copy, resume=True)
+    for one, other in zip(trained[1], model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_where_none_is_whole_nothing_is_removed_unless_asked_for(
+    trained, tmp_path
+):
+    copy = shutil.copytree(trained[0], tmp_path / "run")
+    for number in (3, 4):
+        tear(copy / "checkpoints" / f"epoch-000{number}" / "state.npz")
+    before = sorted(path for path in copy.rglob("*"))
+    with pytest.raises(ValueError, match="(?s)epoch-0004.*epoch-0003.*stay"):
+        fit(copy, resume=True)
+    assert sorted(path for path in copy.rglob("*")) == before
+    with pytest.warns(UserWarning, match="(?s)no whole.*epoch-0004.*epoch-00"):
+        assert latest_checkpoint(copy / "checkpoints") is None
+    assert fit(copy, epochs=1, resume=False)
+
+
+def test_a_file_of_a_checkpoints_name_is_moved_aside(trained, tmp_path):
+    copy = shutil.copytree(trained[0], tmp_path / "run")
+    newest = copy / "checkpoints" / "epoch-0004"
+    shutil.rmtree(newest)
+    newest.write_text("theirs")
+    with pytest.warns(UserWarning, match="epoch-0004.old1"):
+        model = fit(copy, resume=True)
+    assert newest.with_name("epoch-0004.old1").read_text() == "theirs"
+    assert latest_checkpoint(copy / "checkpoints") == newest
+    for one, other in zip(trained[1], model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_damaged_stage_is_named(tmp_path):
+    """What it left is no longer known, and only said to be made anew."""
+    from training_toys import HEADS, toy_data, toy_model
+
+    from mmkeras.training import ComponentPretrain
+
+    def train(resume):
+        strategy = ComponentPretrain(
+            tower_epochs=1, fusion_epochs=1, epochs=1, tensorboard=False,
+            checkpoint_share=1.0,
+        )  # fmt: skip
+        strategy.fit(toy_model(seed=1), toy_data(), HEADS, out=tmp_path,
+                     verbose=0, resume=resume)  # fmt: skip
+
+    train(False)
+    (first,) = tmp_path.glob("stages/1-*")
+    tear(first / "manifest.json")
+    before = sorted(path for path in tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match=f"{first.name}/manifest.json.*--rest"):
+        train(True)
+    assert sorted(path for path in tmp_path.rglob("*")) == before

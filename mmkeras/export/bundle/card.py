@@ -1,7 +1,6 @@
 """The card: what was measured of a model and of the files made from it."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pydantic
 
+from mmkeras import artefact
 from mmkeras.export.conversion.stepping import StreamFigures
 from mmkeras.export.verification.file_measurement import (
     Comparison,
@@ -190,7 +190,7 @@ _ADAPTER = pydantic.TypeAdapter(Card)
 
 def read_card(path: str | Path) -> Card:
     """Returns the card of a bundle, from its `card.json`."""
-    return Card.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    return Card.from_dict(artefact.read_json(path))
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,6 @@
 A figure here is that of one run; `summary` puts the seeds together.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -170,8 +169,8 @@ def read_measured(run: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
         manifest = artefact.read_manifest(run / FOLDER, KIND)
     except ValueError:
         return None
-    text = (run / FOLDER / "result.json").read_text(encoding="utf-8")
-    return json.loads(text), manifest["identity"]
+    result = artefact.read_json(run / FOLDER / "result.json")
+    return result, manifest["identity"]
 
 
 def read_answers(run: Path, target: str) -> tuple[np.ndarray, ...]:

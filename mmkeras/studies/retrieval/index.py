@@ -132,8 +132,6 @@ class Index:
         Raises:
             ValueError: If a file is not what the manifest says.
         """
-        import json
-
         folder = Path(folder)
         manifest = artefact.read_manifest(folder, "index")
         found = cls.__new__(cls)
@@ -143,7 +141,7 @@ class Index:
             for name in names - {IDS}
         }
         found.vectors, found.scales = arrays[VECTORS], arrays.get(SCALES)
-        found.ids = np.array(json.loads((folder / IDS).read_text("utf-8")))
+        found.ids = np.array(artefact.read_json(folder / IDS))
         return found
 
 

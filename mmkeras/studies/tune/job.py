@@ -136,7 +136,12 @@ def remember(job: Job, restart: bool = False) -> None:
         artefact.claim(job.folder, "tune", [SETTINGS, BEST])
         artefact.write_json(path, described)
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = artefact.read_json(path)
+    if not isinstance(found, dict):
+        raise ValueError(
+            f"`{path}` must hold the settings of a search. Received: "
+            f"{type(found).__name__}; `--restart` removes it"
+        )
     for key in MAY_CHANGE:
         if not is_finished(job):
             found.pop(key, None)

@@ -1,6 +1,5 @@
 """The search: trials, the best recipe, one evaluation on the test split."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,8 @@ def _tuned(job: Job, workers: int, verbose: int) -> dict[str, Any]:
             },
         }
         _write(job, result)
-    return json.loads((job.folder / RESULT).read_text(encoding="utf-8"))
+    artefact.read_manifest(job.folder, "tune")
+    return artefact.read_json(job.folder / RESULT)
 
 
 def check(job: Job) -> None:

@@ -9,6 +9,7 @@ _HOME = {
     "Stage": "definition",
     "arrays_of": "resume",
     "count_batches": "datasets",
+    "find_checkpoint": "resume",
     "fingerprint_differences": "resume:differences",
     "make_fusion_stage": "fusion_stage:fusion_stage",
     "make_optimizer": "optimizer",
