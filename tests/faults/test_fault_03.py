@@ -14,6 +14,7 @@ import pytest
 
 from mmkeras import artefact
 from mmkeras.training import latest_checkpoint
+from mmkeras.training.stages import find_checkpoint
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 
@@ -44,6 +45,14 @@ def fit(out, epochs=4, resume=False):
     return model
 
 
+def resumed(out):
+    """The model of a training that goes on, and the warnings."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        model = fit(out, resume=True)
+    return model, [str(one.message) for one in found]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("torn") / "run"
@@ -57,10 +66,8 @@ def test_the_generation_before_is_used(name, trained, tmp_path):
     shutil.copytree(out, copy)
     newest = copy / "checkpoints" / "epoch-0004"
     DAMAGES[name](newest)
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
-        model = fit(copy, resume=True)
-    told = [str(w.message) for w in found if "is used, since" in str(w.message)]
+    model, told = resumed(copy)
+    told = [line for line in told if "is used, since" in line]
     # A folder without a manifest is a save that was killed, and no damage.
     assert len(told) == (name != "no manifest")
     for line in told:
@@ -90,7 +97,6 @@ def nested(folder):
 
 
 FORGED = {
-    "state not listed": (drop_state, "must list `state.npz`"),
     "rows null": (edited(rows=None), "`progress.rows`"),
     "share odd": (edited(share={"x": 1}), "`progress.share.x`"),
     "nested": (nested, "64 levels"),
@@ -104,10 +110,20 @@ def test_what_is_valid_json_and_still_wrong_is_passed_over(
     copy = shutil.copytree(trained[0], tmp_path / "run")
     damage, message = FORGED[name]
     damage(copy / "checkpoints" / "epoch-0004")
-    with pytest.warns(UserWarning, match=f"(?s)epoch-0003.*newer.*{message}"):
-        model = fit(copy, resume=True)
+    model, told = resumed(copy)
+    (line,) = [line for line in told if "is used, since" in line]
+    assert "epoch-0003" in line and "epoch-0004" in line and message in line
     for one, other in zip(trained[1], model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_state_that_the_manifest_does_not_list_is_not_read(trained, tmp_path):
+    copy = shutil.copytree(trained[0], tmp_path / "run")
+    newest = copy / "checkpoints" / "epoch-0004"
+    wanted = artefact.read_manifest(newest)["fingerprint"]
+    drop_state(newest)
+    with pytest.warns(UserWarning, match="must list `state.npz`"):
+        assert find_checkpoint(copy, wanted)["stage_epochs"] == 3
 
 
 def test_where_none_is_whole_nothing_is_removed_unless_asked_for(
@@ -125,15 +141,15 @@ def test_where_none_is_whole_nothing_is_removed_unless_asked_for(
     assert fit(copy, epochs=1, resume=False)
 
 
-def test_a_file_of_a_checkpoints_name_is_moved_aside(trained, tmp_path):
+def test_a_file_of_a_checkpoints_name_stays(trained, tmp_path):
     copy = shutil.copytree(trained[0], tmp_path / "run")
     newest = copy / "checkpoints" / "epoch-0004"
     shutil.rmtree(newest)
     newest.write_text("theirs")
-    with pytest.warns(UserWarning, match="epoch-0004.old1"):
-        model = fit(copy, resume=True)
-    assert newest.with_name("epoch-0004.old1").read_text() == "theirs"
-    assert latest_checkpoint(copy / "checkpoints") == newest
+    model, told = resumed(copy)
+    assert newest.read_text() == "theirs"
+    (line,) = [line for line in told if "no checkpoint of ours" in line]
+    assert str(newest) in line
     for one, other in zip(trained[1], model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
