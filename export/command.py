@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections.abc import Callable
 
-from run import HERE
+from run import HERE, printable
 from runner import KERNELS, Runner
+from validation import refuse
 
 LIVE = {
     "microphone": "hear the last seconds, again and again",
@@ -14,6 +17,18 @@ LIVE = {
     "window": "slide over a long recording",
     "stdin": "read a JSON object by modality from each line",
 }
+# As the spec has them; what is shown of an example.
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+EXAMPLE = re.compile(r"[\w.,/ -]{1,40}")
+MAX_THREADS = 256
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that shows no character of a manifest that steers a terminal."""
+
+    def _print_message(self, message, file=None):
+        lines = map(printable, (message or "").split("\n"))
+        super()._print_message("\n".join(lines), file)
 
 
 def answer(arguments: list[str]) -> None:
@@ -24,23 +39,41 @@ def answer(arguments: list[str]) -> None:
     given = read_options(early, runner, rest)
     if given["samples"]:
         for row in runner.samples(given["samples"]):
-            print(json.dumps(runner.answer(row), allow_nan=False))
+            print(line_of(runner.answer(row)))
     elif any(given[name] for name in LIVE):
         from live import answers
 
         for line in answers(runner, given):
-            print(json.dumps(line, allow_nan=False), flush=True)
+            print(line_of(line), flush=True)
     else:
         row = {name: runner.read(name, given[name]) for name in runner.inputs
                if given[name] is not None}  # fmt: skip
-        print(json.dumps(runner.answer(row), indent=2, allow_nan=False))
+        print(line_of(runner.answer(row), indent=2))
+
+
+def line_of(answer: dict, indent: int | None = None) -> str:
+    """Returns an answer as JSON, in ASCII and without control characters."""
+    text = json.dumps(answer, indent=indent, allow_nan=False)
+    return text.replace("\x7f", "\\u007f")
+
+
+def whole(least: int, most: float) -> Callable[[str], int]:
+    """Returns what reads a whole number within limits from an option."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text[:12]) <= most:
+            limits = f"from {least}" + f" to {most}" * (most < 1e9)
+            raise argparse.ArgumentTypeError(f"must be whole, {limits}")
+        return int(text[:12])
+
+    return read
 
 
 def early_options() -> argparse.ArgumentParser:
     """Returns the options that say which bundle has the others."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--bundle", default=str(HERE))
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=whole(1, MAX_THREADS), default=1)
     parser.add_argument("--kernels", choices=KERNELS, default=KERNELS[0])
     parser.add_argument(
         "--trust",
@@ -54,15 +87,9 @@ def read_options(
     early: argparse.ArgumentParser, runner: Runner, rest: list[str]
 ) -> dict:
     """Returns the options by name, those of the modalities as well."""
-    parser = argparse.ArgumentParser(parents=[early], allow_abbrev=False)
+    parser = Parser(parents=[early], allow_abbrev=False)
     parser.add_argument("--samples", help="an .npz file, for many samples")
-    for name, entry in runner.inputs.items():
-        optional = "; optional" if entry["optional"] else ""
-        parser.add_argument(
-            f"--{name}",
-            metavar=entry.get("example"),
-            help=entry["kind"] + optional,
-        )
+    add_inputs(parser, runner.inputs)
     add_live(parser)
     options = [f"--{name}" for name in runner.inputs]
     for at in reversed(range(len(rest) - 1)):
@@ -72,6 +99,25 @@ def read_options(
     return vars(parser.parse_args(rest))
 
 
+def add_inputs(parser: argparse.ArgumentParser, inputs: dict) -> None:
+    """Adds an option for each modality that the manifest names."""
+    for name, entry in inputs.items():
+        example = entry.get("example")
+        shown = isinstance(example, str) and EXAMPLE.fullmatch(example)
+        optional = "; optional" if entry["optional"] else ""
+        try:
+            if not NAME.fullmatch(name):
+                raise argparse.ArgumentError(None, "no name of a modality")
+            parser.add_argument(
+                f"--{name}",
+                metavar=example if shown else None,
+                help=entry["kind"].replace("%", "%%") + optional,
+            )
+        except argparse.ArgumentError:
+            what = "lower-case letters, digits and `_`, and no other option"
+            refuse("The name of an input", what, repr(name[:80]))
+
+
 def add_live(parser: argparse.ArgumentParser) -> None:
     """Adds the options that make `live.py` answer."""
     group = parser.add_argument_group("answers without end, a line for each")
@@ -79,4 +125,6 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}", action="store_true", help=text)
     text = "between two answers; half the sound's length, or 0.5, unless given"
     group.add_argument("--hop-sec", type=float, help=text)
-    group.add_argument("--count", type=int, help="stop after so many lines")
+    group.add_argument(
+        "--count", type=whole(1, 1e9), help="stop after so many lines"
+    )

@@ -11,13 +11,13 @@ line of JSON: `time_sec` (where the sound ends, or since the start),
 not there. Modalities given as options hold for every line.
 
 A line of standard input is an object by modality: a path, a text or an array;
-null is absent. One that is refused is answered with `error`.
+null is absent. One that is refused is answered with `error`, whatever is wrong
+with it, and the next one is read.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -47,13 +47,21 @@ def answers(runner, given: dict) -> Iterator[dict]:
             try:
                 row = {**fixed, **(row() if callable(row) else row), **camera()}
                 line |= answered(runner, row)
-            except (ValueError, TypeError, OSError) as error:
+            # A stranger's line may be wrong in a way that nobody thought of.
+            except Exception as error:
                 if not given["stdin"]:
                     raise
-                line["error"] = str(error)
+                line["error"] = spelled(error)
             yield line
             if count == given["count"]:
                 return
+
+
+def spelled(error: Exception) -> str:
+    """Returns what is wrong; of an error that is none of ours, its kind."""
+    if isinstance(error, (ValueError, OSError)):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def answered(runner, row: dict) -> dict:
@@ -81,7 +89,9 @@ def open_source(runner, given, fixed, recording, stack) -> Iterator:
             f"`--hop-sec` must be 0.01 to 3600 seconds. Received: {hop_sec}"
         )
     if given["stdin"]:
-        return requests(runner, sys.stdin)
+        from lines import requests
+
+        return requests(runner, sys.stdin.buffer)
     if not asked:
         return ticks(hop_sec or HOP_SEC)
     name = only(runner, asked[0], fixed)
@@ -166,37 +176,3 @@ def listen(stream, name: str, entry: dict, hop_sec: float) -> Iterator[tuple]:
         if lost:
             line["lost_sound"] = True
         yield line, {name: sound.astype(np.float32) / 32768}
-
-
-def requests(runner, lines) -> Iterator[tuple[dict, Callable[[], dict]]]:
-    """Yields the samples of lines of JSON, to be read when they are used."""
-    start = time.monotonic()
-    for number, text in enumerate(lines, 1):
-        if text.strip():
-            now = round(time.monotonic() - start, 3)
-            line = {"line": number, "time_sec": now}
-            yield line, lambda text=text: parse(runner, text)
-
-
-def parse(runner, text: str) -> dict:
-    """Returns the inputs that one line of JSON holds."""
-    table, row = json.loads(text), {}
-    if not isinstance(table, dict) or set(table) - set(runner.inputs):
-        raise ValueError(
-            f"A line must be an object of {list(runner.inputs)}. "
-            f"Received: {text.strip()[:80]}"
-        )
-    for name, value in table.items():
-        if value is None or isinstance(value, str):
-            row[name] = None if value is None else runner.read(name, value)
-            continue
-        dtype = np.dtype(runner.inputs[name]["dtype"])
-        given = np.array(value, np.float64)
-        with np.errstate(invalid="ignore"):  # NaN is refused further on
-            row[name] = given.astype(dtype)
-        if dtype.kind != "f" and (row[name] != given).any():
-            raise ValueError(
-                f"`{name}` must be whole numbers of {dtype}. "
-                f"Received: {str(value)[:80]}"
-            )
-    return row

@@ -5,12 +5,11 @@ from __future__ import annotations
 import struct
 import zlib
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jpeg import is_cut, layout_of
-from validation import refuse, size_of
+from validation import read_file, refuse
 
 # As `prepare`, which refuses others or makes them smaller.
 MAX_PIXELS = 64_000_000
@@ -22,8 +21,7 @@ PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 def read_picture(path: str, shape: list[int]) -> np.ndarray:
     """Reads a PNG, or a JPEG with Pillow, as `(height, width, channels)`."""
     height, width, channels = shape
-    size_of(path, 4 * height * width * channels + 1_000_000)
-    data = Path(path).read_bytes()
+    data = read_file(path, 4 * height * width * channels + 1_000_000)
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         return read_png(data, path, shape)
     if data[:3] != b"\xff\xd8\xff":

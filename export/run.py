@@ -34,10 +34,23 @@ HERE = Path(__file__).absolute().parent
 FORMAT = 1
 MAX_JSON_BYTES = 2**26
 MAX_DEPTH = 64
+# What a wrong input raises, too large ones as well.
+FAULTS = ValueError, OSError, RuntimeError, ArithmeticError, MemoryError
 _STRING = re.compile(rb'"[^"\\]*(?:\\.?[^"\\]*)*(?:"|\Z)', re.DOTALL)
 _OTHER = bytes(set(range(256)) - set(b"[]{}"))
 _ALIKE = bytes.maketrans(b"{}", b"[]")
 _CAPITAL = re.compile(rb"(?<!\\)(?:\\\\)*\\u[0-9a-f]{0,3}[A-F]")
+
+
+def printable(text: str) -> str:
+    """Returns a text with all that steers a terminal spelled out.
+
+    As `mmkeras/escaping.py` does, for names in the manifest of a stranger.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def read_json(path: Path) -> object:
@@ -139,9 +152,9 @@ class Code:
         advice: str = "",
     ):
         self.folders, self.hashes, self.advice = folders, hashes, advice
-        shown = Code, HERE, read_json, is_proven
-        names = "Code", "HERE", "read_json", "is_proven"
-        self.modules = {"run": SimpleNamespace(**dict(zip(names, shown)))}
+        shown = Code, printable, read_json, is_proven
+        named = {each.__name__: each for each in shown}
+        self.modules = {"run": SimpleNamespace(HERE=HERE, **named)}
         self._builtins = {**vars(builtins), "__import__": self._import}
 
     def load(self, name: str) -> ModuleType:
@@ -221,8 +234,9 @@ def main(arguments: list[str]) -> int:
         own().load("command").answer(arguments)
     except KeyboardInterrupt:
         pass
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except FAULTS as error:
+        text = str(error) or type(error).__name__
+        print(f"error: {printable(text)}", file=sys.stderr)
         return 2
     return 0
 

@@ -126,6 +126,10 @@ class Runner:
         found = self._run(**self._feed(inputs))
         return {name: value[0] for name, value in found.items()}
 
+    def check(self, inputs: dict) -> None:
+        """Raises ValueError for inputs that `predict` would refuse."""
+        self._feed(inputs)
+
     def stream(self, name: str, inputs: dict | None = None) -> Callable:
         """Starts to read the modality `name` one step at a time.
 
@@ -194,6 +198,10 @@ class Runner:
     def answer(self, inputs: dict) -> dict:
         """Returns the answer for one sample as JSON values, by target."""
         raw = self.predict(inputs)
+        for name, values in raw.items():
+            if not np.isfinite(values).all():
+                # No JSON has a word for them.
+                refuse(f"The answer `{name}`", "finite", "NaN or infinity")
 
         def known(name: str) -> float:
             return self._known(name, inputs.get(name))
@@ -216,21 +224,9 @@ class Runner:
     def samples(self, path: str) -> Iterator[dict[str, np.ndarray]]:
         """Yields the samples of an .npz file: arrays by modality, by row.
 
-        It may hold `present` as well; a modality it lacks is absent.
+        It may hold `present` as well; a modality it lacks is absent. All rows
+        are checked before the first one is yielded.
         """
-        import zipfile  # slow to import, and needed here alone
+        from samples import read_samples  # slow to import, and needed here
 
-        if not zipfile.is_zipfile(path):
-            refuse(f"`{path}`", "an .npz file", "none")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        here = arrays.pop("present", None)
-        counts = {len(array) for array in arrays.values()}
-        if len(counts) != 1:
-            refuse(f"`{path}`", "arrays of one length", sorted(counts))
-        for i in range(counts.pop()):
-            row = {name: array[i] for name, array in arrays.items()}
-            for column, name in enumerate(self.present):
-                if here is not None and not here[i, column]:
-                    row.pop(name, None)
-            yield row
+        return read_samples(path, self)

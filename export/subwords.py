@@ -59,9 +59,9 @@ class BytePairs:
             chr(byte if byte in plain else next(others)) for byte in range(256)
         ]
 
-    def __call__(self, text: str) -> list[int]:
-        """Returns the token ids of `text`."""
-        return [i for piece in self._pieces(text) for i in self._join(piece)]
+    def __call__(self, text: str) -> Iterator[int]:
+        """Yields the token ids of `text`."""
+        return (i for piece in self._pieces(text) for i in self._join(piece))
 
     def _pieces(self, text: str) -> Iterator[str]:
         """Yields words with the blank before them, numbers, marks, spaces."""
@@ -84,7 +84,20 @@ class BytePairs:
             known = [rank for rank in pairs if rank is not None]
             if not known:
                 break
-            at = pairs.index(min(known))
-            parts[at : at + 2] = [parts[at] + parts[at + 1]]
+            parts = self._joined(parts, pairs, min(known))
         ids = (self.vocabulary.get(part, self.unknown) for part in parts)
         return [i for i in ids if i is not None]
+
+    @staticmethod
+    def _joined(parts: list, pairs: list, rank: int) -> list[str]:
+        """Joins every pair of a rank at once, from the left.
+
+        No pair that comes of it is of a lower rank: it was learned later. One
+        at a time, a long word would take as long as its square.
+        """
+        found, at = [], 0
+        while at < len(parts):
+            size = 1 + (at < len(pairs) and pairs[at] == rank)
+            found.append("".join(parts[at : at + size]))
+            at += size
+        return found

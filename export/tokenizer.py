@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from validation import refuse
@@ -89,14 +90,16 @@ class Tokenizer:
             text = step(text)
         ids = self.byte_pairs(text) if self.byte_pairs else self._ids(text)
         if length is not None:
-            ids = ids[: length - len(self.before) - len(self.after)]
+            # What is cut off is not looked up.
+            most = length - len(self.before) - len(self.after)
+            ids = itertools.islice(ids, max(0, most))
         return [*self.before, *ids, *self.after]
 
-    def _ids(self, text: str) -> list[int]:
+    def _ids(self, text: str) -> Iterator[int]:
         for split in self.splits:
             text = split(text)
         words = re.split(f"[{SPACES}]+", text)
-        return [i for word in words if word for i in self._word(word)]
+        return (i for word in words if word for i in self._word(word))
 
     def _word(self, word: str) -> list[int]:
         vocabulary = self.model["vocab"]

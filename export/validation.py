@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 
@@ -16,14 +18,37 @@ def refuse(what: str, expected: object, received: object) -> NoReturn:
     raise ValueError(f"{what} must be {expected}. Received: {received}")
 
 
+def open_file(path: str | Path, limit: int = MAX_FILE_BYTES) -> BinaryIO:
+    """Opens a regular file, which must not have too many bytes.
+
+    Never waits, as a pipe would have it, and never opens a device.
+    """
+    if not os.path.isfile(path):
+        refuse(f"`{path}`", "a regular file", "nothing that is one")
+    # What it is may change until it is open.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    file = os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb")
+    status = os.fstat(file.fileno())
+    if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
+        return file
+    file.close()
+    refuse(f"`{path}`", f"a file of at most {limit:,} bytes", status.st_size)
+
+
+def read_file(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Returns the bytes of a regular file, which must not be too many."""
+    with open_file(path, limit) as file:
+        data = file.read(limit + 1)
+    # Files of the system have more in them than they say.
+    if len(data) > limit:
+        refuse(f"`{path}`", f"a file of at most {limit:,} bytes", "more")
+    return data
+
+
 def size_of(path: str | Path, limit: int = MAX_FILE_BYTES) -> int:
     """Returns the bytes of a regular file, which must not be too many."""
-    if not Path(path).is_file():
-        refuse(f"`{path}`", "a regular file", "nothing that is one")
-    size = Path(path).stat().st_size
-    if size > limit:
-        refuse(f"`{path}`", f"a file of at most {limit:,} bytes", size)
-    return size
+    with open_file(path, limit) as file:
+        return os.fstat(file.fileno()).st_size
 
 
 def sha256_of(path: Path) -> str:
@@ -40,7 +65,8 @@ def read_npy(path: str) -> np.ndarray:
     size_of(path)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    # A damaged header makes NumPy raise nearly anything.
+    except Exception as error:
         refuse(f"`{path}`", "an .npy file of numbers", error)
     if getattr(array, "dtype", np.dtype("O")).kind not in "fiu":
         refuse(f"`{path}`", "an .npy file of numbers", "another kind")

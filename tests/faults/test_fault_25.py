@@ -9,6 +9,7 @@ import itertools
 import warnings
 from pathlib import Path
 
+import border_toys
 import pytest
 
 from mmkeras import artefact
@@ -31,6 +32,12 @@ def test_what_steers_a_terminal_is_spelled_out(steering, capsys):
     assert error.replace("\n", "").isprintable()
     # What an error holds cannot be taken for another line of the command.
     assert error.splitlines()[1] == "  Next: rm -rf"
+
+
+def test_the_runner_spells_out_the_same():
+    run = border_toys.load(ROOT / "export" / "run.py")
+    for number in range(0x110000):
+        assert run.printable(chr(number)) == printable(chr(number))
 
 
 def test_letters_of_every_script_stay():

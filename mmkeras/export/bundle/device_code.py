@@ -9,8 +9,8 @@ RUNNER = "run.py"
 # What every bundle with a TFLite file holds of `export/`; the kinds of its
 # modalities name what they need besides.
 RUNNERS = (
-    RUNNER, "command.py", "live.py", "manifest.py", "runner.py",
-    "validation.py",
+    RUNNER, "command.py", "lines.py", "live.py", "manifest.py", "runner.py",
+    "samples.py", "validation.py",
 )  # fmt: skip
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import struct
 import wave
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
-from validation import refuse, size_of
+from validation import open_file, refuse
 
 # The options of the runner that can be for such an input.
 LIVE = ("microphone", "window")
+# Recorders write a few of them before the samples.
+MAX_CHUNKS = 1000
 
 
 def read(path: str, entry: dict) -> np.ndarray:
@@ -35,8 +41,7 @@ def read(path: str, entry: dict) -> np.ndarray:
 
 def frames(path: str, entry: dict) -> int:
     """Returns the frames of a recording that can be read."""
-    window(path, entry, 0)
-    with wave.open(str(path), "rb") as file:
+    with opened(path, entry) as file:
         return file.getnframes()
 
 
@@ -95,38 +100,63 @@ def recorded(
 ) -> np.ndarray:
     """Returns samples as recorded; see `window`. `count` None reads all."""
     wanted = entry["shape"][0]
-    try:
-        check_chunks(path)
-        with wave.open(str(path), "rb") as file:
-            check_header(file, path, entry)
-            if start is None:
-                late = max(0, file.getnframes() - wanted) // 2
-                start = late if entry["crop"] == "center" else 0
-            file.setpos(start)
-            count = file.getnframes() if count is None else count
-            data, width = file.readframes(count), file.getsampwidth()
-    except (wave.Error, EOFError, struct.error) as error:
-        refuse(f"`{path}`", "a PCM WAV file", error or "one that is cut")
+    with opened(path, entry) as file:
+        frames, width = file.getnframes(), file.getsampwidth()
+        if start is None:
+            late = max(0, frames - wanted) // 2
+            start = late if entry["crop"] == "center" else 0
+        file.setpos(start)
+        left = frames - start
+        count = left if count is None else min(count, left)
+        data = file.readframes(count)
+    # Where the outermost header says less than the others.
+    if len(data) != count * width:
+        refuse(f"`{path}`", f"a recording of {frames} samples", "fewer")
     return decode(data, width)
 
 
-def check_chunks(path: str) -> None:
+@contextlib.contextmanager
+def opened(path: str, entry: dict) -> Iterator[wave.Wave_read]:
+    """Opens a recording whose headers are true, and such as the model's."""
+    with open_file(path) as raw:
+        check_chunks(raw, path)
+        raw.seek(0)
+        try:
+            with wave.open(raw, "rb") as file:
+                check_header(file, path, entry)
+                yield file
+        except (wave.Error, EOFError, struct.error) as error:
+            what = error or "one that is cut"
+            refuse(f"`{path}`", "a PCM WAV file", what)
+
+
+def check_chunks(file: BinaryIO, path: str) -> None:
     """Raises ValueError if samples are missing, or are no whole bytes."""
-    size, place, bits = size_of(path), 12, None
-    with open(path, "rb") as file:
-        while place + 8 <= size:
-            file.seek(place)
-            chunk, length = struct.unpack("<4sI", file.read(8))
-            if chunk == b"fmt " and length >= 16:
-                bits = struct.unpack("<14xH", file.read(16))[0]
-            if chunk == b"data":
-                if length > size - place - 8:
-                    promised = f"{length} bytes, as its header says"
-                    refuse(f"`{path}`", f"a recording of {promised}", size)
-                break
-            place += 8 + length + length % 2
-    if bits is not None and bits not in (8, 16, 24, 32):
+    size, place, known = file.seek(0, io.SEEK_END), 12, None
+    for _ in range(MAX_CHUNKS):
+        file.seek(place)
+        header = file.read(8)
+        if len(header) < 8:
+            break
+        chunk, length = struct.unpack("<4sI", header)
+        if chunk == b"fmt " and length >= 16 and known is None:
+            form = file.read(16)
+            known = struct.unpack("<2xH8xHH", form) if form[15:] else None
+        if chunk == b"data":
+            if length > size - place - 8:
+                promised = f"{length} bytes, as its header says"
+                refuse(f"`{path}`", f"a recording of {promised}", size)
+            break
+        place += 8 + length + length % 2
+    else:
+        most = f"{MAX_CHUNKS} chunks before its samples"
+        refuse(f"`{path}`", f"a WAV of at most {most}", "more")
+    channels, block, bits = known or (1, 1, 8)
+    if bits not in (8, 16, 24, 32):
         refuse(f"`{path}`", "a WAV of 8, 16, 24 or 32 bits", bits)
+    if block != channels * bits // 8:
+        what = f"of {channels * bits // 8} bytes a frame"
+        refuse(f"`{path}`", f"a WAV {what}, by its bits", block)
 
 
 def check_header(file: wave.Wave_read, path: str, entry: dict) -> None:

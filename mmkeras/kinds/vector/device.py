@@ -22,7 +22,10 @@ def read(value: str, entry: dict) -> np.ndarray:
         index: 0 missing, 1 unknown.
     """
     option = f"`--{entry['name']}`"
-    cells = [cell.strip() for cell in next(csv.reader([value]), [])]
+    try:
+        cells = [cell.strip() for cell in next(csv.reader([value]), [])]
+    except csv.Error as error:
+        refuse(option, "cells with commas", error)
     known = known_categories(entry)
     missing = missing_tokens(entry)
     cells = ["" if cell in missing else cell for cell in cells]

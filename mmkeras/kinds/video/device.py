@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,12 @@ def read(path: str, entry: dict) -> np.ndarray:
     """
     shape = entry["shape"]
     if not Path(path).is_dir():
-        return np.array(read_npy(path))
-    names = sorted(p for p in Path(path).iterdir() if p.name[0] != ".")
+        frames = read_npy(path)
+        # Another shape is refused further on, before it fills the memory.
+        return np.array(frames) if list(frames.shape) == shape else frames
+    found = (p for p in Path(path).iterdir() if p.name[0] != ".")
+    # A folder may hold more than can be listed.
+    names = sorted(itertools.islice(found, shape[0] + 1000))
     if len(names) != shape[0]:
         refuse(f"`{path}`", f"a folder of {shape[0]} frames", len(names))
     return np.stack([read_picture(str(name), shape[1:]) for name in names])

@@ -104,7 +104,8 @@ def test_what_an_option_gives_holds_for_every_line(
     ask, runner, image, monkeypatch
 ):
     lines = '{"table": [1, 2, 3]}\n{"table": [3, 2, 1]}\n'
-    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    given = io.TextIOWrapper(io.BytesIO(lines.encode()))
+    monkeypatch.setattr(sys, "stdin", given)
     found = ask("--stdin", "--image", image)
     for line, table in zip(found, ([1, 2, 3], [3, 2, 1]), strict=True):
         expected = {"image": runner.read("image", str(image)),
