@@ -7,6 +7,7 @@ import typer
 
 from mmkeras.cli.options import Imports
 from mmkeras.cli.stopping import stoppable
+from mmkeras.escaping import say
 
 
 @stoppable("no bundle was written", goes_on=False)
@@ -129,5 +130,5 @@ def _show(out: Path) -> None:
 
     written = artefact.read_manifest(out, "bundle")
     size = sum(entry["bytes"] for entry in written["files"].values())
-    print(f"{out}: {size:,} bytes")
-    print(f"Next: {bundle.next_command(written, out)}")
+    say(f"{out}: {size:,} bytes")
+    say(f"Next: {bundle.next_command(written, out)}")
