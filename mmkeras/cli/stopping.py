@@ -50,7 +50,7 @@ def stoppable(kept: str, goes_on: bool = True) -> Callable:
                     say("", f"stopped: {found}; this command {verb}:",
                         file=sys.stderr)  # fmt: skip
                     # As it is: what a shell takes is escaped by quotes.
-                    say(command_line(), file=sys.stderr)
+                    print(command_line(), file=sys.stderr)
                 raise typer.Exit(stopping.exit_code(error)) from None
 
         return run

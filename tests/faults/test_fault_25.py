@@ -177,6 +177,8 @@ def test_the_search_would_find_it(code, danger):
 
 # What travels to a device, or runs on its own, has no `say` to ask.
 PRINTING = {
+    # The command that was given, for a shell.
+    "mmkeras/cli/stopping.py",
     "mmkeras/escaping.py",
     *(f"export/{n}.py" for n in ("run", "command", "pi/compare")),
     *(f"export/web/{n}.py" for n in ("build", "serve")),
