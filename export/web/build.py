@@ -12,16 +12,24 @@ server will do, over https, since browsers open cameras nowhere else.
 import argparse
 import base64
 import hashlib
+import importlib.util
 import io
 import json
+import re
 import shutil
 import sys
 import tarfile
 import tempfile
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 PAGE = Path(__file__).parent / "page"
+# What a page lists its files in: those alone are written over.
+LISTED = "page.json"
+# Names that mean themselves in an address.
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+FETCH_SEC = 60
 REGISTRY = "https://registry.npmjs.org"
 SHA512 = {
     "@litertjs/core-2.5.3": (
@@ -66,7 +74,8 @@ def archive(name: str, cache: Path) -> bytes:
     else:
         package, _, version = name.rpartition("-")
         file = f"{package.rpartition('/')[2]}-{version}.tgz"
-        with urllib.request.urlopen(f"{REGISTRY}/{package}/-/{file}") as reply:
+        address = f"{REGISTRY}/{package}/-/{file}"
+        with urllib.request.urlopen(address, timeout=FETCH_SEC) as reply:
             data = reply.read()
     found = base64.b64encode(hashlib.sha512(data).digest()).decode()
     if found != SHA512[name]:
@@ -105,26 +114,21 @@ def unpack(kind: str, cache: Path, out: Path) -> None:
         index.write_text(text, encoding="utf-8")
 
 
+def runner_code() -> Any:
+    """Returns the code of `run.py`, which reads manifests for the device."""
+    path = Path(__file__).parents[1] / "run.py"
+    spec = importlib.util.spec_from_file_location("mmkeras_run", path)
+    run = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(run)
+    return run
+
+
 def read_bundle(bundle: Path) -> dict:
     """Returns the manifest of a bundle whose files are all as it says."""
-    path = bundle / "manifest.json"
-    if not path.is_file():
-        raise ValueError(
-            f"`{bundle}` must be a bundle. Received: no manifest.json in it"
-        )
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    if manifest.get("kind") != "bundle":
-        kind = manifest.get("kind")
-        raise ValueError(f"`{path}` must be of kind bundle. Received: {kind}")
-    for name, entry in manifest["files"].items():
-        file = bundle / name
-        found = file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest()
-        if Path(name).name != name or found != entry["sha256"]:
-            raise ValueError(
-                f"`{file}` must be the file with sha256 "
-                f"{entry['sha256'][:16]}. Received: {found or 'none'}"
-            )
-    return manifest
+    run = runner_code()
+    reader = run.Code([Path(run.HERE)], None).load("manifest")
+    with reader.understood(bundle):
+        return reader.read_manifest(bundle)
 
 
 def check_known(manifest: dict) -> None:
@@ -152,46 +156,101 @@ def check_known(manifest: dict) -> None:
 def build(bundle: Path, out: Path, cache: Path) -> None:
     """Makes `out` a page, in the place of an older one."""
     manifest = read_bundle(bundle)
-    check_known(manifest)
-    if out.exists() and any(out.iterdir()) and not (out / "sw.js").is_file():
+    try:
+        check_known(manifest)
+        used = used_files(manifest)
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"`OUT` must be new, empty or an older page. Received: {out}"
-        )
+            f"`{bundle / 'manifest.json'}` must be a manifest written by "
+            f"mmkeras. Received: {type(error).__name__}: {error}"
+        ) from None
+    check_out(out)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         ready = Path(folder) / "page"
         shutil.copytree(PAGE, ready)
         unpack(manifest["model"]["format"], cache, ready)
-        fill(bundle, manifest, ready)
+        fill(bundle, manifest, used, ready)
         if out.exists():
-            shutil.rmtree(out)
+            # Whole until the new one is there.
+            out.rename(Path(folder) / "older")
         ready.rename(out)
 
 
-def fill(bundle: Path, manifest: dict, out: Path) -> None:
-    """Adds the bundle, and to the worker what it shall keep at once."""
+def check_out(out: Path) -> None:
+    """Raises ValueError unless OUT is new, empty or nothing but a page.
+
+    What build.py did not write, or somebody has changed, is none of a page.
+    """
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise ValueError(f"`OUT` must be a folder, no link. Received: {out}")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    try:
+        listed = json.loads((out / LISTED).read_text(encoding="utf-8"))
+        listed = {LISTED, *listed["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        listed = set()
+    there = {p.relative_to(out).as_posix() for p in out.rglob("*")
+             if p.is_symlink() or not p.is_dir()}  # fmt: skip
+    if not listed or there - listed:
+        strange = ", ".join(sorted(there - listed)[:3])
+        raise ValueError(
+            "`OUT` must be new, empty or an older page, with nothing added. "
+            f"Received: {out}, with {strange}"
+        )
+
+
+def used_files(manifest: dict) -> list[str]:
+    """Returns the files of the bundle that the page reads.
+
+    They become part of addresses: a name that could mean another is refused.
+    """
+    if manifest["model"]["format"] not in RUNTIMES:
+        raise ValueError(
+            f"The model must be in one of {', '.join(RUNTIMES)}. Received: "
+            f"{manifest['model']['format'][:80]!r}"
+        )
     used = ["manifest.json", "labels.json", manifest["model"]["file"]]
     used += [
         entry["tokenizer"]
         for entry in manifest["inputs"].values()
         if "tokenizer" in entry
     ]
+    for name in used:
+        listed = name == "manifest.json" or name in manifest["files"]
+        if not listed or not PLAIN.fullmatch(name):
+            raise ValueError(
+                "Each file that the page reads must be one that the manifest "
+                "lists, of letters, digits, `.`, `_` and `-`. Received: "
+                f"{name[:80]!r}"
+            )
+    return list(dict.fromkeys(used))
+
+
+def fill(bundle: Path, manifest: dict, used: list[str], out: Path) -> None:
+    """Adds the bundle, and to the worker what it shall keep at once."""
     (out / "bundle").mkdir()
     for name in used:
         shutil.copyfile(bundle / name, out / "bundle" / name)
     web = (out / "manifest.webmanifest").read_text(encoding="utf-8")
-    web = web.replace("@NAME@", json.dumps(manifest["name"])[1:-1])
+    name = json.dumps(str(manifest.get("name", "mmkeras"))[:80])
+    web = web.replace("@NAME@", name[1:-1])
     (out / "manifest.webmanifest").write_text(web, encoding="utf-8")
 
     page = {p.name for p in PAGE.iterdir() if not p.name.startswith("runtime")}
     kept = ["./", *sorted(page - {"sw.js"}), *(f"bundle/{n}" for n in used)]
     # A changed page or bundle makes a changed worker, which browsers notice.
     digest = hashlib.sha256()
-    for path in sorted(p for p in out.rglob("*") if p.is_file()):
+    files = sorted(p for p in out.rglob("*") if p.is_file())
+    for path in files:
         digest.update(f"{path.relative_to(out)}".encode() + path.read_bytes())
     worker = (out / "sw.js").read_text(encoding="utf-8")
     worker = worker.replace("@VERSION@", digest.hexdigest()[:16])
     worker = worker.replace('["@FILES@"]', json.dumps(kept))
     (out / "sw.js").write_text(worker, encoding="utf-8")
+    names = [path.relative_to(out).as_posix() for path in files]
+    text = json.dumps({"kind": "page", "files": names}, indent=2)
+    (out / LISTED).write_text(text + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -212,7 +271,8 @@ def main() -> int:
             raise ValueError("`BUNDLE OUT` must be given. Received: less")
         build(options.bundle, options.out, options.cache)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        text = runner_code().printable(str(error))
+        print(f"error: {text}", file=sys.stderr)
         return 2
     print(f"python {Path(__file__).parent / 'serve.py'} {options.out}")
     return 0

@@ -77,7 +77,9 @@ def serve():
     running = []
 
     def start(folder):
-        server = module("serve").server(folder, port=0)
+        server = module("serve").server(
+            folder, port=0, names=("elsewhere.test",)
+        )
         threading.Thread(target=server.serve_forever, daemon=True).start()
         running.append(server)
         server.address = f"http://127.0.0.1:{server.server_port}/"
