@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from data.data_toys import make_spec, read_rows, write_rows, write_set
 
-from mmkeras import artefact
+from mmkeras import artefact, processes
 from mmkeras.data import prepare
 
 
@@ -194,3 +194,29 @@ def test_texts_and_vectors_may_come_from_files(root, tmp_path):
     assert found["statistics"]["modalities"]["text"]["vocabulary_size"] > 20
     mean = found["statistics"]["modalities"]["vector"]["mean"]
     assert np.isclose(mean[1] - mean[0], 1)
+
+
+def test_workers_start_early_and_none_is_left(tmp_path, monkeypatch):
+    started, start = [], processes.start
+
+    def watch(*arguments, **options):
+        started.append(start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(processes, "start", watch)
+    write_set(tmp_path / "root", 12)
+    spec = make_spec(tmp_path / "root")
+    prepare(spec, tmp_path / "out", workers=2)
+    assert len(started) == 2
+    assert all(child.poll() is not None for child in started)
+    # Nothing to do is found without any.
+    prepare(spec, tmp_path / "out", workers=2)
+    assert len(started) == 2
+    prepare(spec, tmp_path / "alone", workers=1)
+    assert len(started) == 2
+    # Data that are refused leave none either.
+    (tmp_path / "root" / "manifest.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="must have the column"):
+        prepare(spec, tmp_path / "other", workers=2)
+    assert len(started) == 4
+    assert all(child.poll() is not None for child in started)

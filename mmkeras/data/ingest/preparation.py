@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmkeras.artefact import write_json
+from mmkeras.artefact import MANIFEST, write_json
 from mmkeras.data.files.source import SampleIO
 from mmkeras.data.ingest import folder, learning, update
 from mmkeras.data.ingest.call import arguments_of, check_modes, workers_of
@@ -31,7 +31,8 @@ from mmkeras.data.ingest.plan import (
 )
 from mmkeras.data.ingest.prepared import facts_of_data
 from mmkeras.data.ingest.shards import sample_bytes
-from mmkeras.data.ingest.workers import build_shards
+from mmkeras.data.ingest.split import SPLITS
+from mmkeras.data.ingest.workers import Workers
 from mmkeras.escaping import printable
 from mmkeras.spec import DataSpec, Learned
 
@@ -101,10 +102,16 @@ def prepare(
     source, spec, out, root = arguments_of(source, spec, out, root)
     workers = workers_of(workers, seed)
     check_modes(dry_run=dry_run, restart=restart, append=append)
-    with folder.in_memory(out, dry_run) as keep:
+    with (
+        folder.in_memory(out, dry_run) as keep,
+        Workers(spec, workers) as crew,
+    ):
+        # Data that are prepared already may need none.
+        if dry_run or restart or not (out / MANIFEST).is_file():
+            crew.start(len(SPLITS))
         read, name, root = open_rows(spec, source, root, keep)
         job = Job(
-            spec, root, out, workers, seed, str(keep.folder.resolve()), restart,
+            spec, root, out, crew, seed, str(keep.folder.resolve()), restart,
             append,
         )  # fmt: skip
         return _prepared(job, read, name, dry_run)
@@ -128,7 +135,7 @@ class Job:
     spec: DataSpec
     root: Path
     out: Path
-    workers: int
+    workers: Workers
     seed: int
     arrays: str
     restart: bool
@@ -137,7 +144,6 @@ class Job:
     def setup(self, written: Path, learned: dict[str, Learned]) -> dict:
         """Returns what a worker has to know, as JSON."""
         return {
-            "spec": self.spec.to_dict(),
             "root": str(self.root.resolve()),
             "folder": str(written.resolve()),
             "seed": self.seed,
@@ -241,7 +247,11 @@ def _listed(spec: DataSpec, out: Path, plan: Plan) -> Iterator[None]:
 
 
 def _build(
-    spec: DataSpec, setup: dict, workers: int, plan: Plan, dry: bool = False
+    spec: DataSpec,
+    setup: dict,
+    workers: Workers,
+    plan: Plan,
+    dry: bool = False,
 ) -> list[dict]:
     """Builds the shards with a progress bar; notes faults in the plan.
 
@@ -264,7 +274,7 @@ def _build(
     ) as progress:
         task = progress.add_task("prepare", total=sum(sizes.values()))
         makers = [making(job) for job in jobs]
-        for shard in build_shards(setup, makers, min(workers, len(jobs))):
+        for shard in workers.build(setup, makers):
             progress.advance(task, sizes[shard["file"]])
             plan.leave_out(shard)
             done[shard["file"]] = shard
