@@ -10,10 +10,16 @@ from mmkeras.arguments import nearest
 from mmkeras.data import MAX_MANIFEST_BYTES, open_inside
 from mmkeras.escaping import printable
 from mmkeras.spec import DataSpec, load_spec
-from mmkeras.studies.label.name_matching import find, spellings
+from mmkeras.studies.label.name_matching import (
+    Places,
+    check_of,
+    find,
+    is_like,
+    spellings,
+)
 
 NEEDED = ("id", "target", "label", "proposed")
-ACCEPT = "ok"
+ACCEPT, CHECK = "ok", "check"
 MAX_SHEET_BYTES = 2**30
 # Most errors in one message.
 MAX_ERRORS = 20
@@ -24,13 +30,17 @@ def write_sheet(path: str | Path, rows: list[dict[str, Any]]) -> None:
 
     The column `label` is empty: it is for the person. `ok` accepts the
     proposal, a class corrects it, and an empty cell leaves the sample
-    without a label. No cell is a formula, or moves a terminal's cursor.
+    without a label. No cell is a formula, or moves a terminal's cursor. The
+    column `check` tells ids apart that a spreadsheet makes alike.
 
     Args:
         path: The file.
         rows: What `propose_labels` returned.
     """
-    shown = ({k: _shown(v) for k, v in row.items()} for row in rows)
+    shown = (
+        {k: _shown(v) for k, v in row.items()} | {CHECK: check_of(row["id"])}
+        for row in rows
+    )
     # Without the mark, a spreadsheet takes UTF-8 for something else.
     artefact.write_csv(path, shown, start="\ufeff")
 
@@ -152,17 +162,16 @@ def _filled_in(
     ids = [str(row) for row in range(len(rows))]
     if spec.data.id_column is not None:
         ids = [row[header.index(spec.data.id_column)] for row in rows]
-    places = spellings(ids)
+    places, checks = spellings(ids), {check_of(n): i for i, n in enumerate(ids)}
     labels: dict[tuple[int, str], tuple[str, int]] = {}
     errors = []
     for line, row in _read(path):
         text = row["label"].strip()
         if not text:
             continue
-        name, place = row["target"].strip(), find(places, row["id"])
+        name = row["target"].strip()
         try:
-            if place is None:
-                raise ValueError(f"no sample has the id {row['id'][:80]!r}")
+            place = _place(row, ids, places, checks)
             label = _label(spec, name, text, row["proposed"].strip())
             if labels.get((place, name), (label, 0))[0] != label:
                 raise ValueError(f"{row['id'][:80]!r} has two labels")
@@ -171,6 +180,25 @@ def _filled_in(
         else:
             labels[place, name] = label, line
     return labels, errors
+
+
+def _place(
+    row: dict, ids: list[str], places: Places, checks: dict[str, int]
+) -> int:
+    """Returns which sample a row of a sheet is about."""
+    if None in row:
+        raise ValueError("more cells than the header has")
+    shown, check = row["id"][:80], (row.get(CHECK) or "").strip()
+    place = find(places, row["id"])
+    if check and checks.get(check) != place:
+        # A spreadsheet has made two ids alike, or somebody changed the row.
+        place = checks.get(check)
+        if place is not None and not is_like(ids[place], row["id"]):
+            place = None
+    if place is None:
+        also = f" and the check {check[:20]!r}" if check else ""
+        raise ValueError(f"no sample has the id {shown!r}{also}")
+    return place
 
 
 def _label(spec: DataSpec, name: str, text: str, proposed: str) -> str:
@@ -182,7 +210,17 @@ def _label(spec: DataSpec, name: str, text: str, proposed: str) -> str:
             f"{name[:80]!r} is no target with classes.{nearest(name, known)}"
         )
     classes = spellings(target.classes)
-    if text.casefold() == ACCEPT and find(classes, text) is None:
+    quoted = len(text) > 2 and text[0] == text[-1] == '"'
+    alike = [n for n in target.classes if n.strip().casefold() == ACCEPT]
+    if quoted:
+        text = text[1:-1]
+    elif text.casefold() == ACCEPT:
+        if alike and alike != [proposed]:
+            raise ValueError(
+                f"{text!r} is a class of `{name}`, and takes what is "
+                f'proposed, {proposed!r}: write "{alike[0]}" in quotes, or '
+                "the class that is proposed"
+            )
         if not proposed:
             # An empty cell of a manifest says that nothing is known.
             raise ValueError(
@@ -204,13 +242,19 @@ def _label(spec: DataSpec, name: str, text: str, proposed: str) -> str:
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Returns the rows of a sheet, each with the number of its line."""
-    if path.stat().st_size > MAX_SHEET_BYTES:
+    if not path.is_file():
+        raise ValueError(
+            f"`{path}` must be a CSV file. Received: nothing that is one"
+        )
+    with open(path, "rb") as file:
+        raw = file.read(MAX_SHEET_BYTES + 1)
+    if len(raw) > MAX_SHEET_BYTES:
         raise ValueError(
             f"`{path}` must have at most {MAX_SHEET_BYTES:,} bytes. "
-            f"Received: {path.stat().st_size:,}"
+            "Received: more"
         )
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(
             f"`{path}` must be UTF-8. Received: another encoding; save it as "
@@ -221,11 +265,23 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(
         io.StringIO(text, newline=""), delimiter=separator, restval=""
     )
-    missing = [n for n in NEEDED if n not in (reader.fieldnames or ())]
+    names = list(reader.fieldnames or ())
+    twice = [n for n in (*NEEDED, CHECK) if names.count(n) > 1]
+    if twice:
+        raise ValueError(
+            f"`{path}` must have each column once. Received: `{twice[0]}` twice"
+        )
+    missing = [n for n in NEEDED if n not in names]
     if missing:
         raise ValueError(
             f"`{path}` must be a sheet that `mmkeras label` wrote, with the "
             f"columns {', '.join(NEEDED)}. Received: one without "
             f"{', '.join(missing)}"
         )
-    return [(reader.line_num, row) for row in reader]
+    try:
+        return [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise ValueError(
+            f"Every row of `{path}` must be one that a spreadsheet writes. "
+            f"Received: line {reader.reader.line_num}: {error}"
+        ) from None
