@@ -14,7 +14,8 @@ def named(one):
 
 @pytest.mark.parametrize("one", fuzz.collected(), ids=named)
 def test_a_few_tries_survive(one):
-    for number in range(TRIES):
+    # One of what takes seconds: it is tried seldom by `make fuzz`, too.
+    for number in range(TRIES if one.tries > 50 else 1):
         one.one(number)
 
 

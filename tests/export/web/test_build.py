@@ -82,6 +82,12 @@ def test_a_bundle_is_checked_before_it_is_put_up(web, tmp_path):
     with pytest.raises(ValueError, match="no manifest.json"):
         web.build(bundle, tmp_path / "out", tmp_path)
     shutil.copytree(toy_export().bundle, bundle)
+    manifest = bundle / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"present"', '"presenu"'))
+    with pytest.raises(ValueError, match="manifest.json.*its own `sha256`"):
+        web.build(bundle, tmp_path / "out", tmp_path)
+    manifest.write_text(text)
     (bundle / "labels.json").write_text("{}")
     with pytest.raises(ValueError, match="labels.json` must be the file"):
         web.build(bundle, tmp_path / "out", tmp_path)
