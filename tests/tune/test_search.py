@@ -185,6 +185,26 @@ def test_a_figure_that_is_not_finite_is_a_failure(tmp_path, fitted):
         best_trial(job, list_trials(job, run_trials(job)))
 
 
+def test_a_trial_that_ends_in_nan_does_not_end_the_search(
+    tmp_path, fitted, monkeypatch
+):
+    def diverging(job, recipe):
+        history = keras.callbacks.History()
+        history.epoch, history.history = [0], {"val_loss": [1.0]}
+        small = recipe["fusion"]["units"] == 8
+        loss = math.nan if small else formula(recipe)
+        return history, 10, {"val_loss": loss, "val_rank": math.inf}
+
+    monkeypatch.setattr("mmkeras.studies.tune.trial.fit", diverging)
+    job = job_of(tmp_path, space=GRID, method="grid", trials=None)
+    rows = list_trials(job, run_trials(job))
+    failed = [row["values"]["fusion.units"] for row in rows if row["failed"]]
+    assert failed == [8, 8] and len(rows) == 6
+    assert "must be finite. Received: nan" in rows[0]["failed"]
+    assert all(set(row["figures"]) <= {"val_loss"} for row in rows)
+    assert best_trial(job, rows)["values"]["fusion.units"] == 24
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [

@@ -119,10 +119,14 @@ def _trained(job: Job, recipe: dict, folder: Path) -> dict:
     found: dict[str, Any] = {"figures": {}, "parameters": None, "failed": None}
     start = time.monotonic()
     try:
-        history, found["parameters"], found["figures"] = fit(job, recipe)
+        history, found["parameters"], figures = fit(job, recipe)
         write_history(folder / "history.csv", history)
         files.append("history.csv")
-        found["failed"] = _missing(job, found["figures"])
+        found["failed"] = _missing(job, figures)
+        # JSON knows no NaN.
+        found["figures"] = {
+            n: v for n, v in figures.items() if math.isfinite(v)
+        }
     # A trial may be too large for the memory, or diverge: others are not.
     except Exception as error:
         found["failed"] = f"{type(error).__name__}: {error}"[:2000]
