@@ -44,6 +44,7 @@ _HOME = {
     "encode_texts": "tokens",
     "facts_of": "ingest.targets",
     "features_of": "files.records",
+    "given_splits": "ingest.plan",
     "guarded": "files.reasons",
     "infer_spec": "inference.infer",
     "intact_records": "files.records",

@@ -5,8 +5,10 @@ from mmkeras.front_doors import front_door
 _HOME = {
     "READING_ROOMS": "rules:ROOMS",
     "SPLITS": "split",
+    "Table": "table",
     "answer_jobs": "workers:main",
     "assign_splits": "split",
+    "codes_of": "table",
     "rules_of": "rules",
     "shares_missed": "split",
     "stamp_of": "stamps",

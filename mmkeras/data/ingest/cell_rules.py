@@ -6,11 +6,12 @@ refused where it is read.
 """
 
 import collections
+import functools
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-import pandas as pd
-
+from mmkeras.data.ingest.table import Table, parts_of
 from mmkeras.spec import DataSpec, Kind, Target
 
 SPLIT_NAMES = {
@@ -18,12 +19,14 @@ SPLIT_NAMES = {
     **{n: "validation" for n in ("validation", "valid", "val", "dev")},
     **{name: "test" for name in ("test", "testing", "tst")},
 }
+# Different cells of a column of classes that are remembered.
+MEMO_CELLS = 2**14
 COMMA = re.compile(r"[+-]?\d*,(\d+)([eE][+-]?\d+)?")
 
 
 def settle(
     spec: DataSpec,
-    table: pd.DataFrame,
+    table: Table,
     separator: str | None = None,
     arrays: bool = False,
 ) -> list[str]:
@@ -54,7 +57,7 @@ def settle(
 
 
 def _settle_missing(
-    spec: DataSpec, table: pd.DataFrame, name: str, part: Kind
+    spec: DataSpec, table: Table, name: str, part: Kind
 ) -> list[str]:
     """Empties the cells that stand for no value."""
     declared = spec.data.missing
@@ -65,13 +68,18 @@ def _settle_missing(
     tokens = {*spec.data.missing_tokens} - {*classes}
     said = []
     for column in dict.fromkeys(columns):
-        cells = table[column].tolist()
-        found = collections.Counter(
-            cell for cell in map(str.strip, cells) if cell in tokens
-        )
+        found: collections.Counter = collections.Counter()
+
+        def emptied(cells: list[str], found=found) -> list[str]:
+            short = [cell.strip() for cell in cells]
+            if tokens.isdisjoint(short):
+                return cells
+            found.update(cell for cell in short if cell in tokens)
+            pairs = zip(cells, short, strict=True)
+            return ["" if s in tokens else cell for cell, s in pairs]
+
+        table.change(column, emptied)
         if found:
-            kept = ["" if c.strip() in tokens else c for c in cells]
-            _put(table, column, kept)
             # An empty cell is what a reader expects; no word about it.
             guess = "" if declared is not None else " (`data.missing`)"
             said.append(
@@ -83,35 +91,33 @@ def _settle_missing(
 
 def _settle_decimals(
     spec: DataSpec,
-    table: pd.DataFrame,
+    table: Table,
     columns: Sequence[str],
     separator: str | None,
 ) -> list[str]:
-    decimal, cells = spec.data.decimal, {}
+    decimal = spec.data.decimal
     if decimal == ".":
         return []
-    for column in columns:
-        found = table[column].tolist()
-        if any("," in cell for cell in found) or decimal:
-            cells[column] = found
-    if not cells or (
-        decimal is None and not _is_decimal_comma(table, columns, separator)
-    ):
-        return []
-    count = 0
-    for column, found in cells.items():
-        count += sum("," in cell for cell in found)
-        _put(table, column, [_with_point(cell) for cell in found])
+    commas = {
+        column: sum("," in cell for cell in table[column]) for column in columns
+    }
+    if not decimal:
+        commas = {column: count for column, count in commas.items() if count}
+        if not _is_decimal_comma(table, columns, separator):
+            return []
+    for column in commas:
+        table.change(column, lambda cells: [*map(_with_point, cells)])
+    count = sum(commas.values())
     if decimal or not count:
         return []
     return [
-        f"{count:,} numbers of {_names(cells)} read with a decimal comma "
+        f"{count:,} numbers of {_names(commas)} read with a decimal comma "
         "(`data.decimal`)"
     ]
 
 
 def _is_decimal_comma(
-    table: pd.DataFrame, columns: Sequence[str], separator: str | None
+    table: Table, columns: Sequence[str], separator: str | None
 ) -> bool:
     """Whether a comma among numbers can be nothing but a decimal comma.
 
@@ -119,15 +125,20 @@ def _is_decimal_comma(
     after its comma, unless cells stand between semicolons, which is done
     where commas are in numbers.
     """
-    cells = [c.strip() for column in columns for c in table[column].tolist()]
-    found = [COMMA.fullmatch(cell) for cell in cells if "," in cell]
-    if not all(found) or any("." in cell for cell in cells):
-        return False
-    fractions = any(
-        len(match[1]) != 3 or match[0].lstrip("+-").startswith(("0,", ","))
-        for match in found
-    )
-    return bool(found) and (fractions or separator == ";")
+    found = fractions = False
+    for cell in itertools.chain(*(table[column] for column in columns)):
+        if "." in cell:
+            return False
+        if "," not in cell:
+            continue
+        match = COMMA.fullmatch(cell.strip())
+        if not match:
+            return False
+        found = True
+        fractions |= len(match[1]) != 3 or match[0].lstrip("+-").startswith(
+            ("0,", ",")
+        )
+    return found and (fractions or separator == ";")
 
 
 def _with_point(cell: str) -> str:
@@ -138,100 +149,122 @@ def _with_point(cell: str) -> str:
 
 
 def _settle_classes(
-    table: pd.DataFrame, name: str, target: Target, arrays: bool
+    table: Table, name: str, target: Target, arrays: bool
 ) -> list[str]:
     """Writes names of classes as the spec does, where just one is meant."""
     if not target.class_names:
         return []
-    if arrays and _are_places(target, table[target.column].tolist()):
+    column = target.column
+    if arrays and _are_places(target, table[column]):
         names = target.class_names
-        cells = [
-            target.join([names[int(place)] for place in target.split(cell)])
-            if cell
-            else ""
-            for cell in table[target.column]
-        ]
-        _put(table, target.column, cells)
+
+        def named(cell: str) -> str:
+            places = target.split(cell) if cell else ()
+            return target.join([names[int(place)] for place in places])
+
+        table.change(column, lambda cells: [c and named(c) for c in cells])
         return [f"`{name}`: whole numbers read as places in `classes`"]
-    classes = {*target.class_names}
-    folded = collections.defaultdict(list)
-    for known in target.class_names:
-        folded[known.strip().casefold()].append(known)
     changed: collections.Counter = collections.Counter()
+    settled = _class_rule(target)
 
-    def meant(written: str, times: int) -> str:
-        short = written.strip()
-        if written in classes or short in classes or not short:
-            return written if written in classes else short
-        found = folded.get(short.casefold(), [])
-        # A column with missing cells turns 1 into 1.0 in many a program.
-        whole = re.sub(r"(\d)\.0+$", r"\1", short)
-        if len(found) != 1 and whole in classes:
-            found = [whole]
-        if len(found) != 1:
-            return short
-        changed[short, found[0]] += times
-        return found[0]
+    def renamed(cells: list[str]) -> list[str]:
+        for cell, times in collections.Counter(cells).items():
+            for pair in settled(cell)[1]:
+                changed[pair] += times
+        return [settled(cell)[0] for cell in cells]
 
-    cells = table[target.column].tolist()
-    settled = {}
-    for cell, times in collections.Counter(cells).items():
-        names = [meant(part, times) for part in target.split(cell)]
-        try:
-            settled[cell] = target.join(names)
-        except ValueError:
-            settled[cell] = cell
-    _put(table, target.column, [settled[cell] for cell in cells])
+    table.change(column, renamed)
     return [
         f"`{name}`: {written!r} read as the class {known!r}, {count:,} times"
         for (written, known), count in changed.most_common(5)
     ]
 
 
-def _are_places(target: Target, cells: Sequence[str]) -> bool:
+def _class_rule(
+    target: Target,
+) -> Callable[[str], tuple[str, list[tuple[str, str]]]]:
+    """Returns a function from a cell to what it means, and what changed."""
+    classes = {*target.class_names}
+    folded = collections.defaultdict(list)
+    for known in target.class_names:
+        folded[known.strip().casefold()].append(known)
+
+    def meant(written: str) -> tuple[str, bool]:
+        short = written.strip()
+        if written in classes or short in classes or not short:
+            return (written if written in classes else short), False
+        found = folded.get(short.casefold(), [])
+        # A column with missing cells turns 1 into 1.0 in many a program.
+        whole = re.sub(r"(\d)\.0+$", r"\1", short)
+        if len(found) != 1 and whole in classes:
+            found = [whole]
+        return (found[0], True) if len(found) == 1 else (short, False)
+
+    # Most cells come again, in a table of any length.
+    @functools.lru_cache(MEMO_CELLS)
+    def settled(cell: str) -> tuple[str, list[tuple[str, str]]]:
+        parts = target.split(cell)
+        found = [meant(part) for part in parts]
+        changed = [
+            (part.strip(), name)
+            for part, (name, other) in zip(parts, found, strict=True)
+            if other
+        ]
+        try:
+            return target.join([name for name, _ in found]), changed
+        except ValueError:
+            return cell, changed
+
+    return settled
+
+
+def _are_places(target: Target, cells: Iterable[str]) -> bool:
     """Whether all labels are places among the classes, and none a class."""
-    found = {part for cell in {*cells} - {""} for part in target.split(cell)}
-    count = len(target.class_names)
-    return bool(found) and all(
-        part.isdecimal()
-        and int(part) < count
-        and part not in target.class_names
-        for part in found
-    )
+    classes, any_there = {*target.class_names}, False
+    for part in parts_of(cells):
+        found = {p for cell in {*part} - {""} for p in target.split(cell)}
+        any_there |= bool(found)
+        if not all(
+            one.isdecimal() and int(one) < len(classes) and one not in classes
+            for one in found
+        ):
+            return False
+    return any_there
 
 
-def _settle_splits(table: pd.DataFrame, column: str) -> list[str]:
-    cells = table[column].tolist()
-    found = [SPLIT_NAMES.get(cell.strip().casefold(), cell) for cell in cells]
-    _put(table, column, found)
-    pairs = zip(map(str.strip, cells), found, strict=True)
-    changed = collections.Counter(p for p in pairs if p[0] != p[1])
+def _settle_splits(table: Table, column: str) -> list[str]:
+    changed: collections.Counter = collections.Counter()
+
+    def renamed(cells: list[str]) -> list[str]:
+        found = [SPLIT_NAMES.get(c.strip().casefold(), c) for c in cells]
+        pairs = zip(map(str.strip, cells), found, strict=True)
+        changed.update(pair for pair in pairs if pair[0] != pair[1])
+        return found
+
+    table.change(column, renamed)
     return [
         f"`split`: {was!r} read as {split!r}, {count:,} times"
         for (was, split), count in changed.most_common(5)
     ]
 
 
-def _settle_groups(
-    spec: DataSpec, table: pd.DataFrame, column: str
-) -> list[str]:
+def _settle_groups(spec: DataSpec, table: Table, column: str) -> list[str]:
     """Trims the names of groups: "p1 " beside "p1" would be on two sides."""
-    tokens = {*spec.data.missing_tokens}
-    cells = [cell.strip() for cell in table[column].tolist()]
-    cells = ["" if cell in tokens else cell for cell in cells]
-    _put(table, column, cells)
-    count = cells.count("")
+    tokens, count = {*spec.data.missing_tokens}, 0
+
+    def trimmed(cells: list[str]) -> list[str]:
+        nonlocal count
+        found = ["" if (s := c.strip()) in tokens else s for c in cells]
+        count += found.count("")
+        return found
+
+    table.change(column, trimmed)
     if not count:
         return []
     fate = "they stay together, as one group"
     if spec.split.method == "column":
         fate = "nobody can tell whether a group of theirs is on two sides"
     return [f"`split`: {count:,} samples have no `{column}`; {fate}"]
-
-
-def _put(table: pd.DataFrame, column: str, cells: list[str]) -> None:
-    # pandas' own string type cannot hold bytes that are no UTF-8.
-    table[column] = pd.Series(cells, dtype=object)
 
 
 def _counted(found: collections.Counter) -> str:

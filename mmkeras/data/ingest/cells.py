@@ -67,8 +67,8 @@ def as_cells(
     rows: pd.DataFrame,
     keep: Keep | None = None,
     classes: Mapping[str, Sequence[str]] | None = None,
-) -> pd.DataFrame:
-    """Returns rows whose cells are text, as kinds read them.
+) -> dict[str, list[str]]:
+    """Returns columns whose cells are text, as kinds read them.
 
     Args:
         spec: The spec; its kinds know how a list or an array is a cell.
@@ -89,7 +89,7 @@ def as_cells(
             else _cell(column, _meant(cell, names), readers, keep)
             for cell in rows[column]
         ]
-    return pd.DataFrame(columns, dtype=object)
+    return columns
 
 
 def _meant(value: Any, names: Sequence[str] | None) -> Any:

@@ -9,9 +9,13 @@ from mmkeras.data.files.reasons import BadSample, Reason
 from mmkeras.data.files.source import SampleIO
 from mmkeras.data.ingest.plan import Plan
 from mmkeras.data.ingest.stamps import cells_of
+from mmkeras.data.ingest.table import DIGEST
 from mmkeras.spec import DataSpec
 
 MAX_FILES = 10_000
+# Files that are remembered, where several samples name one.
+MAX_KNOWN = 10_000
+UNLIKE = b""
 
 
 def settle_duplicates(spec: DataSpec, io: SampleIO, plan: Plan) -> None:
@@ -30,26 +34,22 @@ def settle_duplicates(spec: DataSpec, io: SampleIO, plan: Plan) -> None:
     rule = spec.data.duplicates
     if rule == "keep":
         return
-    known: dict[str, str] = {}
-    left_out = {row for row, *_ in plan.bad}
-    groups: dict[str, list[int]] = {}
-    for row, cells in enumerate(cells_of(spec, plan.table)):
-        if row not in left_out:
-            key = _key(spec, io, cells, known) or f"row {row}"
-            groups.setdefault(key, []).append(row)
-    several = [rows for rows in groups.values() if len(rows) > 1]
+    keys = _keys(spec, io, plan)
+    several = _equal(keys)
     copies = sum(map(len, several)) - len(several)
     if rule == "group":
-        plan.together = np.arange(len(plan.table))
-        for rows in several:
-            plan.together[rows] = rows[0]
+        plan.together = np.arange(len(plan.table), dtype=np.int32)
+        for part in several:
+            plan.together[part] = part[0]
         done = "stay in one split"
     else:
-        ids = plan.table["sample/id"]
-        for first, *others in several:
-            gone = others if rule == "first" else [first, *others]
-            fault = str(Reason.DUPLICATE), f"the same as {ids.iloc[first]!r}"
-            plan.bad += [(row, "sample", *fault) for row in gone]
+        firsts = plan.table["sample/id"].take(
+            np.array([part[0] for part in several], int)
+        )
+        for name, part in zip(firsts, several, strict=True):
+            gone = part[1:] if rule == "first" else part
+            fault = str(Reason.DUPLICATE), f"the same as {name!r}"
+            plan.bad += [(row, "sample", *fault) for row in gone.tolist()]
         done = "are left out" + (", with their first" * (rule == "drop"))
     if several:
         plan.said.append(
@@ -58,12 +58,37 @@ def settle_duplicates(spec: DataSpec, io: SampleIO, plan: Plan) -> None:
         )
 
 
+def _equal(keys: np.ndarray) -> list[np.ndarray]:
+    """Returns the rows of each key that several have, in order."""
+    rows = np.flatnonzero(keys != UNLIKE)
+    rows = rows[np.argsort(keys[rows], kind="stable")]
+    same = np.zeros(len(rows) + 1, bool)
+    same[1:-1] = keys[rows[1:]] == keys[rows[:-1]]
+    there = same[1:] | same[:-1]
+    rows, starts = rows[there], np.flatnonzero(~same[:-1][there])
+    return sorted(np.split(rows, starts)[1:], key=lambda part: part[0])
+
+
+def _keys(spec: DataSpec, io: SampleIO, plan: Plan) -> np.ndarray:
+    """Returns a hash of each sample, or `UNLIKE` for one that has no equal."""
+    left_out = {row for row, *_ in plan.bad}
+    found = np.full(len(plan.table), UNLIKE, DIGEST)
+    known: dict[str, str] = {}
+    for row, cells in enumerate(cells_of(spec, plan.table)):
+        if row not in left_out:
+            key = _key(spec, io, cells, known)
+            found[row] = UNLIKE if key is None else key
+        if len(known) > MAX_KNOWN:
+            known.clear()
+    return found
+
+
 def _key(
     spec: DataSpec,
     io: SampleIO,
     cells: Mapping[str, str],
     known: dict[str, str],
-) -> str | None:
+) -> bytes | None:
     """Returns a hash of what a sample is read from; None if it cannot be."""
     digest = hashlib.sha256()
     for name, modality in spec.modalities.items():
@@ -81,7 +106,7 @@ def _key(
         # Bytes that are no UTF-8 are escapes here.
         parts = [name, *texts, *(known[path] for path in files)]
         digest.update(repr(parts).encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return digest.digest()[: DIGEST.itemsize]
 
 
 def _content(io: SampleIO, path: str) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmkeras.arguments import hint
 from mmkeras.data.files.reasons import HEADER, Reason, write_quarantine
 from mmkeras.data.ingest.plan import Plan
@@ -44,7 +46,7 @@ def lost_modalities(spec: DataSpec, plan: Plan) -> dict[str, dict[str, Any]]:
     found = {}
     for name in sorted(faults):
         columns = spec.modalities[name].manifest_columns
-        cells = zip(*(plan.table[c].tolist() for c in columns), strict=True)
+        cells = zip(*(plan.table[c] for c in columns), strict=True)
         named = sum(
             any(map(str.strip, row))
             for index, row in enumerate(cells)
@@ -108,9 +110,11 @@ def keep_list(out: Path, plan: Plan) -> Path:
 
 def write_list(path: Path, plan: Plan) -> None:
     """Writes every fault of every sample as a CSV."""
-    ids = plan.table["sample/id"].tolist()
     rows = sorted(plan.bad + plan.faulty)
-    write_quarantine(path, [(ids[row], *rest) for row, *rest in rows])
+    places = np.array([row for row, *_ in rows], int)
+    ids = plan.table["sample/id"].take(places)
+    found = zip(ids, rows, strict=True)
+    write_quarantine(path, [(name, *rest) for name, (_, *rest) in found])
 
 
 def _first_line(path: Path) -> str:

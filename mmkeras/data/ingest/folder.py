@@ -8,12 +8,11 @@ folder or in `.partial`, stays too.
 
 import contextlib
 import hashlib
+import itertools
 import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-
-import pandas as pd
 
 from mmkeras.artefact import (
     LOCK,
@@ -36,6 +35,7 @@ from mmkeras.artefact import (
 from mmkeras.data.files.in_memory import Keeper
 from mmkeras.data.ingest.learning import learned_files
 from mmkeras.data.ingest.places import PLACES
+from mmkeras.data.ingest.table import Table
 from mmkeras.data.ingest.update import NOTED
 from mmkeras.spec import DataSpec
 
@@ -75,12 +75,13 @@ def in_memory(out: Path, apart: bool) -> Iterator[Keeper]:
                 clear(out / PARTIAL)
 
 
-def identity_of(spec: DataSpec, seed: int, table: pd.DataFrame) -> dict:
+def identity_of(spec: DataSpec, seed: int, table: Table) -> dict:
     """Returns what two runs must share to give the same folder."""
     digest = hashlib.sha256()
     for column in table.columns:
-        for cell in (column, *table[column]):
-            digest.update(cell.encode("utf-8", "surrogateescape") + b"\0")
+        for cells in itertools.chain([[column]], table[column].parts()):
+            text = "\0".join([*cells, ""])
+            digest.update(text.encode("utf-8", "surrogateescape"))
     return {
         "spec_sha256": spec.sha256,
         "source_sha256": digest.hexdigest(),

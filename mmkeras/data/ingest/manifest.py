@@ -1,17 +1,21 @@
 """The manifest: a table with one sample a row."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mmkeras.arguments import nearest
 from mmkeras.data.files.paths import open_inside
 from mmkeras.data.ingest.cell_rules import settle
 from mmkeras.data.ingest.cells import Keep, as_cells, columns_of
-from mmkeras.data.ingest.source_rows import Source
+from mmkeras.data.ingest.source_rows import Source, guarded
 from mmkeras.data.ingest.sources import CLASS, FILE, SPLIT, open_source
+from mmkeras.data.ingest.table import BLOCK_ROWS, Column, Table
 from mmkeras.data.ingest.table_files import MAX_MANIFEST_BYTES, read_table_file
 from mmkeras.spec import DataSpec
 
@@ -21,13 +25,18 @@ class Manifest:
     """A table that was read, and how.
 
     Args:
-        table: The columns the spec needs and `sample/id`, text in every cell;
+        rows: The columns the spec needs and `sample/id`, text in every cell;
             an empty cell is "".
         said: What had to be found or changed to read it, in sentences.
     """
 
-    table: pd.DataFrame
+    rows: Table
     said: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All rows in memory."""
+        return self.rows.frame()
 
 
 def read_manifest(spec: DataSpec, root: str | Path) -> pd.DataFrame:
@@ -58,18 +67,28 @@ def open_manifest(
         keep: Writes what is a file in a cell, and returns the file's path.
     """
     name = spec.data.manifest
-    try:
-        with open_inside(root, name, MAX_MANIFEST_BYTES) as file:
+
+    @contextlib.contextmanager
+    def errors() -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, OSError, pd.errors.ParserWarning) as error:
+            raise ValueError(
+                f"`data.manifest` must be a CSV, JSON lines or Parquet file "
+                f"with named columns, inside `{root}`. Received: {name!r} "
+                f"({error})"
+            ) from None
+
+    with errors():
+        file = open_inside(root, name, MAX_MANIFEST_BYTES)
+    with file:
+        with errors():
             found = read_table_file(file, spec.data, columns_of(spec))
-    except (ValueError, OSError, pd.errors.ParserWarning) as error:
-        raise ValueError(
-            f"`data.manifest` must be a CSV, JSON lines or Parquet file with "
-            f"named columns, inside `{root}`. Received: {name!r} ({error})"
-        ) from None
-    said = (", ".join(found.said),) if found.said else ()
-    return gather(
-        spec, Source(name, [found.rows], None, found.separator, said=said), keep
-    )
+        said = (", ".join(found.said),) if found.said else ()
+        rows = guarded(found.chunks, errors)
+        return gather(
+            spec, Source(name, rows, None, found.separator, said=said), keep
+        )
 
 
 def open_rows(
@@ -104,7 +123,8 @@ def gather(
     Raises:
         ValueError: If a column is missing, or an id repeated.
     """
-    needed, tables = columns_of(spec), []
+    needed, id_column = columns_of(spec), spec.data.id_column
+    table, hashes = Table(), []
     for chunk in source.chunks:
         names = _as_in_spec(spec, chunk) if source.by_name else {}
         chunk = chunk.rename(columns=names)
@@ -116,24 +136,52 @@ def gather(
                     f"the spec names.{near}"
                 )
         classes = {names.get(c, c): n for c, n in source.classes.items()}
-        tables.append(as_cells(spec, chunk[needed], keep, classes))
-    if not sum(map(len, tables)):
+        cells = as_cells(spec, chunk[needed], keep, classes)
+        first = len(table)
+        ids = (
+            [_printable(cell) for cell in cells[id_column]]
+            if id_column
+            else [str(row) for row in range(first, first + len(chunk))]
+        )
+        table.append({**cells, "sample/id": ids})
+        if id_column:
+            hashes.append(np.fromiter(map(hash, ids), np.int64, len(ids)))
+    if not len(table):
         raise ValueError(
             f"`{source.name}` must have rows. Received: a header alone"
         )
-    table = pd.concat(tables, ignore_index=True)
-    id_column = spec.data.id_column
-    ids = table[id_column] if id_column else range(len(table))
-    ids = pd.Series([_printable(str(value)) for value in ids], dtype=object)
     said = settle(spec, table, source.separator, source.arrays)
-    table["sample/id"] = ids
-    repeated = table["sample/id"].duplicated()
-    if repeated.any():
-        raise ValueError(
-            f"`{id_column}` must differ in every row of `{source.name}`. "
-            f"Received: {table['sample/id'][repeated].iloc[0]!r} twice"
-        )
+    if hashes:
+        _check_ids(spec, source, table["sample/id"], np.concatenate(hashes))
     return Manifest(table, (*source.said, *said))
+
+
+def _check_ids(
+    spec: DataSpec, source: Source, ids: Column, hashes: np.ndarray
+) -> None:
+    """Raises ValueError if an id is there twice.
+
+    Args:
+        spec: The spec.
+        source: Where the rows are from.
+        ids: Of all rows.
+        hashes: Of the ids: a set of the ids would be as large as the table.
+    """
+    ordered = np.sort(hashes)
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(again):
+        return
+    # Two ids may have one hash.
+    seen: set[str] = set()
+    rows = np.flatnonzero(np.isin(hashes, again))
+    for first in range(0, len(rows), BLOCK_ROWS):
+        for name in ids.take(rows[first : first + BLOCK_ROWS]):
+            if name in seen:
+                raise ValueError(
+                    f"`{spec.data.id_column}` must differ in every row of "
+                    f"`{source.name}`. Received: {name!r} twice"
+                )
+            seen.add(name)
 
 
 def _as_in_spec(spec: DataSpec, rows: pd.DataFrame) -> dict[str, str]:
@@ -160,4 +208,6 @@ def _as_in_spec(spec: DataSpec, rows: pd.DataFrame) -> dict[str, str]:
 
 
 def _printable(text: str) -> str:
+    if text.isascii():
+        return text
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,20 +1,24 @@
 """What is decided before a file is opened: labels, splits, shards."""
 
 import collections
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
 from mmkeras.data.files.reasons import Reason
+from mmkeras.data.ingest.narrow import Narrow, NarrowRows
+from mmkeras.data.ingest.places import KnownSplits
 from mmkeras.data.ingest.shards import samples_per_shard
 from mmkeras.data.ingest.split import (
+    LEFT_OUT,
     SPLITS,
-    assign_splits,
+    draw_places,
+    places_of,
     shares_missed,
 )
-from mmkeras.data.ingest.targets import read_targets, rows_of
+from mmkeras.data.ingest.table import Table
+from mmkeras.data.ingest.targets import read_target, rows_of
 from mmkeras.spec import DataSpec
 
 
@@ -24,9 +28,10 @@ class Plan:
 
     Args:
         table: The manifest.
-        split: `(rows,)` of "train", "validation", "test", or "" if left out.
-        values: Target values by name, first axis rows.
-        weights: `(rows,)` a target; 0 where the label is missing.
+        split: `(rows,)` int8, places in `SPLITS`, or `LEFT_OUT` if left out.
+        values: Labels by target; `[rows]` gives those of some rows, as
+            `Target.encode` or, of a `sparse` kind, `Target.facts` has them.
+        weights: Their weights, alike; 0 where the label is missing.
         bad: Samples left out: (row, modality or target, reason, detail).
         faulty: Samples that lost an optional modality, in the same form.
         said: What a person should know of the splits, in sentences.
@@ -34,78 +39,111 @@ class Plan:
             be parted; None where none are.
     """
 
-    table: pd.DataFrame
+    table: Table
     split: np.ndarray
-    values: dict[str, np.ndarray]
-    weights: dict[str, np.ndarray]
+    values: dict[str, Narrow | NarrowRows]
+    weights: dict[str, Narrow]
     bad: list[tuple]
     faulty: list[tuple]
     said: list[str] = field(default_factory=list)
     together: np.ndarray | None = None
 
+    def rows(self, split: str) -> np.ndarray:
+        """Returns the manifest's rows of a split, in order."""
+        found = np.flatnonzero(self.split == SPLITS.index(split))
+        return found.astype(np.int32)
+
     @property
-    def training(self) -> pd.DataFrame:
-        """The manifest's rows of the training split."""
-        return self.table[self.split == "train"]
+    def training(self) -> Table:
+        """The manifest of the training split."""
+        return self.table.at(self.rows("train"))
+
+    @property
+    def left(self) -> np.ndarray:
+        """The manifest's rows that are in any split, in order."""
+        return np.flatnonzero(self.split != LEFT_OUT).astype(np.int32)
+
+    def names(self, rows: np.ndarray) -> list[str]:
+        """Returns the splits of rows, "" for one that is left out."""
+        return [
+            SPLITS[place] if place >= 0 else "" for place in self.split[rows]
+        ]
 
     def leave_out(self, shard: dict) -> None:
         """Notes what was found while the shard was built."""
         self.bad += map(tuple, shard["bad"])
         self.faulty += map(tuple, shard["faulty"])
-        self.split[[row for row, *_ in shard["bad"]]] = ""
+        self.split[[row for row, *_ in shard["bad"]]] = LEFT_OUT
 
 
-def make_plan(spec: DataSpec, table: pd.DataFrame) -> Plan:
+def make_plan(spec: DataSpec, table: Table) -> Plan:
     """Reads the labels; `draw_splits` then fills in the splits.
 
     Args:
         spec: The spec.
         table: The manifest.
     """
-    values, weights, bad = read_targets(spec, table, sparse=True)
+    values, weights, bad = {}, {}, []
+    for name, target in spec.targets.items():
+        found = read_target(target, table[target.column], sparse=True)
+        values[name] = found[0] if target.sparse else Narrow(found[0])
+        weights[name] = Narrow(found[1])
+        bad += [(row, name, *fault) for row, *fault in found[2]]
     if spec.split.method == "column":
         for row, cell in enumerate(table[spec.split.column]):
             if cell not in SPLITS:
                 fault = (str(Reason.UNKNOWN_SPLIT), repr(cell)[:80])
                 bad.append((row, "split", *fault))
-    split = np.full(len(table), "", object)
+    split = np.full(len(table), LEFT_OUT, np.int8)
     return Plan(table, split, values, weights, bad, [])
 
 
 def draw_splits(
-    spec: DataSpec, plan: Plan, known: Mapping[str, str] | None = None
+    spec: DataSpec, plan: Plan, known: KnownSplits | None = None
 ) -> None:
     """Puts every sample whose labels are right into a split.
 
     Args:
         spec: The spec.
         plan: What is filled in.
-        known: Splits by id, of samples that stay where they are.
+        known: Splits of samples that stay where they are.
 
     Raises:
         ValueError: If a split would be empty, or a group in several.
     """
-    table, split = plan.table, plan.split
-    good = np.setdiff1d(np.arange(len(table)), [row for row, *_ in plan.bad])
-    labels = None
+    there = np.ones(len(plan.table), bool)
+    there[[row for row, *_ in plan.bad]] = False
+    good = np.flatnonzero(there).astype(np.int32)
+    if not len(good):
+        return
+    table, labels, kept = plan.table.at(good), None, None
     if spec.split.stratify:
         name = spec.split.stratify
-        labelled = plan.weights[name] > 0
-        labels = np.where(labelled, plan.values[name], -1)[good]
-    if len(good):
-        kept = None
-        if known:
-            ids = table["sample/id"].iloc[good]
-            kept = np.array([known.get(name, "") for name in ids], object)
-        together = None if plan.together is None else plan.together[good]
-        found = assign_splits(spec, table.iloc[good], labels, kept, together)
-        if kept is not None and (moved := (kept != "") & (found != kept)).any():
-            plan.said.append(
-                f"`split`: {moved.sum():,} samples moved to another split, "
-                "where their column or their group is now"
-            )
-        split[good] = found
-        plan.said += shares_missed(spec, table.iloc[good], found)
+        labelled = plan.weights[name][good] > 0
+        labels = np.where(labelled, plan.values[name][good], -1)
+        labels = labels.astype(np.int32)
+    if known is not None:
+        kept = known.of(table["sample/id"])
+    together = None if plan.together is None else plan.together[good]
+    found = draw_places(spec, table, labels, kept, together)
+    if kept is not None and (moved := (kept >= 0) & (found != kept)).any():
+        plan.said.append(
+            f"`split`: {moved.sum():,} samples moved to another split, "
+            "where their column or their group is now"
+        )
+    plan.split[good] = found
+    plan.said += shares_missed(spec, table, found)
+
+
+def given_splits(spec: DataSpec, plan: Plan) -> None:
+    """Puts samples where a column says, though that may part a group.
+
+    Args:
+        spec: The spec, whose splits a column decides.
+        plan: What is filled in.
+    """
+    plan.split[:] = places_of(plan.table[spec.split.column])
+    plan.split[[row for row, *_ in plan.bad]] = LEFT_OUT
 
 
 @dataclass(frozen=True)
@@ -131,8 +169,7 @@ class ShardJob:
         columns = sorted(
             {c for m in spec.modalities.values() for c in m.manifest_columns}
         )
-        # Lists, since a cell of a table costs a hundred times as much.
-        part = plan.table.iloc[self.rows]
+        part = plan.table.at(self.rows)
         cells = [part[column].tolist() for column in columns]
         ids = part["sample/id"].tolist()
         targets, weights = [
@@ -156,7 +193,7 @@ def shard_jobs(spec: DataSpec, plan: Plan) -> list[ShardJob]:
     """Returns a job for each shard, in order."""
     size, jobs = samples_per_shard(spec), []
     for split in SPLITS:
-        rows = np.flatnonzero(plan.split == split)
+        rows = plan.rows(split)
         for number, first in enumerate(range(0, len(rows), size)):
             name = f"{split}-{number:05d}.tfrecord"
             part = rows[first : first + size]
@@ -180,7 +217,7 @@ def check_limit(spec: DataSpec, plan: Plan) -> None:
         raise ValueError(
             f"At most `data.max_bad_fraction` = {limit:g} of the samples may "
             f"be broken. Received: {broken} of {len(plan.table)} ({reasons}); "
-            f"the first is sample {plan.table['sample/id'].iloc[row]!r}, "
+            f"the first is sample {plan.table['sample/id'][row]!r}, "
             f"`{part}`: {detail}"
         )
 
@@ -188,7 +225,7 @@ def check_limit(spec: DataSpec, plan: Plan) -> None:
 def check_left(plan: Plan) -> None:
     """Raises ValueError if no sample is left to train or to test."""
     for split in ("train", "test"):
-        if not (plan.split == split).any():
+        if not (plan.split == SPLITS.index(split)).any():
             raise ValueError(
                 f"`split` must leave samples for '{split}'. Received: all of "
                 f"them broken ({count(plan.bad)})"

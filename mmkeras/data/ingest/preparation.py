@@ -19,7 +19,7 @@ from mmkeras.data.ingest.findings import (
     write_list,
 )
 from mmkeras.data.ingest.manifest import Manifest, open_rows
-from mmkeras.data.ingest.places import write_places
+from mmkeras.data.ingest.places import PlaceLog
 from mmkeras.data.ingest.plan import (
     Plan,
     ShardJob,
@@ -32,6 +32,7 @@ from mmkeras.data.ingest.plan import (
 from mmkeras.data.ingest.prepared import facts_of_data
 from mmkeras.data.ingest.shards import sample_bytes
 from mmkeras.data.ingest.split import SPLITS
+from mmkeras.data.ingest.stamps import StampLog
 from mmkeras.data.ingest.workers import Workers
 from mmkeras.escaping import printable
 from mmkeras.spec import DataSpec, Learned
@@ -156,21 +157,21 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     spec, out = job.spec, job.out
     for key, modality in spec.modalities.items():
         modality.check(SampleIO(str(job.root), key))
-    identity = folder.identity_of(spec, job.seed, read.table)
+    identity = folder.identity_of(spec, job.seed, read.rows)
     before = None
     if not dry_run:
         found = folder.finished(out, identity, job.restart, job.append)
         if found is not None and not job.restart:
             if found["source_sha256"] != identity["source_sha256"]:
-                before = update.grow(spec, out, found, read.table["sample/id"])
+                before = update.grow(spec, out, found, read.rows["sample/id"])
             else:
-                before = update.look(spec, job.root, out, found, read.table)
+                before = update.look(spec, job.root, out, found, read.rows)
             _say(before.said)
             if not before.needed:
                 folder.leave(out)
                 return found
     _say(f"{name}: {said}" for said in read.said)
-    plan = make_plan(spec, read.table)
+    plan = make_plan(spec, read.rows)
     io = SampleIO(str(job.root), arrays=job.arrays)
     settle_duplicates(spec, io, plan)
     with _listed(spec, out, plan):
@@ -188,7 +189,8 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
         before.noted.lend(out, partial)
     files = learning.save(spec, learned, partial)
     setup = job.setup(partial, learned)
-    built = _build(spec, setup, job.workers, plan)
+    places, stamps = PlaceLog(), StampLog()
+    built = _build(spec, setup, job.workers, plan, (places, stamps))
     _say(said for shard in built for said in shard["said"])
     shards = [shard for shard in built if shard["count"]]
     try:
@@ -200,8 +202,9 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
         folder.abandon(out)
         raise
     write_list(partial / QUARANTINE, plan)
-    files.append(update.note(partial, spec, read.table, learned, built))
-    files += [QUARANTINE, write_places(partial, built)]
+    seen = stamps.text(spec, read.rows)
+    files.append(update.note(partial, spec, seen, learned, built))
+    files += [QUARANTINE, places.write(partial, built)]
     files += [shard["file"] for shard in shards]
     fields = facts_of_data(spec, learned, shards, read, plan)
     _say(told(spec, fields, plan))
@@ -218,7 +221,7 @@ def _rehearsed(job: Job, read: Manifest, plan: Plan) -> dict:
         learned = learning.learn(spec, job.root, plan.training)
         learning.save(spec, learned, Path(scratch))
         setup = job.setup(Path(scratch), learned)
-        shards = _build(spec, setup, job.workers, plan, dry=True)
+        shards = _build(spec, setup, job.workers, plan)
         shards = [shard for shard in shards if shard["count"]]
     fields = facts_of_data(spec, learned, shards, read, plan)
     for part in fields["splits"].values():
@@ -251,9 +254,11 @@ def _build(
     setup: dict,
     workers: Workers,
     plan: Plan,
-    dry: bool = False,
+    logs: tuple[PlaceLog | StampLog, ...] = (),
 ) -> list[dict]:
     """Builds the shards with a progress bar; notes faults in the plan.
+
+    Without `logs`, which take what is known of each sample, none is written.
 
     Returns:
         What is known of each shard, in order; one may hold no samples.
@@ -266,7 +271,7 @@ def _build(
     sizes = {job.name: len(job.rows) for job in jobs}
 
     def making(job: ShardJob) -> Callable[[], dict]:
-        return lambda: {**job.arguments(spec, plan), "dry": dry}
+        return lambda: {**job.arguments(spec, plan), "dry": not logs}
 
     done = {}
     with Progress(
@@ -277,6 +282,8 @@ def _build(
         for shard in workers.build(setup, makers):
             progress.advance(task, sizes[shard["file"]])
             plan.leave_out(shard)
+            for log in logs:
+                log.take(shard)
             done[shard["file"]] = shard
     return [done[name] for name in sizes]
 

@@ -6,7 +6,6 @@ from mmkeras.data.ingest.findings import lost_modalities
 from mmkeras.data.ingest.manifest import Manifest
 from mmkeras.data.ingest.plan import Plan, count
 from mmkeras.data.ingest.split import SPLITS
-from mmkeras.data.ingest.targets import facts_of
 from mmkeras.data.statistics import merge_sums
 from mmkeras.spec import DataSpec, Learned
 
@@ -55,12 +54,11 @@ def _statistics(
             sums = merge_sums(sums, shard["sums"].get(name))
         facts = learned[name].facts if name in learned else {}
         modalities[name] = {**modality.finish(sums), **facts}
-    train = plan.split == "train"
-    targets = facts_of(
-        spec.targets,
-        {name: array[train] for name, array in plan.values.items()},
-        {name: array[train] for name, array in plan.weights.items()},
-    )
+    train = plan.rows("train")
+    targets = {
+        name: target.facts(plan.values[name][train], plan.weights[name][train])
+        for name, target in spec.targets.items()
+    }
     return {"modalities": modalities, "targets": targets}
 
 
@@ -88,9 +86,9 @@ def _notes(shards: list[dict]) -> dict[str, dict[str, int]]:
 
 def _target_notes(spec: DataSpec, plan: Plan) -> dict[str, dict[str, int]]:
     """Returns what was changed in labels, counted, by target."""
-    kept = plan.table[plan.split != ""]
+    kept = plan.table.at(plan.left)
     found = {
-        name: target.notes(kept[target.column].tolist())
+        name: target.notes(kept[target.column])
         for name, target in spec.targets.items()
     }
     return {name: notes for name, notes in found.items() if notes}

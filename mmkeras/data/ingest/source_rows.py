@@ -1,7 +1,8 @@
 """Rows of samples, some at a time, with cells of any type."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,28 @@ class Source:
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     arrays: bool = False
     by_name: bool = False
+
+
+def guarded(
+    chunks: Iterable[pd.DataFrame], errors: Callable[[], AbstractContextManager]
+) -> Iterator[pd.DataFrame]:
+    """Yields chunks, each read inside of `errors()`, which tells what failed.
+
+    What is done with a chunk is not.
+    """
+    chunks = iter(chunks)
+    while True:
+        with errors():
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+def cut(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yields a table that is in memory, so many rows at a time."""
+    for first in range(0, max(len(rows), 1), CHUNK):
+        yield rows.iloc[first : first + CHUNK]
 
 
 def chunked(rows: Iterable[Mapping[str, Any]]) -> Iterator[pd.DataFrame]:

@@ -4,11 +4,13 @@ Data sets of other packages are known by what they can do, so that none of
 those packages has to be there.
 """
 
+import contextlib
+import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -18,8 +20,10 @@ from mmkeras.data.ingest.data_sets import hugging_face, rows_of, tensors
 from mmkeras.data.ingest.source_rows import (
     CHUNK,
     Source,
+    chunked,
     columns_frame,
-    frame,
+    cut,
+    guarded,
 )
 from mmkeras.data.ingest.table_files import (
     MAX_MANIFEST_BYTES,
@@ -49,7 +53,7 @@ def open_source(given: Any, spec: DataSpec | None = None) -> Source:
         path = Path(given)
         return _folder(path) if path.is_dir() else _file(path, spec)
     if isinstance(given, pd.DataFrame):
-        return Source("the DataFrame", [_indexed(given, spec)])
+        return Source("the DataFrame", cut(_indexed(given, spec)))
     if isinstance(given, Mapping):
         parts = given.values()
         if parts and all(_is_data_set(part) for part in parts):
@@ -62,7 +66,7 @@ def open_source(given: Any, spec: DataSpec | None = None) -> Source:
     if hasattr(given, "features") and hasattr(given, "column_names"):
         return hugging_face(given)
     if hasattr(given, "to_pandas"):
-        return Source("the table", [_indexed(given.to_pandas(), spec)])
+        return Source("the table", cut(_indexed(given.to_pandas(), spec)))
     if hasattr(given, "__len__") and hasattr(given, "__getitem__"):
         return rows_of(given)
     raise ValueError(
@@ -85,21 +89,31 @@ def _indexed(table: pd.DataFrame, spec: DataSpec | None) -> pd.DataFrame:
 def _file(path: Path, spec: DataSpec | None) -> Source:
     settings = spec.data if spec else DataFiles()
     wanted = columns_of(spec) if spec else ()
-    try:
+
+    @contextlib.contextmanager
+    def errors() -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, OSError, pd.errors.ParserWarning) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ValueError(
+                "`source` must be a CSV, JSON lines or Parquet file with "
+                f"named columns, or a folder. Received: {path} ({reason})"
+            ) from None
+
+    with errors():
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ValueError(f"more than {MAX_MANIFEST_BYTES:,} bytes")
-        with open(path, "rb") as file:
+        file = open(path, "rb")
+        try:
             found = read_table_file(file, settings, wanted)
-    except (ValueError, OSError, pd.errors.ParserWarning) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ValueError(
-            "`source` must be a CSV, JSON lines or Parquet file with named "
-            f"columns, or a folder. Received: {path} ({reason})"
-        ) from None
+        except BaseException:
+            file.close()
+            raise
     said = (", ".join(found.said),) if found.said else ()
     return Source(
         path.name,
-        [found.rows],
+        guarded(_closing(file, found.chunks), errors),
         path.parent,
         found.separator,
         found.encoding,
@@ -108,31 +122,48 @@ def _file(path: Path, spec: DataSpec | None) -> Source:
     )
 
 
+def _closing(file: BinaryIO, chunks: Iterable) -> Iterator[pd.DataFrame]:
+    with file:
+        yield from chunks
+
+
 def _folder(root: Path) -> Source:
     """Reads `class/file`, or `train/class/file` where all are splits."""
     names = sorted(p.name for p in root.iterdir() if p.is_dir())
     names = [name for name in names if not name.startswith(".")]
     splits = {name: SPLIT_NAMES.get(name.casefold()) for name in names}
     parted = len(names) > 1 and all(splits.values())
-    tops = names if parted else [""]
-    rows = []
-    for top in tops:
-        for kind in sorted((root / top).iterdir()):
-            if not kind.is_dir() or kind.name.startswith("."):
-                continue
-            for path in sorted(kind.rglob("*")):
-                if path.is_file() and not path.name.startswith("."):
-                    name = path.relative_to(root).as_posix()
-                    more = {SPLIT: splits[top]} if parted else {}
-                    rows.append({FILE: name, CLASS: kind.name, **more})
-    if not rows:
+    chunks = chunked(_files_of(root, splits if parted else {"": None}))
+    first = next(chunks, None)
+    if first is None:
         raise ValueError(
             "`source` must be a folder that has a folder of files for each "
             f"class. Received: {root}, with {len(names)} folders"
         )
     said = f"{root.name}: `{FILE}` is a path, `{CLASS}` its folder"
     said += f", `{SPLIT}` the folder above" if parted else ""
-    return Source(root.name, [frame(rows)], root, said=(said,), by_name=True)
+    return Source(
+        root.name,
+        itertools.chain([first], chunks),
+        root,
+        said=(said,),
+        by_name=True,
+    )
+
+
+def _files_of(
+    root: Path, splits: Mapping[str, str | None]
+) -> Iterator[dict[str, str]]:
+    """Yields the files of class folders, in the folders of splits."""
+    for top, split in splits.items():
+        for kind in sorted((root / top).iterdir()):
+            if not kind.is_dir() or kind.name.startswith("."):
+                continue
+            for path in sorted(kind.rglob("*")):
+                if path.is_file() and not path.name.startswith("."):
+                    name = path.relative_to(root).as_posix()
+                    more = {} if split is None else {SPLIT: split}
+                    yield {FILE: name, CLASS: kind.name, **more}
 
 
 def _of_arrays(given: Mapping[str, Any]) -> Iterator[pd.DataFrame]:

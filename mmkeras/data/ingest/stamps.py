@@ -1,17 +1,24 @@
 """Which source files samples are read from, and how they look from outside."""
 
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mmkeras.data.files.paths import is_plain, resolve_inside
 from mmkeras.data.files.reasons import BadSample
+from mmkeras.data.ingest.table import DIGEST, digests_of
 from mmkeras.spec import DataSpec
 
 # Hexadecimal digits of a stamp: one change in 3e14 stays unseen.
 DIGITS = 12
+STAMP = np.dtype(f"S{DIGITS}")
+# Instead of a stamp.
+UNREAD = "-" * DIGITS
 
 
 def stamp_of(root: str | Path, path: str) -> bytes:
@@ -44,11 +51,13 @@ def stamps_of(
         root: Folder of the data.
         rows: Cells by column, a row each.
     """
-    found = {}
-    for path in source_paths(spec, rows):
-        digest = hashlib.sha256(stamp_of(root, path)).hexdigest()
-        found[path] = digest[:DIGITS]
-    return found
+    paths = dict.fromkeys(every_path(spec, rows))
+    return {path: short_stamp(root, path) for path in paths}
+
+
+def short_stamp(root: str | Path, path: str) -> str:
+    """Returns a short hash of the stamp of one file."""
+    return hashlib.sha256(stamp_of(root, path)).hexdigest()[:DIGITS]
 
 
 def cells_of(
@@ -62,15 +71,65 @@ def cells_of(
         yield dict(zip(columns, row, strict=True))
 
 
-def source_paths(
+def every_path(
     spec: DataSpec, rows: Iterable[Mapping[str, str]]
-) -> dict[str, None]:
-    """Returns the source files of rows, each once, in order."""
-    return dict.fromkeys(
-        path
-        for row in rows
-        for modality in spec.modalities.values()
-        for path in modality.source_files(row)
-        # Some name one file in every row.
-        if path.strip()
-    )
+) -> Iterator[str]:
+    """Yields the source files of rows, as often as they are named."""
+    for row in rows:
+        for modality in spec.modalities.values():
+            for path in modality.source_files(row):
+                # Some name one file in every row.
+                if path.strip():
+                    yield path
+
+
+def first_paths(
+    spec: DataSpec, cells: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yields the source files of whole columns, each once, in order.
+
+    They are gone through twice: a set of all paths would be larger than the
+    columns.
+    """
+    hashes = digests_of(every_path(spec, cells_of(spec, cells)))
+    paths = every_path(spec, cells_of(spec, cells)) if len(hashes) else ()
+    return itertools.compress(paths, first_of(hashes))
+
+
+def first_of(hashes: np.ndarray) -> np.ndarray:
+    """Returns whether each hash is there for the first time."""
+    found = np.zeros(len(hashes), bool)
+    found[np.unique(hashes, return_index=True)[1]] = True
+    return found
+
+
+class StampLog:
+    """Stamps of source files, collected in any order."""
+
+    def __init__(self) -> None:
+        self._paths = [np.zeros(0, DIGEST)]
+        self._stamps = [np.zeros(0, STAMP)]
+
+    def take(self, shard: dict) -> None:
+        """Moves the stamps in here from what `build_shard` returned."""
+        stamps = shard.pop("stamps")
+        self._paths.append(digests_of(stamps))
+        self._stamps.append(np.array([*stamps.values()], STAMP))
+
+    def text(self, spec: DataSpec, cells: Mapping[str, Sequence[str]]) -> str:
+        """Returns the stamp of each source file, one after the other.
+
+        Args:
+            spec: The spec.
+            cells: Whole columns, which name the files: that is the order.
+        """
+        known, first = np.unique(np.concatenate(self._paths), return_index=True)
+        if not len(known):
+            return ""
+        wanted = digests_of(every_path(spec, cells_of(spec, cells)))
+        wanted = wanted[first_of(wanted)]
+        place = np.searchsorted(known, wanted).clip(max=len(known) - 1)
+        found = np.concatenate(self._stamps)[first][place]
+        # A file of a row that was refused before may not be known.
+        found[known[place] != wanted] = UNREAD
+        return found.tobytes().decode()

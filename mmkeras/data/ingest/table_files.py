@@ -9,21 +9,25 @@ import codecs
 import csv
 import gzip
 import io
-import json
+import itertools
 import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pandas as pd
 
 from mmkeras.data.files.encodings import MARKS
+from mmkeras.data.ingest.json_rows import json_array, json_lines
+from mmkeras.data.ingest.table import BLOCK_ROWS
 from mmkeras.spec import DataFiles
 
 MAX_MANIFEST_BYTES = 4 * 2**30
 HEAD_BYTES = 2**16
+# What is read ahead of a column of a Parquet file.
+BUFFER_BYTES = 2**16
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 
@@ -33,15 +37,16 @@ class TableFile:
     """A table as its file holds it.
 
     Args:
-        rows: One row a sample; a cell is text, a number, a list or whatever
-            else the format knows. What is missing is None, NaN or "".
+        chunks: One row a sample, some at a time while the file is open; a
+            cell is text, a number, a list or whatever else the format knows.
+            What is missing is None, NaN or "".
         format: "csv", "json lines", "json" or "parquet".
         encoding: Of a text, such as "utf-8"; None for Parquet.
         separator: What stands between two cells of a CSV; None otherwise.
         said: What had to be found, in sentences.
     """
 
-    rows: pd.DataFrame
+    chunks: Iterator[pd.DataFrame]
     format: str
     encoding: str | None = None
     separator: str | None = None
@@ -61,7 +66,8 @@ def read_table_file(
             read where none is named.
 
     Raises:
-        ValueError: If it is no table, or not written as `settings` say.
+        ValueError: If it is no table, or not written as `settings` say; also
+            when its chunks are read.
     """
     file = _unpacked(file)
     head = file.read(HEAD_BYTES)
@@ -76,7 +82,9 @@ def read_table_file(
     text = head.decode(encoding, "replace").lstrip("\ufeff")
     first = text.lstrip()[:1]
     if first in ("{", "["):
-        rows, name = _read_json(file, encoding, first == "{")
+        lines = first == "{"
+        rows = _read_json(file, encoding, lines)
+        name = "json lines" if lines else "json"
         return TableFile(rows, name, encoding, None, tuple(said))
     separator = settings.separator
     if separator is None:
@@ -144,77 +152,76 @@ def _header(text: str, separator: str) -> list[str]:
 
 def _read_csv(
     file: BinaryIO, encoding: str, separator: str, head: str
-) -> pd.DataFrame:
+) -> Iterator[pd.DataFrame]:
     utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     first = head.split("\n", 1)[0]
     gaps = first.count(f"{separator} ") == first.count(separator) > 0
+    parts = pd.read_csv(
+        file,
+        sep=separator,
+        dtype=object,
+        keep_default_na=False,
+        index_col=False,
+        # `a, b` with a blank after each comma, in the header too.
+        skipinitialspace=gaps and separator != "\t",
+        encoding="utf-8-sig" if utf8 else encoding,
+        # A byte that is no UTF-8 must cost one sample, not the whole
+        # manifest; pandas' own string type cannot hold its escape, so
+        # dtype is object.
+        encoding_errors="surrogateescape" if utf8 else "strict",
+        chunksize=BLOCK_ROWS,
+    )
+    part = _next_part(parts)
+    while part is not None:
+        yield part.fillna("").rename(columns=str.strip)
+        part = _next_part(parts)
+
+
+def _next_part(parts: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
     with warnings.catch_warnings():
         # A row longer than the header is a mistake, not a matter of taste.
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        table = pd.read_csv(
-            file,
-            sep=separator,
-            dtype=object,
-            keep_default_na=False,
-            index_col=False,
-            # `a, b` with a blank after each comma, in the header too.
-            skipinitialspace=gaps and separator != "\t",
-            encoding="utf-8-sig" if utf8 else encoding,
-            # A byte that is no UTF-8 must cost one sample, not the whole
-            # manifest; pandas' own string type cannot hold its escape, so
-            # dtype is object.
-            encoding_errors="surrogateescape" if utf8 else "strict",
-        )
-    return table.fillna("").rename(columns=str.strip)
+        return next(parts, None)
 
 
 def _read_json(
     file: BinaryIO, encoding: str, lines: bool
-) -> tuple[pd.DataFrame, str]:
+) -> Iterator[pd.DataFrame]:
     errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
     encoding = "utf-8-sig" if encoding == "utf-8" else encoding
     text = io.TextIOWrapper(file, encoding, errors)
-    rows = list(_json_lines(text)) if lines else _loads(text.read())
-    if not all(isinstance(row, dict) for row in rows):
-        wrong = next(row for row in rows if not isinstance(row, dict))
-        raise ValueError(f"not an object a row: {str(wrong)[:60]!r}")
-    # A key that a row leaves out is a cell that it lacks.
-    keys = dict.fromkeys(key for row in rows for key in row)
-    columns = {key: [row.get(key) for row in rows] for key in keys}
-    return pd.DataFrame(
-        columns, dtype=object
-    ), "json lines" if lines else "json"
+    read = json_lines if lines else json_array
+    # A key that a row leaves out is a cell that it lacks; so all rows are
+    # gone through for their keys first.
+    keys: dict[str, None] = {}
+    for row in read(text):
+        if not isinstance(row, dict):
+            raise ValueError(f"not an object a row: {str(row)[:60]!r}")
+        keys |= dict.fromkeys(row)
+    text.seek(0)
+    rows = read(text)
+    while part := list(itertools.islice(rows, BLOCK_ROWS)):
+        columns = {key: [row.get(key) for row in part] for key in keys}
+        yield pd.DataFrame(columns, dtype=object)
 
 
-def _json_lines(text: Iterator[str]) -> Iterator[Any]:
-    for number, line in enumerate(text, 1):
-        if line.strip():
-            try:
-                yield _loads(line)
-            except ValueError as error:
-                raise ValueError(f"line {number} is no JSON: {error}") from None
-
-
-def _loads(text: str) -> Any:
-    # A number stays as it is written: 007 digits, 0.10 cents, long ids.
-    return json.loads(
-        text, parse_float=str, parse_int=str, parse_constant=lambda _: None
-    )
-
-
-def _read_parquet(file: BinaryIO, wanted: Sequence[str]) -> pd.DataFrame:
+def _read_parquet(
+    file: BinaryIO, wanted: Sequence[str]
+) -> Iterator[pd.DataFrame]:
     import pyarrow
     import pyarrow.parquet
 
     try:
-        whole = pyarrow.parquet.ParquetFile(file)
+        whole = pyarrow.parquet.ParquetFile(file, buffer_size=BUFFER_BYTES)
         names = whole.schema_arrow.names
         if not {*wanted} <= {*names}:
             # The caller says which column is missing.
-            return pd.DataFrame({name: [] for name in names})
+            yield pd.DataFrame({name: [] for name in names})
+            return
         kept = [name for name in names if name in wanted] if wanted else names
-        table = whole.read(columns=kept)
-        # A column of integers stays one where a cell is missing.
-        return table.to_pandas(integer_object_nulls=True).reset_index(drop=True)
+        for part in whole.iter_batches(BLOCK_ROWS, columns=kept):
+            # A column of integers stays one where a cell is missing.
+            rows = part.to_pandas(integer_object_nulls=True)
+            yield rows.reset_index(drop=True)
     except pyarrow.ArrowException as error:
         raise ValueError(f"no Parquet file: {error}") from None

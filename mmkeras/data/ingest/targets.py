@@ -1,13 +1,15 @@
 """The manifest's labels as numbers."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mmkeras.data.files.reasons import Reason
+from mmkeras.data.ingest.narrow import NarrowRows
+from mmkeras.data.ingest.table import Table, parts_of
 from mmkeras.spec import DataSpec, Target
 
 # What is wrong with a cell: sample, reason, detail.
@@ -17,7 +19,7 @@ ENCODED_ROWS = 512
 
 
 def read_targets(
-    spec: DataSpec, table: pd.DataFrame, sparse: bool = False
+    spec: DataSpec, table: Table | pd.DataFrame, sparse: bool = False
 ) -> tuple[dict, dict, list[tuple[int, str, str, str]]]:
     """Reads every target of every row.
 
@@ -34,27 +36,36 @@ def read_targets(
     """
     values, weights, bad = {}, {}, []
     for name, target in spec.targets.items():
-        cells = table[target.column].tolist()
-        if sparse and target.sparse:
-            found = _encode_sparse(target, cells)
-        else:
-            found = target.encode(cells)
+        found = read_target(target, table[target.column], sparse)
         values[name], weights[name] = found[:2]
+        if sparse and target.sparse:
+            values[name] = found[0][np.arange(len(table))]
         bad += [(row, name, *fault) for row, *fault in found[2]]
     return values, weights, bad
 
 
-def _encode_sparse(target: Target, cells: list[str]) -> tuple:
-    """Encodes a column in parts: whole it may be larger than memory."""
-    import scipy.sparse
+def read_target(
+    target: Target, cells: Iterable[str], sparse: bool
+) -> tuple[Any, np.ndarray, Faults]:
+    """Reads one target of every row, as `Target.encode` does.
 
-    values, weights, bad = [], [], []
-    for first in range(0, len(cells), ENCODED_ROWS):
-        found = target.encode(cells[first : first + ENCODED_ROWS])
-        values.append(scipy.sparse.csr_array(found[0], dtype=target.dtype))
-        weights.append(found[1])
-        bad += [(first + row, *fault) for row, *fault in found[2]]
-    return scipy.sparse.vstack(values, "csr"), np.concatenate(weights), bad
+    Args:
+        target: The target.
+        cells: Its column.
+        sparse: Whether the values of a `sparse` kind are `NarrowRows`.
+    """
+    if not (sparse and target.sparse):
+        return target.encode(cells)
+    # In parts: whole it may be larger than memory.
+    values, weights, bad, first = NarrowRows(target), [], [], 0
+    for part in parts_of(cells):
+        for start in range(0, len(part), ENCODED_ROWS):
+            found = target.encode(part[start : start + ENCODED_ROWS])
+            values.append(found[0])
+            weights.append(found[1])
+            bad += [(first + row, *fault) for row, *fault in found[2]]
+            first += len(found[1])
+    return values.whole(), np.concatenate(weights), bad
 
 
 def rows_of(values: Any, rows: np.ndarray) -> list:
@@ -92,7 +103,7 @@ def facts_of(
 
 
 def encode_each(
-    cells: Sequence[str], read: Callable[[str], Any], empty: Any
+    cells: Iterable[str], read: Callable[[str], Any], empty: Any
 ) -> tuple[np.ndarray, np.ndarray, Faults]:
     """Reads a column of labels cell by cell, as `Target.encode` returns it.
 
@@ -107,16 +118,22 @@ def encode_each(
     >>> encode_each(["2.5", ""], float, 0.0)
     (array([2.5, 0. ]), array([1., 0.]), [])
     """
-    values, weights, bad = [], [], []
-    for row, cell in enumerate(cells):
-        value = None
-        try:
-            value = read(cell) if cell.strip() else None
-        except ValueError as error:
-            bad.append((row, *_fault(error)))
-        values.append(empty if value is None else value)
-        weights.append(float(value is not None))
-    return np.array(values), np.array(weights), bad
+    values, weights, bad, row = [], [], [], 0
+    for part in parts_of(cells):
+        found = []
+        for row, cell in enumerate(part, row):
+            try:
+                found.append(read(cell) if cell.strip() else None)
+            except ValueError as error:
+                bad.append((row, *_fault(error)))
+                found.append(None)
+        row += 1
+        # Numbers, since as many Python objects would be much larger.
+        values.append(np.array([empty if v is None else v for v in found]))
+        weights.append(np.array([float(v is not None) for v in found]))
+    if not values:
+        return np.array([]), np.array([]), bad
+    return np.concatenate(values), np.concatenate(weights), bad
 
 
 def _fault(error: ValueError) -> tuple[str, str]:

@@ -6,7 +6,7 @@ paths: those follow from the manifest of the data, and may name a patient.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,20 +16,22 @@ from mmkeras.artefact import (
     write_text,
 )
 from mmkeras.data.ingest import learning
-from mmkeras.data.ingest.places import read_places
+from mmkeras.data.ingest.places import KnownSplits, read_places
 from mmkeras.data.ingest.rules import rules_of
 from mmkeras.data.ingest.shards import write_note
+from mmkeras.data.ingest.split import LEFT_OUT
 from mmkeras.data.ingest.stamps import (
     DIGITS,
-    cells_of,
-    source_paths,
-    stamps_of,
+    UNREAD,
+    first_paths,
+    short_stamp,
 )
+from mmkeras.data.ingest.table import Table
 from mmkeras.spec import DataSpec, Learned
 
 NOTED = "sources.json"
-# What of a shard is noted elsewhere, or of one run alone.
-UNLISTED = ("stamps", "samples", "written", "said")
+# What of a shard is of one run alone.
+UNLISTED = ("written", "said")
 # Changed files that are told one by one.
 MAX_NAMES = 3
 
@@ -40,32 +42,37 @@ class Noted:
 
     Args:
         code: Hash of the code that read it.
-        stamps: Of the source files, in the order in which the manifest of the
-            data names them; dashes where a file was not read.
+        stamps: Of the source files, one after the other, in the order in
+            which the manifest of the data names them; dashes where a file was
+            not read.
         learned: What modalities learned beside their files, by name.
         shards: What `build_shard` returned, those without samples included.
     """
 
     code: str
-    stamps: list[str]
+    stamps: str
     learned: dict[str, dict]
     shards: list[dict]
 
+    def __len__(self) -> int:
+        return len(self.stamps) // DIGITS
+
     def changed(
-        self,
-        spec: DataSpec,
-        root: str | Path,
-        cells: Mapping[str, Sequence[str]],
-    ) -> list[str]:
-        """Returns the source files that are no longer what was read."""
-        now = stamps_of(spec, root, cells_of(spec, cells))
-        return [
-            path
-            for (path, stamp), then in zip(
-                now.items(), self.stamps, strict=True
-            )
-            if then not in (stamp, "-" * DIGITS)
-        ]
+        self, spec: DataSpec, root: str | Path, table: Table
+    ) -> tuple[int, list[str]]:
+        """Returns how many source files are no longer what was read.
+
+        And the names of some.
+        """
+        names, count = [], 0
+        paths = first_paths(spec, table)
+        for place in range(len(self)):
+            path, start = next(paths), place * DIGITS
+            then = self.stamps[start : start + DIGITS]
+            if then not in (short_stamp(root, path), UNREAD):
+                count += 1
+                names += [path] * (len(names) < MAX_NAMES)
+        return count, names
 
     def lend(self, out: Path, partial: Path) -> None:
         """Puts the shards of `out` where a build finds and checks them.
@@ -74,8 +81,10 @@ class Noted:
             out: The finished folder; it stays as it is.
             partial: Folder of the build.
         """
-        samples = read_places(out)
-        for shard in self.shards:
+        there = {shard["file"]: shard for shard in self.shards}
+        # Those without a sample are no shards.
+        for name, samples in read_places(out):
+            shard = there[name]
             source, path = out / shard["file"], partial / shard["file"]
             # A build that was stopped may have left a newer one.
             if path.exists() or not source.is_file():
@@ -84,7 +93,7 @@ class Noted:
                 os.link(source, path)
             except OSError:  # Not every file system has links.
                 copy_file(source, path)
-            known = {**shard, "samples": samples[path.name]}
+            known = {**shard, "samples": samples}
             write_note(partial / f"{path.name}.json", known)
 
 
@@ -93,20 +102,18 @@ class Update:
     """What is to be made anew.
 
     Args:
-        files: Source files that changed.
         said: What a person should know, in sentences.
         noted: What the folder was read from.
-        splits: Where samples were, by id; they stay there.
+        splits: Where samples were; they stay there.
         learned: What modalities learned, where that stays; None where it is
             learned anew.
         appended: For the manifest: which samples came and went, and when.
         needed: Whether there is anything to do.
     """
 
-    files: list[str]
     said: list[str]
     noted: Noted | None = None
-    splits: dict[str, str] = field(default_factory=dict)
+    splits: KnownSplits | None = None
     learned: dict[str, Learned] | None = None
     appended: list[dict] = field(default_factory=list)
     needed: bool = False
@@ -128,7 +135,7 @@ def look(
     root: str | Path,
     out: Path,
     manifest: Mapping,
-    cells: Mapping[str, Sequence[str]],
+    table: Table,
 ) -> Update:
     """Compares a finished folder with the files it was read from.
 
@@ -137,50 +144,43 @@ def look(
         root: Folder of the data.
         out: The folder.
         manifest: Its manifest, every file of which was checked.
-        cells: The manifest of the data, by column.
+        table: The manifest of the data.
     """
     noted = read_noted(out, manifest)
     if noted is None:
         return Update(
-            [],
             [
                 f"{out} is prepared already, by a version that did not note "
                 "its source files; whether they have changed since, nobody "
                 "can tell. `--restart` reads all samples again"
             ],
         )
-    files = noted.changed(spec, root, cells)
+    count, names = noted.changed(spec, root, table)
     other = noted.code != rules_of(spec, {})
-    if not files:
+    if not count:
         said = [f"{out} is prepared already; nothing to do"]
         if other:
             said[0] = (
                 f"{out} is prepared already, and no source file has changed; "
                 "the code that reads has. `--restart` reads all samples again"
             )
-        return Update([], said, noted)
-    splits = {
-        name: shard.split("-")[0]
-        for shard, samples in read_places(out).items()
-        for name, *_ in samples
-    }
+        return Update(said, noted)
     known = manifest.get("appended", [])
     learned = None
     if known:
         learned = learned_before(spec, noted, out)
-    names = ", ".join(files[:MAX_NAMES])
-    more = ", ..." if len(files) > MAX_NAMES else ""
+    more = ", ..." if count > MAX_NAMES else ""
     said = [
-        f"{len(files):,} of {len(noted.stamps):,} source files changed since "
-        f"{out} was prepared ({names}{more})"
+        f"{count:,} of {len(noted):,} source files changed since {out} was "
+        f"prepared ({', '.join(names)}{more})"
     ]
     if other:
         said.append("So has the code that reads, so that all are read again")
-    return Update(files, said, noted, splits, learned, known, True)
+    return Update(said, noted, KnownSplits(out), learned, known, True)
 
 
 def grow(
-    spec: DataSpec, out: Path, manifest: Mapping, ids: Sequence[str]
+    spec: DataSpec, out: Path, manifest: Mapping, ids: Iterable[str]
 ) -> Update:
     """Returns how rows of a longer manifest are added to a finished folder.
 
@@ -208,14 +208,10 @@ def grow(
             "`data.id_column` must name samples to `append` others, or nobody "
             "can tell which are new. Received: a spec without it"
         )
-    splits = {
-        name: shard.split("-")[0]
-        for shard, samples in read_places(out).items()
-        for name, *_ in samples
-    }
-    there = set(ids)
-    added = sum(name not in splits for name in ids)
-    removed = sum(name not in there for name in splits)
+    splits = KnownSplits(out)
+    found = splits.of(ids)
+    added = int((found == LEFT_OUT).sum())
+    removed = len(splits) - (len(found) - added)
     said = [f"{added:,} samples are new; the others stay in their splits"]
     if removed:
         said.append(f"{removed:,} samples are no longer in the manifest")
@@ -233,7 +229,7 @@ def grow(
         "statistics": "computed anew",
     }
     known = [*manifest.get("appended", []), step]
-    return Update([], said, noted, splits, learned, known, True)
+    return Update(said, noted, splits, learned, known, True)
 
 
 def learned_before(
@@ -247,7 +243,7 @@ def learned_before(
 def note(
     folder: Path,
     spec: DataSpec,
-    cells: Mapping[str, Sequence[str]],
+    stamps: str,
     learned: Mapping[str, Learned],
     shards: list[dict],
 ) -> str:
@@ -256,18 +252,14 @@ def note(
     Args:
         folder: Where it is written.
         spec: The spec.
-        cells: The manifest of the data, by column.
+        stamps: Of the source files, taken before a file was read, so that no
+            change in between is missed.
         learned: What modalities learned.
-        shards: What `build_shard` returned; their `stamps` were taken before
-            a file was read, so that no change in between is missed.
+        shards: What `build_shard` returned, but for their samples and stamps.
     """
-    known: dict[str, str] = {}
-    for shard in shards:
-        known |= shard["stamps"]
-    paths = source_paths(spec, cells_of(spec, cells))
     found = {
         "code": rules_of(spec, {}),
-        "stamps": "".join(known.get(path, "-" * DIGITS) for path in paths),
+        "stamps": stamps,
         "learned": {name: one.facts for name, one in learned.items()},
         "shards": [
             {k: v for k, v in shard.items() if k not in UNLISTED}
@@ -291,6 +283,6 @@ def read_noted(out: Path, manifest: Mapping) -> Noted | None:
     if NOTED not in manifest["files"]:
         return None
     found = read_json(out / NOTED)
-    text = found["stamps"]
-    stamps = [text[i : i + DIGITS] for i in range(0, len(text), DIGITS)]
-    return Noted(found["code"], stamps, found["learned"], found["shards"])
+    return Noted(
+        found["code"], found["stamps"], found["learned"], found["shards"]
+    )

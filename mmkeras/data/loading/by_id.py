@@ -8,7 +8,7 @@ import numpy as np
 from mmkeras.arguments import hint
 from mmkeras.artefact import check_file, read_manifest
 from mmkeras.data.files.records import features_of, record_at
-from mmkeras.data.ingest.places import PLACES, read_places
+from mmkeras.data.ingest.places import PLACES, PlaceIndex
 from mmkeras.data.stored import stored_dtype, to_model
 from mmkeras.spec import DataSpec
 
@@ -34,11 +34,7 @@ class Samples:
             )
         check_file(self.folder, PLACES, manifest["files"][PLACES])
         self.spec = DataSpec.from_dict(manifest["spec"])
-        self.places = {
-            name: (shard, *place)
-            for shard, samples in read_places(self.folder).items()
-            for name, *place in samples
-        }
+        self.places = PlaceIndex(self.folder)
 
     def __getitem__(self, name: str) -> dict[str, Any]:
         """Returns a sample as `read_sample` does."""

@@ -49,8 +49,9 @@ class Categories(Category):
         return (len(self.classes),)
 
     def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
-        known = values[np.asarray(weights) > 0]
-        return self._counts(np.asarray(known.sum(axis=0)).reshape(-1))
+        # A product copies no rows.
+        known = np.asarray(weights) > 0
+        return self._counts(known.astype(values.dtype) @ values)
 
     def figures(
         self,

@@ -12,6 +12,7 @@ from mmkeras.data import (
     Reason,
     SampleIO,
     draw_splits,
+    given_splits,
     learn_from,
     make_plan,
     open_learned,
@@ -53,10 +54,10 @@ class RawSamples(SampleStream):
         scratch: Path,
     ) -> None:
         self.spec, self.root, self.name = spec, root, name
-        self.arrays, self.table = arrays, read.table
+        self.arrays, self.table = arrays, read.rows
         for key, modality in spec.modalities.items():
             modality.check(SampleIO(str(root), key))
-        self.plan = make_plan(spec, read.table)
+        self.plan = make_plan(spec, read.rows)
         self._split()
         learned = learn_from(spec, root, self.plan.training)
         save_learned(spec, learned, scratch)
@@ -64,18 +65,18 @@ class RawSamples(SampleStream):
         self.lacking = {}
         self.learned_files = files_learned(spec, scratch)
         self.said = [*read.said, *self.plan.said]
-        ids = read.table["sample/id"].tolist()
-        self.faults = [(ids[row], *rest) for row, *rest in self.plan.bad]
+        bad = self.plan.bad
+        ids = self.table["sample/id"].take(np.array([r for r, *_ in bad], int))
+        self.faults = [
+            (name, *rest) for name, (_, *rest) in zip(ids, bad, strict=True)
+        ]
         self._unread: list[int] = []
 
     def _split(self) -> None:
-        split = self.spec.split
-        if split.method == "column":
+        if self.spec.split.method == "column":
             # What `prepare` refuses, such as a group in two splits, is what
             # this report is for.
-            bad = [row for row, *_ in self.plan.bad]
-            self.plan.split[:] = self.table[split.column].to_numpy(object)
-            self.plan.split[bad] = ""
+            given_splits(self.spec, self.plan)
         else:
             draw_splits(self.spec, self.plan)
 
@@ -87,7 +88,7 @@ class RawSamples(SampleStream):
 
     def __iter__(self) -> Iterator[Seen]:
         self._unread.clear()
-        rows, place = np.flatnonzero(self.plan.split != ""), 0
+        rows, place = self.plan.left, 0
         for first in range(0, len(rows), CHUNK):
             part = rows[first : first + CHUNK]
             for seen in self._read(part, itertools.count(place)):
@@ -102,13 +103,12 @@ class RawSamples(SampleStream):
     def named(self, places: Iterable[int]) -> dict[int, tuple[str, str]]:
         places = sorted({*places})
         rows = self._rows(places)
-        ids = self.table["sample/id"].iloc[rows]
-        return dict(zip(places, zip(ids, self.plan.split[rows]), strict=True))
+        ids = self.table["sample/id"].take(rows)
+        return dict(zip(places, zip(ids, self.plan.names(rows)), strict=True))
 
     def _rows(self, places: list[int]) -> np.ndarray:
         """Returns the rows of the table that samples stand in."""
-        tried = np.flatnonzero(self.plan.split != "")
-        return np.setdiff1d(tried, self._unread)[places]
+        return np.setdiff1d(self.plan.left, self._unread)[places]
 
     def _read(self, rows: np.ndarray, places: Iterator[int]) -> Iterator[Seen]:
         readers = {name: self.io(name) for name in self.spec.modalities}
@@ -116,10 +116,11 @@ class RawSamples(SampleStream):
             {name: rows_of(array, rows) for name, array in arrays.items()}
             for arrays in (self.plan.values, self.plan.weights)
         ]
-        columns = [*self.table.columns]
-        cells = self.table.iloc[rows].to_numpy(object)
-        for at, row in enumerate(rows.tolist()):
-            entry = dict(zip(columns, cells[at], strict=True))
+        columns, splits = self.table.columns, self.plan.names(rows)
+        cells = [self.table[column].take(rows) for column in columns]
+        entries = zip(*cells, strict=True)
+        for at, (row, entry) in enumerate(zip(rows.tolist(), entries)):
+            entry = dict(zip(columns, entry, strict=True))
             samples = self._samples(entry, readers)
             if samples is None:
                 self._unread.append(row)
@@ -127,7 +128,7 @@ class RawSamples(SampleStream):
             yield Seen(
                 next(places),
                 entry["sample/id"],
-                self.plan.split[row],
+                splits[at],
                 {name: one.value for name, one in samples.items()},
                 {
                     name: (

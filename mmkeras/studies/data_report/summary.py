@@ -112,13 +112,14 @@ def _groups(samples: SampleStream, tallies: Tallies) -> dict | None:
 def _missing(samples: SampleStream, tallies: Tallies) -> dict[str, Any]:
     """Returns empty cells by column: of the table, or as shards show them."""
     if isinstance(samples, RawSamples):
-        table = samples.table.drop(columns="sample/id")
+        table = samples.table
         return {
             column: {
-                "missing": int((table[column].str.strip() == "").sum()),
+                "missing": sum(not cell.strip() for cell in table[column]),
                 "of": len(table),
             }
             for column in table.columns
+            if column != "sample/id"
         }
     found = {
         f"{part}/{name}": {
