@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from data.change_toys import draw, spec_of, write
 
+from mmkeras.artefact import MARKER
 from mmkeras.data import check_folder, intact_records, prepare
 
 
@@ -139,5 +140,5 @@ def test_restart_replaces_data_of_another_spec_when_all_is_there(toys):
     rows.to_csv(root / "manifest.csv", index=False)
     found = prepare(spec, out, workers=1, restart=True)
     assert sum(part["count"] for part in found["splits"].values()) == 8
-    names = {*found["files"], "manifest.json"}
+    names = {*found["files"], "manifest.json", MARKER}
     assert {path.name for path in out.iterdir()} == names

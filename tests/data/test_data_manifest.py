@@ -8,11 +8,11 @@ from data.data_toys import make_spec, write_rows, write_set
 
 from mmkeras.data import (
     BadSample,
-    cell,
     open_inside,
     read_inside,
     read_manifest,
 )
+from mmkeras.escaping import cell
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_an_empty_file_has_its_own_reason(root):
         ("=cmd()", "'=cmd()"),
         ("+1", "'+1"),
         ("@x", "'@x"),
-        ("\x1b[31mred", "'\\x1b[31mred"),
+        ("\x1b[31mred", "\\x1b[31mred"),
         ("a\nb", "a\\nb"),
         ("", ""),
     ],
