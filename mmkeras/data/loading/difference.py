@@ -3,19 +3,23 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmkeras.data.files.records import features_of, intact_records
 from mmkeras.data.ingest.learning import is_learned
+from mmkeras.data.ingest.split import SPLITS
+from mmkeras.data.ingest.table import DIGEST, Table, digests_of
 from mmkeras.data.loading.check import check_folder
 from mmkeras.spec import DataSpec
 
 # Samples that are named for each thing that differs.
 MAX_NAMES = 5
-# Bytes by which the parts of two samples are compared.
-DIGEST_BYTES = 8
+# Of a hash by which the parts of two samples are compared.
+PART = np.dtype("S8")
 
 
 def data_version(manifest: Mapping[str, Any]) -> str:
@@ -73,29 +77,31 @@ def diff_data(first: str | Path, second: str | Path) -> dict[str, Any]:
     specs = [DataSpec.from_dict(one["spec"]) for one in found]
     same = _shards(found[0]) & _shards(found[1])
     old, new = (
-        dict(_samples(Path(folder), one, same))
-        for folder, one in zip((first, second), found, strict=True)
+        _Samples(Path(folder), *pair, same)
+        for folder, *pair in zip((first, second), found, specs, strict=True)
     )
-    both = [name for name in new if name in old]
-    changed: dict[str, list[str]] = {}
-    for name in both:
-        parts = {*old[name][1], *new[name][1]}
-        for part in sorted(parts):
-            if old[name][1].get(part) != new[name][1].get(part):
-                changed.setdefault(part, []).append(name)
-    moves = Counter(
-        f"{old[name][0]} to {new[name][0]}"
-        for name in both
-        if old[name][0] != new[name][0]
-    )
-    moved = [name for name in both if old[name][0] != new[name][0]]
+    after, before = _in_both(new.ids, old.ids)
+    changed: dict[str, np.ndarray] = {}
+    for part in sorted({*old.parts, *new.parts}):
+        rows = after
+        if part in old.parts and part in new.parts:
+            rows = after[new.parts[part][after] != old.parts[part][before]]
+        if len(rows):
+            changed[part] = rows
+    moves = new.splits[after] != old.splits[before]
+    pairs = zip(old.splits[before][moves], new.splits[after][moves])
+    where = Counter(f"{SPLITS[one]} to {SPLITS[two]}" for one, two in pairs)
+    added, removed = (np.arange(len(one.ids)) for one in (new, old))
     return {
         "versions": [data_version(one) for one in found],
         "spec": _differing(*(spec.to_dict() for spec in specs)),
-        "added": _told([name for name in new if name not in old]),
-        "removed": _told([name for name in old if name not in new]),
-        "moved": {**_told(moved), "splits": dict(sorted(moves.items()))},
-        "changed": {n: _told(names) for n, names in sorted(changed.items())},
+        "added": new.told(np.delete(added, after)),
+        "removed": old.told(np.delete(removed, before)),
+        "moved": {
+            **new.told(after[moves]),
+            "splits": dict(sorted(where.items())),
+        },
+        "changed": {name: new.told(rows) for name, rows in changed.items()},
         "statistics": _differing(*(one["statistics"] for one in found)),
     }
 
@@ -108,29 +114,69 @@ def _shards(manifest: dict) -> set[tuple[str, str]]:
     }
 
 
-def _samples(
-    folder: Path, manifest: dict, same: set[tuple[str, str]]
-) -> Iterator[tuple[str, tuple[str, dict[str, bytes]]]]:
-    """Yields ids, with the split and a digest of each part."""
-    for split, part in manifest["splits"].items():
-        for shard in part["shards"]:
-            if (split, shard["sha256"]) in same:
-                continue
-            for record in intact_records(folder / shard["file"])[0]:
-                features = features_of(record)
-                name = features.pop("sample/id").decode()
-                parts: dict[str, Any] = {}
-                for key, value in sorted(features.items()):
-                    # A label and its weight are one thing to a person.
-                    key = key.removeprefix("weight/")
-                    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-                    digest.update(parts.get(key, b"") + value)
-                    parts[key] = digest.digest()
-                yield name, (split, parts)
+class _Samples:
+    """Hashes of the samples of a folder, in order: there may be millions.
+
+    Args:
+        folder: The folder.
+        manifest: Its manifest.
+        spec: Its spec.
+        same: Split and hash of shards that need not be read.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: dict,
+        spec: DataSpec,
+        same: set[tuple[str, str]],
+    ) -> None:
+        self._names, splits = Table(), [np.zeros(0, np.int8)]
+        ids = [np.zeros(0, DIGEST)]
+        more = ["present"] if spec.optional else []
+        parts = {
+            name: [np.zeros(0, PART)]
+            for name in (*spec.modalities, *spec.targets, *more)
+        }
+        for split, part in manifest["splits"].items():
+            for shard in part["shards"]:
+                if (split, shard["sha256"]) in same:
+                    continue
+                records = intact_records(folder / shard["file"])[0]
+                found = [features_of(record) for record in records]
+                names = [one["sample/id"].decode() for one in found]
+                self._names.append({"id": names})
+                ids.append(digests_of(names))
+                place = SPLITS.index(split)
+                splits.append(np.full(len(names), place, np.int8))
+                for name, digests in parts.items():
+                    raw = b"".join(_digest(one, name) for one in found)
+                    digests.append(np.frombuffer(raw, PART))
+        self.ids, self.splits = np.concatenate(ids), np.concatenate(splits)
+        self.parts = {n: np.concatenate(found) for n, found in parts.items()}
+
+    def told(self, rows: np.ndarray) -> dict[str, Any]:
+        """Returns how many samples those are, and the ids of some."""
+        some = rows[:MAX_NAMES]
+        names = self._names["id"].take(some) if len(some) else []
+        return {"count": len(rows), "ids": names}
 
 
-def _told(names: list[str]) -> dict[str, Any]:
-    return {"count": len(names), "ids": names[:MAX_NAMES]}
+def _digest(features: dict[str, bytes], name: str) -> bytes:
+    # A label and its weight are one thing to a person.
+    whole = features[name] + features.get(f"weight/{name}", b"")
+    return hashlib.blake2b(whole, digest_size=PART.itemsize).digest()
+
+
+def _in_both(
+    ones: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where what both hold is in the one, in order, and the other."""
+    order = np.argsort(others)
+    place = np.searchsorted(others[order], ones)
+    near = order[place.clip(max=len(others) - 1)] if len(others) else place
+    there = others[near] == ones if len(others) else np.zeros(len(ones), bool)
+    return np.flatnonzero(there), near[there]
 
 
 def _differing(first: Any, second: Any, key: str = "") -> dict[str, list]:

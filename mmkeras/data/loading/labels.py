@@ -17,6 +17,8 @@ from mmkeras.arguments import check_number
 from mmkeras.data.ingest.targets import facts_of
 from mmkeras.data.loading.lookup import finder, hashes_of
 
+# Samples whose labels are read at once.
+LABELS_READ = 256
 Arrays = dict[str, np.ndarray]
 
 
@@ -137,10 +139,11 @@ def read_labels(data: Any, seed: int) -> Labels:
     features = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
     raw: dict[str, list[bytes]] = {name: [] for name in names}
     hashes = [np.zeros(0, "int64")]
-    for batch in data.records("train").batch(32):
+    for batch in data.records("train").batch(LABELS_READ):
         hashes.append(hashes_of(batch, seed).numpy())
         for name, cells in tf.io.parse_example(batch, features).items():
-            raw[name] += cells.numpy().tolist()
+            # One string of bytes each would be larger than most labels.
+            raw[name].append(b"".join(cells.numpy().tolist()))
 
     def arrays(key, dtype, shape):
         flat = np.frombuffer(b"".join(raw[key]), np.dtype(dtype))
