@@ -135,7 +135,8 @@ def main() -> None:
         return
     print(
         f"{'rows':>9} {'prepare s':>9} {'ratio':>6} {'peak MB':>8} "
-        f"{'ratio':>6} {'shards MB':>9} {'open s':>7} {'again':>7} {'ratio':>6}"
+        f"{'ratio':>6} {'shards MB':>9} {'open s':>7} {'again':>7} {'ratio':>6} "
+        f"{'open MB':>7}"
     )
     before = None
     for rows in map(int, known.rows):
@@ -149,7 +150,8 @@ def main() -> None:
         print(
             f"{rows:>9,} {one['sec']:>9.1f} {ratios[0]:>6} {one['mb']:>8.0f} "
             f"{ratios[1]:>6} {found['bytes'] / 1e6:>9.0f} {times[0]:>7.3f} "
-            f"{times[1]:>7.3f} {times[1] / times[0]:>6.2f}",
+            f"{times[1]:>7.3f} {times[1] / times[0]:>6.2f} "
+            f"{found['open']['mb']:>7.0f}",
             flush=True,
         )
         before = one
