@@ -135,8 +135,8 @@ def main() -> None:
         return
     print(
         f"{'rows':>9} {'prepare s':>9} {'ratio':>6} {'peak MB':>8} "
-        f"{'ratio':>6} {'shards MB':>9} {'open s':>7} {'again':>7} {'ratio':>6} "
-        f"{'open MB':>7}"
+        f"{'ratio':>6} {'shards MB':>9} {'open s':>7} {'again':>7} "
+        f"{'ratio':>6} {'open MB':>7}"
     )
     before = None
     for rows in map(int, known.rows):
