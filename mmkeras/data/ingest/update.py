@@ -65,10 +65,8 @@ class Noted:
         And the names of some.
         """
         names, count = [], 0
-        paths = first_paths(spec, table)
-        for place in range(len(self)):
-            path, start = next(paths), place * DIGITS
-            then = self.stamps[start : start + DIGITS]
+        for place, path in enumerate(first_paths(spec, table)):
+            then = self.stamps[place * DIGITS : (place + 1) * DIGITS]
             if then not in (short_stamp(root, path), UNREAD):
                 count += 1
                 names += [path] * (len(names) < MAX_NAMES)
