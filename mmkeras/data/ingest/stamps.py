@@ -123,13 +123,12 @@ class StampLog:
             spec: The spec.
             cells: Whole columns, which name the files: that is the order.
         """
-        known, first = np.unique(np.concatenate(self._paths), return_index=True)
-        if not len(known):
-            return ""
         wanted = digests_of(every_path(spec, cells_of(spec, cells)))
         wanted = wanted[first_of(wanted)]
-        place = np.searchsorted(known, wanted).clip(max=len(known) - 1)
-        found = np.concatenate(self._stamps)[first][place]
-        # A file of a row that was refused before may not be known.
-        found[known[place] != wanted] = UNREAD
+        known, first = np.unique(np.concatenate(self._paths), return_index=True)
+        stamps = np.concatenate(self._stamps)[first]
+        # A file of a row that was refused before was not looked at.
+        found = np.full(len(wanted), UNREAD, STAMP)
+        there = np.isin(wanted, known)
+        found[there] = stamps[np.searchsorted(known, wanted[there])]
         return found.tobytes().decode()
