@@ -262,4 +262,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         complain(str(error))
         return 2
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if "--debug" in given or not _is_short_of_memory(error):
+            raise
+        complain(
+            "This command must have more memory. Received: "
+            f"{type(error).__name__}: {str(error)[:200]}"
+        )
+        return 2
     return 0
+
+
+def _is_short_of_memory(error: Exception) -> bool:
+    """Whether an error is what the system says that has no memory left."""
+    said = ("can't start new thread", "failed to map segment", "allocate")
+    return isinstance(error, MemoryError) or any(
+        text in str(error) for text in said
+    )

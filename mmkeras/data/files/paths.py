@@ -17,6 +17,8 @@ from typing import BinaryIO
 from mmkeras.data.files.reasons import BadSample, Reason
 
 MAX_FILE_BYTES = 256 * 2**20
+# What the system says that has no more to give.
+SPENT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 # Folders that stay open at once; a process may open some 1,000 files.
 MAX_FOLDERS = 32
 
@@ -229,6 +231,13 @@ def _open(root: str | Path, name: str, folders: Folders | None = None) -> int:
     except FileNotFoundError:
         raise BadSample(Reason.NOT_FOUND, repr(name)) from None
     except OSError as error:
+        if error.errno in SPENT:
+            # The sample is not to blame.
+            raise OSError(
+                f"`{name}` must be opened. Received: {error.strerror}; a "
+                "higher limit, such as `ulimit -n 4096`, or fewer `workers` "
+                "help"
+            ) from None
         detail = f"{name[:80]!r}: {error.strerror}"
         raise BadSample(_reason_of(error, real), detail) from None
 

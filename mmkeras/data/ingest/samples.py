@@ -52,4 +52,12 @@ class SampleReader:
             self.arrays,
             folders,
         )
-        return self.spec.modalities[name].read(row["cells"], io)
+        try:
+            return self.spec.modalities[name].read(row["cells"], io)
+        except MemoryError:
+            # On another machine it may fit: the sample is not to blame.
+            raise OSError(
+                "Every sample must fit into memory. Received: the sample "
+                f"{row['id']!r}, whose `{name}` does not; `workers=1` leaves "
+                "more for each"
+            ) from None

@@ -186,6 +186,13 @@ def main(*kinds: str) -> None:
         job = json.loads(line)
         try:
             answer = build_shard(context, **job)
+        except MemoryError:
+            answer = {
+                "error": "A worker must fit into memory. Received: one that "
+                f"had none left for the shard `{job['name']}`; fewer "
+                "`workers` leave more for each",
+                "kind": "OSError",
+            }
         except (OSError, ValueError) as error:
             kind = "OSError" if isinstance(error, OSError) else "ValueError"
             answer = {"error": str(error), "kind": kind}
