@@ -51,7 +51,8 @@ def check_out(
         )
     if out.exists() and not out.is_dir():
         raise ValueError(f"`out` must be a folder. Received: the file `{out}`")
-    if out.resolve() in {Path(place).resolve() for place in inputs}:
+    # A loop of links has no end to be resolved to.
+    if os.path.realpath(out) in {os.path.realpath(place) for place in inputs}:
         raise ValueError(
             "`out` must be a folder of its own. Received: "
             f"`{out}`, which is read for it"

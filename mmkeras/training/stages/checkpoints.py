@@ -124,7 +124,6 @@ def save_checkpoint(
         artefact.write_manifest(
             place, "checkpoint", files, epoch=epoch, **fields
         )
-        artefact.release(place)
     return place
 
 
