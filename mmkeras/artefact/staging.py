@@ -139,8 +139,14 @@ def open_stage(
     out: Path, kind: str | Collection[str], names: Iterable[str]
 ) -> Path:
     """Returns `.partial`, empty but for what is not ours."""
-    stage = out / PARTIAL
+    stage, names = out / PARTIAL, list(names)
     clear(stage)
+    if stage.is_dir() and not stage.is_symlink() and kind_of(stage) is None:
+        # Somebody's folder of this name blocks nobody at the end of a
+        # training; what is in it stays.
+        check_files(stage, [*names, MANIFEST, MARKER], ())
+        kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+        write_json(stage / MARKER, {"kind": kinds[0], "files": []})
     return claim(stage, kind, names)
 
 

@@ -1,5 +1,6 @@
 """The folder of a run: the trained model, its history, their manifest."""
 
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from mmkeras.training.trainable.lora import merged
 from mmkeras.training.trainable.precision import stored_as_float32
 
 STATE, RECIPE = "state.npz", "recipe.toml"
+FLOAT32_BYTES = 4
+# What HDF5 and NumPy write about one array, beside its values.
+HEADER_BYTES = 4096
 # Folders inside a run that are made of it, the innermost first.
 INSIDE = ("checkpoints/epoch-*", "stages/*", "evaluation", "measured")
 
@@ -51,18 +55,26 @@ def check_finite(model: keras.Model) -> None:
         )
 
 
-def check_room(out: str | Path, model: keras.Model, copies: int) -> None:
-    """Raises OSError unless `copies` saved models would fit into `out`."""
-    # A checkpoint holds the weights and AdamW's two moments of each.
-    needed = (
-        3
-        * copies
-        * sum(
-            keras.ops.convert_to_numpy(weight).nbytes
-            for weight in model.weights
-        )
+def check_room(
+    out: str | Path, model: keras.Model, checkpoints: int, stages: int = 0
+) -> None:
+    """Raises OSError unless all that a training saves would fit into `out`.
+
+    Args:
+        out: Folder of the run.
+        model: The whole model.
+        checkpoints: How many are kept; one more is there while it is saved.
+        stages: How many leave a run of their own.
+    """
+    one = sum(
+        FLOAT32_BYTES * math.prod(weight.shape) + HEADER_BYTES
+        for weight in model.weights
     )
-    artefact.check_room(out, f"{copies} copies of the model", needed)
+    # A model is saved with AdamW's two moments of each weight; a checkpoint
+    # holds all of that twice, once as `state.npz`, and a stage's state its own
+    # model beside the whole one.
+    copies = 6 * (checkpoints + 1) + 5 * stages + 3
+    artefact.check_room(out, "checkpoints, stages and the model", copies * one)
 
 
 def save_model(model: keras.Model, path: str | Path) -> None:

@@ -186,7 +186,10 @@ class Strategy(TuningSettings):
         if seed is not None:
             seed_everything(seed, self.jit_compile)
         if out is not None:
-            check_room(out, model, self.checkpoints + 2)
+            stages = sum(epochs > 0 for _, epochs in self.plan(model))
+            check_room(
+                out, model, self.checkpoints, stages if stages > 1 else 0
+            )
         with contextlib.ExitStack() as stack:
             if out is not None:
                 opened = artefact.open_out(out, "run", names=[HISTORY])
