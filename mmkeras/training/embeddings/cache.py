@@ -78,7 +78,7 @@ def cache_embeddings(
     towers = embedding_model(whole)
     names = [f"train-{number}.bin" for number in range(passes)]
     with artefact.writing(folder, "the embeddings"):
-        folder.mkdir(parents=True, exist_ok=True)
+        artefact.claim(folder, KIND, [*names, "validation.bin"])
         # First, so that a cache written in part is not taken for complete.
         (folder / artefact.MANIFEST).unlink(missing_ok=True)
     entries = [
