@@ -17,8 +17,8 @@ def label(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="TOML spec of new samples, or a prepared folder; the run's "
-            "data when left out."
+            help="TOML spec of new samples, a prepared folder, or a table or "
+            "folder of class folders; the run's data when left out."
         ),
     ] = None,
     split: Annotated[
@@ -48,13 +48,19 @@ def label(
         "take what is proposed, or the right class; what stays empty stays "
         "without a label."
     )
-    spec = source if source and source.is_file() else "SPEC.toml"
+    is_spec = source is not None and source.suffix == ".toml"
+    spec = source if is_spec else "SPEC.toml"
     say(f"Next: mmkeras apply-labels {spec} {out} --out MANIFEST.csv")
+    if not is_spec:
+        say("Where no spec names a manifest, the prepared folder stands for it")
 
 
 @stoppable("no manifest was written", goes_on=False)
 def apply_labels(
-    spec: Annotated[Path, typer.Argument(help="TOML spec of the samples.")],
+    spec: Annotated[
+        Path,
+        typer.Argument(help="TOML spec of the samples, or a prepared folder."),
+    ],
     sheet: Annotated[Path, typer.Argument(help="What `label` wrote.")],
     out: Annotated[Path, typer.Option(help="Manifest to write, as CSV.")],
     replace: Annotated[
@@ -68,7 +74,7 @@ def apply_labels(
     counts = run(spec, sheet, out, replace)
     for name, count in sorted(counts.items()):
         say(f"{name}: {count} labels")
-    say(
-        out,
-        f"Next: name it in `data.manifest` of {spec}, then mmkeras prepare",
-    )
+    following = f"name it in `data.manifest` of {spec}, then mmkeras prepare"
+    if spec.is_dir():
+        following = "join it with your rows by its first column, and prepare"
+    say(out, f"Next: {following}")

@@ -16,6 +16,7 @@ _HOME = {
     "InferredSpec": "inference.infer",
     "Labels": "loading.labels",
     "MIX": "loading.mix",
+    "MEMORY_MARK": "files.in_memory:MARK",
     "MAX_MANIFEST_BYTES": "ingest.table_files",
     "Reason": "files.reasons",
     "SampleIO": "files.source",

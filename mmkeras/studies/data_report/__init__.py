@@ -8,6 +8,7 @@ from mmkeras.front_doors import front_door
 
 _HOME = {
     "FINDINGS": "findings",
+    "PreparedSamples": "prepared_samples",
     "confident_joint": "wrong_labels",
     "find_alike": "alike",
     "far_out": "outliers",

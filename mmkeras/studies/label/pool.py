@@ -11,7 +11,9 @@ from mmkeras.data import (
     BadSample,
     Reason,
     SampleReader,
+    keep_in_memory,
     open_learned,
+    open_rows,
     read_manifest,
     read_targets,
     to_model,
@@ -44,23 +46,28 @@ class Pool:
     cells: list[dict[str, str]]
 
 
-def pool_of(source: Path | None, data: Any, split: str = "train") -> Pool:
-    """Returns the samples of a prepared folder, or of a spec's manifest.
+def pool_of(source: Any, data: Any, split: str, arrays: Path) -> Pool:
+    """Returns the samples of a prepared folder, or of rows of any origin.
 
     Args:
         source: A TOML spec, whose files are decoded as they are, so that new
-            samples need not be prepared; None for a split of `data`.
+            samples need not be prepared; or what `prepare` takes with the
+            spec of the run: a DataFrame, a table, a folder of class folders,
+            arrays; None for a split of `data`.
         data: The data of the run: their vocabularies are used.
         split: "train", "validation" or "test", for `data`.
+        arrays: Folder for samples from memory, while the pool is read.
 
     Raises:
         ValueError: If the spec's modalities or targets are not the run's.
     """
     if source is None:
         return _of_split(data, split)
+    if not isinstance(source, Path) or source.suffix != ".toml":
+        return _of_rows(data.spec, data, source, arrays)
     spec = load_spec(source)
     check_fits(spec, data.spec)
-    return _of_manifest(spec, data)
+    return _of_rows(spec, data, None, arrays)
 
 
 def check_fits(spec: DataSpec, wanted: DataSpec) -> None:
@@ -112,20 +119,24 @@ def _cells(spec: DataSpec, ids: list[str]) -> list[dict[str, str]]:
     return [rows.get(name, {}) for name in ids]
 
 
-def _of_manifest(spec: DataSpec, data: Any) -> Pool:
-    table = read_manifest(spec, spec.root)
+def _of_rows(spec: DataSpec, data: Any, source: Any, arrays: Path) -> Pool:
+    """Returns the rows of a source; None: those of the spec's manifest."""
+    keep = keep_in_memory(arrays)
+    read, called, root = open_rows(spec, source, None, keep)
+    table = read.table
     values, weights, bad = read_targets(spec, table)
     if bad:
         row, name, reason, detail = bad[0]
         raise ValueError(
-            f"The labels that `{spec.data.manifest}` has must be valid. "
+            f"The labels that `{called}` has must be valid. "
             f"Received: {reason} ({detail}) in `{name}` of the sample "
             f"{table['sample/id'].iloc[row]!r}"
         )
     reader = SampleReader(
         spec,
-        str(spec.root.resolve()),
+        str(root.resolve()),
         learned=open_learned(spec, data.learned),
+        arrays=str(arrays),
     )
     cells = table.to_dict("records")
     ids = table["sample/id"].tolist()

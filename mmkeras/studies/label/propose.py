@@ -1,5 +1,6 @@
 """Proposals of a model for samples that have no label, as a sheet."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.arguments import check_choice, check_positive
-from mmkeras.data import load_data
+from mmkeras.data import MEMORY_MARK, load_data
 from mmkeras.model import load_model
 from mmkeras.runs import open_data
 from mmkeras.spec import DataSpec
@@ -23,7 +24,7 @@ from mmkeras.studies.label.sheet import write_sheet
 def propose_labels(
     run: str | Path,
     out: str | Path,
-    source: str | Path | None = None,
+    source: Any = None,
     split: str = "train",
     strategy: str = "entropy",
     limit: int | None = None,
@@ -35,7 +36,9 @@ def propose_labels(
         run: Folder of `train`.
         out: CSV to write; it must not exist. See `write_sheet`.
         source: A TOML spec with new samples, whose files are read as they
-            are, or a prepared folder; the run's own data by default.
+            are, or a prepared folder; or what `prepare` takes with a spec: a
+            DataFrame, a table, a folder of class folders, arrays, in columns
+            of the run's spec. The run's own data by default.
         split: Of a prepared folder: "train", "validation" or "test".
         strategy: What makes a sample informative; see `judge`.
         limit: Rows at most.
@@ -63,14 +66,30 @@ def propose_labels(
 
 def _propose(
     run: str | Path,
-    source: str | Path | None,
+    source: Any,
     split: str,
     strategy: str,
     limit: int | None,
     everything: bool,
 ) -> list[dict[str, Any]]:
     manifest = artefact.read_manifest(run, "run")
-    pool = pool_of(*_source(source, manifest), split)
+    with tempfile.TemporaryDirectory(prefix="mmkeras-") as scratch:
+        pool = pool_of(*_source(source, manifest), split, Path(scratch))
+        rows = _proposals(run, pool, strategy, everything)[:limit]
+    if not rows:
+        raise ValueError(
+            "There must be samples to propose labels for. Received: samples "
+            "that all have one; `--all` lists those"
+            if strategy != "doubt"
+            else "`strategy` 'doubt' needs samples with labels. Received: none"
+        )
+    return rows
+
+
+def _proposals(
+    run: str | Path, pool: Pool, strategy: str, everything: bool
+) -> list[dict[str, Any]]:
+    """Returns the rows of all targets, the most informative first."""
     model = load_model(run)
     wanted = _targets(pool)
     places, outputs, unimodal, present = predict_pool(model, pool)
@@ -94,23 +113,16 @@ def _propose(
             present,
         )  # fmt: skip
     rows.sort(key=lambda row: (-row["informativeness"], row["id"]))
-    rows = rows[:limit]
-    if not rows:
-        raise ValueError(
-            "There must be samples to propose labels for. Received: samples "
-            "that all have one; `--all` lists those"
-            if strategy != "doubt"
-            else "`strategy` 'doubt' needs samples with labels. Received: none"
-        )
     return rows
 
 
-def _source(
-    source: str | Path | None, manifest: dict
-) -> tuple[Path | None, Any]:
-    """Returns the spec to read samples from, if any, and the data."""
-    if source is None or not Path(source).is_dir():
-        return source and Path(source), open_data(manifest, augment=False)
+def _source(source: Any, manifest: dict) -> tuple[Any, Any]:
+    """Returns what to read samples from, if any, and the data."""
+    if isinstance(source, str):
+        source = Path(source)
+    is_path = isinstance(source, Path)
+    if not is_path or not (source / artefact.MANIFEST).is_file():
+        return source, open_data(manifest, augment=False)
     digest = artefact.sha256_of(Path(source) / artefact.MANIFEST)
     if digest == manifest["data_sha256"]:
         return None, open_data(manifest, Path(source), augment=False)
@@ -212,7 +224,7 @@ def _shown(pool: Pool, place: int) -> dict[str, str]:
     found = {}
     for name, modality in sorted(pool.spec.modalities.items()):
         cells, column = pool.cells[place], getattr(modality, "column", None)
-        if column in cells:
+        if column in cells and not cells[column].startswith(MEMORY_MARK):
             is_file = cells[column] in modality.source_files(cells)
             key = f"{name}_file" if is_file else name
             found[key] = cells[column][:500]

@@ -10,6 +10,7 @@ from mmkeras.arguments import nearest
 from mmkeras.data import MAX_MANIFEST_BYTES, open_inside
 from mmkeras.escaping import printable
 from mmkeras.spec import DataSpec, load_spec
+from mmkeras.studies.label.folder_labels import labels_of_folder
 from mmkeras.studies.label.name_matching import (
     Places,
     check_of,
@@ -57,10 +58,13 @@ def apply_labels(
 ) -> dict[str, int]:
     """Writes a manifest with the labels of a sheet that was filled in.
 
-    Every other cell stays as it is, and so does the old manifest.
+    Every other cell stays as it is, and so does the old manifest. Of a
+    prepared folder, whose rows may have come from a DataFrame or from arrays,
+    a table of ids and labels is written, to be joined with those rows.
 
     Args:
-        spec: The TOML spec whose manifest lacks the labels.
+        spec: The TOML spec whose manifest lacks the labels, or a folder of
+            `prepare`.
         sheet: What `write_sheet` wrote, filled in and saved as CSV, with
             commas, semicolons or tabs.
         out: CSV to write; it must not exist.
@@ -78,13 +82,21 @@ def apply_labels(
     >>> apply_labels("birds.toml", "labels.csv", "birds/manifest-2.csv")
     {'species': 187}
     """
-    found, out = load_spec(spec), Path(out)
+    out = Path(out)
     if out.exists():
         raise ValueError(
             f"`{out}` must not exist. Received: a file that is there"
         )
-    header, rows = _manifest(found)
-    labels, errors = _filled_in(found, Path(sheet), header, rows)
+    if Path(spec).is_dir():
+        found, header, rows = labels_of_folder(Path(spec))
+        ids = [row[0] for row in rows]
+    else:
+        found = load_spec(spec)
+        header, rows = _manifest(found)
+        ids = [str(row) for row in range(len(rows))]
+        if found.data.id_column is not None:
+            ids = [row[header.index(found.data.id_column)] for row in rows]
+    labels, errors = _filled_in(found, Path(sheet), ids)
     counts: dict[str, int] = {}
     for (row, name), (label, line) in labels.items():
         column = header.index(found.targets[name].column)
@@ -156,12 +168,9 @@ def _manifest(spec: DataSpec) -> tuple[list[str], list[list[str]]]:
 
 
 def _filled_in(
-    spec: DataSpec, path: Path, header: list[str], rows: list[list[str]]
+    spec: DataSpec, path: Path, ids: list[str]
 ) -> tuple[dict[tuple[int, str], tuple[str, int]], list[str]]:
     """Returns labels and their lines by row and target, and what is wrong."""
-    ids = [str(row) for row in range(len(rows))]
-    if spec.data.id_column is not None:
-        ids = [row[header.index(spec.data.id_column)] for row in rows]
     places, checks = spellings(ids), {check_of(n): i for i, n in enumerate(ids)}
     labels: dict[tuple[int, str], tuple[str, int]] = {}
     errors = []
