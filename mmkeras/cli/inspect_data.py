@@ -37,6 +37,13 @@ def inspect(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the samples shown.")
     ] = 0,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="With --run: folds of the training split; 0 leaves it out.",
+        ),
+    ] = 5,
     imports: Imports = None,
 ) -> None:
     """Reports what is in the data, and what is wrong, before training."""
@@ -46,7 +53,13 @@ def inspect(
     stem = place.stem if place.suffix == ".toml" else place.name
     out = out or place.with_name(f"{stem}.inspection")
     report = run_inspection(
-        source, out=out, root=root, run=run, fail_on=fail_on or (), seed=seed
+        source,
+        out=out,
+        root=root,
+        run=run,
+        fail_on=fail_on or (),
+        seed=seed,
+        folds=folds,
     )
     for one in report["findings"]:
         say(f"{one['name']}: {one['text']}")

@@ -12,8 +12,10 @@ _HOME = {
     "confident_joint": "wrong_labels",
     "find_alike": "alike",
     "far_out": "outliers",
+    "folds_of": "training_labels",
     "inspect": "inspection",
     "likely_wrong": "wrong_labels",
+    "out_of_fold": "training_labels",
 }
 __all__ = sorted(_HOME)
 __getattr__, __dir__ = front_door(__name__, _HOME)

@@ -37,6 +37,7 @@ def inspect(
     run: str | Path | None = None,
     fail_on: Sequence[str] | str = (),
     seed: int = 0,
+    folds: int = 5,
 ) -> dict[str, Any]:
     """Reads all samples once and reports what is in them, and what is wrong.
 
@@ -53,10 +54,13 @@ def inspect(
             is written when left out.
         root: Folder of the files that samples name, instead of the spec's.
         run: Folder of `train`: its answers to validation and test show labels
-            that are probably wrong.
+            that are probably wrong, and so do answers to the training split
+            from what its towers found, out of fold.
         fail_on: Names of findings that the data must not have; those are the
             keys of `mmkeras.studies.data_report.FINDINGS`.
         seed: Of the samples that are drawn for the gallery.
+        folds: Of the training split with `run`, whole groups in each; 0 leaves
+            that split out.
 
     Returns:
         What `inspection.json` holds: counts, numbers, duplicates, and
@@ -73,6 +77,12 @@ def inspect(
     ['duplicates']
     """
     check_integer("seed", seed, 0)
+    check_integer("folds", folds, 0)
+    if folds == 1:
+        raise ValueError(
+            "`folds` must be 0 or at least 2. Received: folds=1; one fold "
+            "leaves nothing to learn from"
+        )
     names = check_names([fail_on] if isinstance(fail_on, str) else fail_on)
     if "wrong-labels" in names and run is None:
         raise ValueError(
@@ -86,7 +96,7 @@ def inspect(
         wrong = None
         if run is not None:
             data = getattr(samples, "folder", None)
-            wrong = labels_of_run(Path(run), data)
+            wrong = labels_of_run(Path(run), data, folds)
         report = summarize(samples, tallies, alike, wrong)
         report["findings"] = findings_of(report)
         if folder is not None:

@@ -2,13 +2,21 @@
 
 Confident learning (Northcutt, Jiang and Chuang 2021, "Confident Learning:
 Estimating Uncertainty in Dataset Labels"), from answers to samples that the
-model was not trained on: those of validation and test.
+model was not trained on: those of validation and test. Those to the training
+split are out of fold, see `training_labels`.
 """
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from mmkeras.data import read_manifest
+from mmkeras.studies.data_report.training_labels import (
+    folds_of,
+    out_of_fold,
+    vectors_of,
+)
 
 # Splits whose samples no weight was fitted to.
 UNSEEN = ("validation", "test")
@@ -71,17 +79,19 @@ def likely_wrong(
     return [(int(row), int(found[row])) for row in order]
 
 
-def labels_of_run(run: Path, folder: Path | None) -> dict[str, Any]:
-    """Returns, by target, labels of validation and test that look wrong.
+def labels_of_run(run: Path, folder: Path | None, folds: int) -> dict[str, Any]:
+    """Returns, by target, labels that look wrong.
 
     Args:
         run: Folder of `train`.
         folder: Where its prepared data are now, if they have moved.
+        folds: Of the training split; 0 leaves it out.
 
     Returns:
-        By target, "samples" that were judged and "wrong": id, split, label,
-        answer and the probabilities of both. Targets without classes are
-        left out.
+        By target, "samples" that were judged, "wrong": id, split, label,
+        answer and the probabilities of both, and "training": what was done
+        with the training split, a sentence. Targets without classes are left
+        out.
     """
     from mmkeras import artefact, evaluation
     from mmkeras.model import load_model
@@ -106,7 +116,77 @@ def labels_of_run(run: Path, folder: Path | None) -> dict[str, Any]:
         chances = target.probabilities(outputs)
         if chances is not None:
             found[name] = _judged(target, chances, labels, weights, ids, splits)
+            found[name]["training"] = "The training split is not judged."
+    if folds:
+        _add_training(found, model, data, folds)
     return found
+
+
+def _add_training(found: dict, model: Any, data: Any, folds: int) -> None:
+    """Adds the training split's labels, judged out of fold."""
+    from mmkeras import evaluation
+
+    vectors = vectors_of(model, data.ordered("train"))
+    if vectors is None:
+        for entry in found.values():
+            entry["training"] = (
+                "The training split is not judged: the model has no towers."
+            )
+        return
+    ids = data.ids("train")
+    groups, how = _groups(data, ids)
+    fold = folds_of(len(ids), folds, groups)
+    count = len(np.unique(fold))
+    how = (
+        f"The training split is judged by a logistic regression on the "
+        f"standardised vectors of the run's towers, in {count} folds {how}; "
+        "the towers were trained on these labels, which hides some wrong ones."
+    )
+    predicted = evaluation.predict(model, data.ordered("train"))
+    for name, entry in found.items():
+        target = data.spec.targets[name]
+        if target.follows_time:
+            entry["training"] = (
+                "The training split is not judged: a label a step needs more "
+                "than a vector."
+            )
+            continue
+        outputs, labels, weights = (part[name] for part in predicted)
+        shape = target.probabilities(outputs[:1]).shape[1:]
+        labels = labels.reshape(len(ids), -1).astype(int)
+        weights = np.broadcast_to(weights.reshape(len(ids), -1), labels.shape)
+        asked = [
+            out_of_fold(vectors, label, weight > 0, shape[1], fold)
+            for label, weight in zip(labels.T, weights.T, strict=True)
+        ]
+        chances = np.stack([one for one, _ in asked], axis=1)
+        judged = np.stack([one for _, one in asked], axis=1)
+        splits = ["train"] * len(ids)
+        more = _judged(target, chances, labels, judged, ids, splits)
+        entry["samples"] += more["samples"]
+        entry["wrong"] += more["wrong"]
+        entry["wrong"].sort(key=_margin)
+        entry["training"] = how
+
+
+def _groups(data: Any, ids: list[str]) -> tuple[np.ndarray | None, str]:
+    """Returns the group of each sample, if known, and what is said of it."""
+    column = data.spec.split.group
+    if not column:
+        return None, "of samples"
+    try:
+        table = read_manifest(data.spec, data.spec.root)
+        known = dict(zip(table["sample/id"], table[column], strict=True))
+        return np.array([known[name] for name in ids]), f"by `{column}`"
+    except (ValueError, OSError, KeyError):
+        return None, (
+            f"of samples (the manifest, which knows `{column}`, is not where "
+            "it was)"
+        )
+
+
+def _margin(entry: dict) -> float:
+    return entry["of_label"] - entry["of_answer"]
 
 
 def _judged(target, chances, labels, weights, ids, splits) -> dict:
@@ -135,7 +215,7 @@ def _judged(target, chances, labels, weights, ids, splits) -> dict:
                     "of_answer": round(float(sure[row, answer]), 4),
                 }
             )
-    wrong.sort(key=lambda entry: entry["of_label"] - entry["of_answer"])
+    wrong.sort(key=_margin)
     return {"samples": judged, "wrong": wrong}
 
 
