@@ -9,7 +9,7 @@ RECIPE := data_specs/recipes/demo.toml
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test demo pi web devices backends slow fuzz lint clean
+.PHONY: test demo pi web devices backends slow fuzz audit licences lint clean
 
 # Two processes, a file of tests at a time.
 test: .venv/installed .venv-device/installed
@@ -67,6 +67,18 @@ slow: .venv/installed .venv-device/installed
 # Damage by the thousand, counted by fault; FUZZ="--faults 3,27 --tries 50".
 fuzz: .venv/installed .venv-device/installed
 	$(BIN)/python tests/faults/fuzz.py $(FUZZ)
+
+# Known holes in what is installed, asked of the database of PyPI; it needs
+# the network. In an environment of its own, so that it checks no more.
+audit: .venv/installed
+	test -x build/audit/bin/pip-audit || ($(PYTHON) -m venv build/audit && \
+		build/audit/bin/python $(PIP) pip-audit)
+	build/audit/bin/pip-audit --path \
+		"$$($(BIN)/python -c 'import sysconfig as s; print(s.get_path("purelib"))')"
+
+# Licences of all that an installation needs; a GPL ends in an error.
+licences: .venv/installed
+	$(BIN)/python benchmarks/licences.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

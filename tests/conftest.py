@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import offline
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # No test may reach for a network: a hub that is asked must fail at once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+offline.block()
 
 ROOT = Path(__file__).parents[1]
 # All that a device has beside Python.
@@ -47,6 +50,14 @@ def pytest_collection_finish():
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _offline():
+    """Fails what has reached for a network, even if the error was caught."""
+    yield
+    reached, offline.REACHED[:] = list(offline.REACHED), []
+    assert not reached, f"A test must stay offline. Received: {reached}"
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,12 @@ And no code of ours unpickles, unmarshals or evaluates.
 import ast
 import csv
 import itertools
+import socket
 import warnings
 from pathlib import Path
 
 import border_toys
+import offline
 import pytest
 
 from mmkeras import artefact
@@ -84,6 +86,28 @@ def test_cells_that_differ_still_do():
     texts = {"".join(t) for n in range(5) for t in itertools.product(
         signs, repeat=n)}  # fmt: skip
     assert len({cell(text) for text in texts}) == len(texts)
+
+
+@pytest.mark.parametrize("address", [("192.0.2.1", 80), ("example.org", 443)])
+def test_no_test_reaches_a_network(address):
+    """Every test runs so: see `offline.py`."""
+    import http.client
+
+    with pytest.raises(OSError, match="Tests are offline"):
+        with socket.socket() as plain:
+            plain.connect(address)
+    assert offline.REACHED.pop() == str(address)
+    if address[0][0].isdigit():
+        with pytest.raises(OSError, match="Tests are offline"):
+            http.client.HTTPConnection(*address).request("GET", "/")
+        assert offline.REACHED.pop() == str(address)
+
+
+def test_a_test_reaches_this_machine():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()):
+            pass
+    assert not offline.REACHED
 
 
 # Calls that run what a file holds, or hand it to a shell.

@@ -125,8 +125,9 @@ def opened(path: str, entry: dict) -> Iterator[wave.Wave_read]:
             with wave.open(raw, "rb") as file:
                 check_header(file, path, entry)
                 yield file
-        except (wave.Error, EOFError, struct.error) as error:
-            what = error or "one that is cut"
+        # Of headers that contradict each other Python says no word.
+        except (wave.Error, EOFError, struct.error, RuntimeError) as error:
+            what = str(error) or "one that is damaged"
             refuse(f"`{path}`", "a PCM WAV file", what)
 
 
