@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 # What a spreadsheet takes for the start of a formula, wide forms too; it
-# passes over blanks before it, and a quote shows what follows as it is.
-FORMULA = re.compile(r"['\s]*[=+\-@＝＋－＠]")
+# passes over blanks before it. A double quote may end with what it is cut at.
+FORMULA = re.compile(r"""['"\s]*[=+\-@＝＋－＠]""")
 # What would be read as an escaped character, though it is none.
 ESCAPED = re.compile(r"\\[\\tnrxuU]")
 
