@@ -205,7 +205,7 @@ class ComponentPretrain(Strategy):
         for name in modalities(model):
             tower_of(model, name).trainable = False
         with artefact.scratch() as folder:
-            yield fusion_stage(self, model, data, heads, folder)
+            yield fusion_stage(self, model, data, heads, folder / "embeddings")
         restore_flags(flags)
         yield Stage(
             "all", model, data, self.epochs, self.fine_tune_learning_rate
