@@ -77,30 +77,31 @@ def cache_embeddings(
     folder = Path(folder)
     towers = embedding_model(whole)
     names = [f"train-{number}.bin" for number in range(passes)]
-    with artefact.writing(folder, "the embeddings"):
-        artefact.claim(folder, KIND, [*names, "validation.bin"])
-        # First, so that a cache written in part is not taken for complete.
-        (folder / artefact.MANIFEST).unlink(missing_ok=True)
-    entries = [
-        write_split(folder / name, towers, data.train, passes - number)
-        for number, name in enumerate(names)
-    ]
-    if any(entry != entries[0] for entry in entries):
-        raise ValueError(
-            "Every pass over `data.train` must have the same samples. "
-            f"Received: {[entry['count'] for entry in entries]} samples"
-        )
-    splits = {"train": {**entries[0], "files": names}, "validation": None}
-    if data.validation is not None:
-        name = "validation.bin"
-        entry = write_split(folder / name, towers, data.validation)
-        splits["validation"] = {**entry, "files": [name]}
-        names = [*names, name]
-    with artefact.writing(folder, "the embeddings"):
-        manifest = artefact.write_manifest(
-            folder, KIND, names, splits=splits, **_identity(whole, data)
-        )
-    return Embeddings(folder, manifest, seed)
+    ours = [*names, "validation.bin"]
+    with artefact.open_out(folder, KIND, names=ours) as folder:
+        with artefact.writing(folder, "the embeddings"):
+            # First, so that a cache written in part is not taken for complete.
+            (folder / artefact.MANIFEST).unlink(missing_ok=True)
+        entries = [
+            write_split(folder / name, towers, data.train, passes - number)
+            for number, name in enumerate(names)
+        ]
+        if any(entry != entries[0] for entry in entries):
+            raise ValueError(
+                "Every pass over `data.train` must have the same samples. "
+                f"Received: {[entry['count'] for entry in entries]} samples"
+            )
+        splits = {"train": {**entries[0], "files": names}, "validation": None}
+        if data.validation is not None:
+            name = "validation.bin"
+            entry = write_split(folder / name, towers, data.validation)
+            splits["validation"] = {**entry, "files": [name]}
+            names = [*names, name]
+        with artefact.writing(folder, "the embeddings"):
+            manifest = artefact.write_manifest(
+                folder, KIND, names, splits=splits, **_identity(whole, data)
+            )
+        return Embeddings(folder, manifest, seed)
 
 
 def open_embeddings(
