@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmkeras.artefact import write_arrays
+
 KERNELS = ("reference", "default")
 # Answers are float32, which know a step to a tenth or better.
 STEPS, FLOAT = 2.1, 1e-5
@@ -176,7 +178,7 @@ def main() -> int:
                 x = {name: file[name][: options.count] for name in file.files}
         else:
             x = draw(load_runner(options.bundle), options.count)
-        np.savez(samples, **x)
+        write_arrays(samples, x)
         return 0 if compare(options.bundle, options.python, samples) else 1
 
 

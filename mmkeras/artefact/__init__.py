@@ -5,6 +5,7 @@ Every folder mmkeras writes (prepared data, a run, a bundle) holds a
 number and a hash of its own. Readers check it before they parse anything else.
 """
 
+from mmkeras.artefact.arrays import write_arrays
 from mmkeras.artefact.files import (
     TEMPORARY,
     Unwritable,
@@ -117,6 +118,7 @@ __all__ = [
     "this_process",
     "told",
     "versions",
+    "write_arrays",
     "write_bytes",
     "write_csv",
     "write_hashed",

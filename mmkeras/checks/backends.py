@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mmkeras import artefact, processes
 from mmkeras import keras_private as private
-from mmkeras import processes
 from mmkeras.checks.clauses import output_of
 from mmkeras.checks.toys import toy_problem
 
@@ -42,7 +42,7 @@ def same_on(backend: str, models: Mapping[str, keras.Model]) -> None:
             x, _ = toy_problem(model, 4)
             wanted[name] = output_of(model, x)
             model.save(paths[name])
-            np.savez(paths[name].with_suffix(".npz"), **x)
+            artefact.write_arrays(paths[name].with_suffix(".npz"), x)
         _run(backend, folder, _modules(models))
         for name, path in paths.items():
             found = np.load(path.with_suffix(".npy"), allow_pickle=False)

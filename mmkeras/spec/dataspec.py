@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import keyword
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,11 +15,13 @@ from mmkeras.spec.tables import DataFiles, Split, Table
 from mmkeras.spec.toml import explain, read_toml
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-# Names that already mean something in a batch or on the runner's command line.
-RESERVED = (
+# Names that already mean something in a batch, on the runner's command line,
+# or in a call by names, as the signatures of a TFLite file are run.
+OPTIONS = (
     "bundle", "camera", "count", "help", "hop_sec", "kernels", "microphone",
-    "present", "samples", "stdin", "threads", "trust", "window",
+    "present", "samples", "self", "stdin", "threads", "trust", "window",
 )  # fmt: skip
+RESERVED = frozenset((*OPTIONS, *keyword.kwlist))
 
 
 class DataSpec(Table):
@@ -52,12 +55,24 @@ class DataSpec(Table):
     @pydantic.model_validator(mode="after")
     def _check(self) -> "DataSpec":
         for name in (self.name, *self.modalities, *self.targets):
-            if not NAME.fullmatch(name) or name in RESERVED:
+            if not NAME.fullmatch(name):
                 raise ValueError(
                     "Names must be lower-case letters, digits and `_`, start "
-                    f"with a letter, have at most 40 characters, and not be "
-                    f"one of {', '.join(RESERVED)}. Received: {name!r}"
+                    "with a letter and have at most 40 characters. "
+                    f"Received: {name!r}"
                 )
+        for name in self.modalities:
+            if name in RESERVED:
+                raise ValueError(
+                    "A modality must not have a name that means something "
+                    f"else on the device: {', '.join(OPTIONS)}, or a word of "
+                    f"Python's own such as `class`. Received: {name!r}"
+                )
+        if "present" in self.targets:
+            raise ValueError(
+                "A target must not be called `present`, as the input that "
+                "says which modalities are there. Received: 'present'"
+            )
         both = set(self.modalities) & set(self.targets)
         if both:
             raise ValueError(

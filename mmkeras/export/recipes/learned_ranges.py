@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from mmkeras import artefact
+
 Ranges = dict[str, dict[str, np.ndarray]]
 ENDS = ("min", "max")
 
@@ -40,7 +42,7 @@ def save_ranges(aware: Any, source: Path, path: Path) -> None:
         for i, entry in enumerate(ranges.values())
         for end in ENDS
     }
-    np.savez(path, names=names, **ends)
+    artefact.write_arrays(path, {"names": names, **ends})
 
 
 def load_ranges(path: Path | None) -> Ranges:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mmkeras import processes
+from mmkeras import artefact, processes
 from mmkeras.arguments import check_number
 from mmkeras.export.conversion.runtimes import Arrays, Runtime
 from mmkeras.export.formats import format_of, open_file
@@ -110,7 +110,7 @@ def _start() -> subprocess.Popen:
 def write(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
     """Sends arrays, after their size in bytes."""
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    artefact.write_arrays(buffer, arrays)
     file.write(struct.pack("<Q", buffer.tell()) + buffer.getvalue())
     file.flush()
 

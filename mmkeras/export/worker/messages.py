@@ -221,7 +221,7 @@ def receive(path: Path, kind: Any) -> Any:
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
     """Writes arrays that a message names; returns `path`."""
-    np.savez(path, **arrays)
+    artefact.write_arrays(path, arrays)
     return path
 
 

@@ -159,7 +159,7 @@ def write_measured(
                 for name, values in by_name.items()
             }
             with artefact.atomic(new / files[1]) as temporary:
-                np.savez_compressed(temporary, **arrays)
+                artefact.write_arrays(temporary, arrays, compressed=True)
         artefact.write_manifest(new, KIND, files, identity=identity)
 
 

@@ -86,8 +86,7 @@ def save_model(model: keras.Model, path: str | Path) -> None:
 def write_state(folder: str | Path, arrays: Mapping[str, np.ndarray]) -> str:
     """Writes `state.npz` into `folder`; returns its name."""
     with artefact.atomic(Path(folder) / STATE) as temporary:
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays)
+        artefact.write_arrays(temporary, arrays)
     return STATE
 
 
