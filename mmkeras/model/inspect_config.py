@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from mmkeras import keras_private as private
+from mmkeras.model.inspect_graph import check_graph
 from mmkeras.model.inspect_hub import FUNCTIONS, check_hub_class, of_hub
 
 MAX_CONFIG_BYTES = 8_000_000
@@ -110,6 +111,7 @@ def check_config(data: bytes) -> None:
         if isinstance(value, dict):
             if "class_name" in value:
                 check_class(value)
+            check_graph(value)
             waiting += [(k, v, depth + 1) for k, v in value.items()]
         elif isinstance(value, list):
             waiting += [(key, v, depth + 1) for v in value]

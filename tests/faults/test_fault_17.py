@@ -1,5 +1,6 @@
 """Files that declare far more than they hold: refused at once, unallocated."""
 
+import copy
 import json
 import os
 import re
@@ -135,6 +136,37 @@ def nested_metric(toy, path):
     return with_config(toy, path, change)
 
 
+def beside_the_graph(count, nested=False):
+    """Layers that no output is computed by, which Keras makes all the same."""
+
+    def build(toy, path):
+        def change(config):
+            layer = layer_of(config, "inner_dense")
+            graph = layer_of(config, "inner") if nested else config
+            for i in range(count):
+                extra = copy.deepcopy(layer)
+                extra["name"] = extra["config"]["name"] = f"extra_{i}"
+                graph["config"]["layers"].append(extra)
+
+        return with_config(toy, path, change)
+
+    return build
+
+
+def beside_each_other(toy, path):
+    """Two layers that read each other, and that nobody reads."""
+
+    def change(config):
+        for name, other in (("left", "right"), ("right", "left")):
+            extra = copy.deepcopy(layer_of(config, "outer_dense"))
+            extra["name"] = extra["config"]["name"] = name
+            tensor = extra["inbound_nodes"][0]["args"][0]
+            tensor["config"]["keras_history"] = [other, 0, 0]
+            config["config"]["layers"].append(extra)
+
+    return with_config(toy, path, change)
+
+
 LOGMEL = other_layer(
     "LogMel", "mmkeras.towers.logmel", "mmkeras>LogMel", sample_rate_hz=16_000,
     frame_length=10**7, frame_step=10, fft_length=10**7, mel_bands=10**4,
@@ -182,6 +214,10 @@ BOMBS = {
     ),
     "3.6 GB in chunks": (unstored(chunks=(MB,)), "`/big` in chunks"),
     "3.6 GB in none": (unstored(), "3,600,000,000 bytes, of which 0"),
+    "200 layers": (beside_the_graph(200), "no output needs 200, such as"),
+    "1,400 layers": (beside_the_graph(1_400), "no output needs 1,400"),
+    "layers inside": (beside_the_graph(9, nested=True), "no output needs 9"),
+    "a ring": (beside_each_other, "no output needs 2, such as 'left'"),
     "deep groups": (many_groups, "more than 64 deep"),
 }
 
