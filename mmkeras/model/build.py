@@ -51,6 +51,7 @@ def build_model(
     """
     _check_names("towers", towers, spec.modalities)
     _check_names("heads", heads, spec.targets)
+    _check_apart(towers)
 
     inputs = {
         name: keras.Input(
@@ -79,7 +80,16 @@ def build_model(
             outputs[name] = head.finish(output, name)
         else:
             outputs[name] = head(output, name, seen)
-    return keras.Model(inputs, outputs, name=spec.name)
+    try:
+        return keras.Model(inputs, outputs, name=spec.name)
+    except ValueError as error:
+        for name in outputs:
+            if f'The name "{name}" is used' in str(error):
+                raise ValueError(
+                    "A target must not have the name of a layer of its model. "
+                    f"Received: {name!r}; rename the target, or the layer"
+                ) from None
+        raise
 
 
 def _one_each(fusion: Any, heads: Mapping[str, Head]) -> dict[str, Any]:
@@ -131,6 +141,25 @@ def _present(spec: DataSpec, dropout: float) -> tuple[Any, dict[str, Any]]:
             name="modality_dropout",
         )(present)
     return present, {n: kept[:, i : i + 1] for i, n in enumerate(names)}
+
+
+def _check_apart(towers: Mapping[str, keras.Model]) -> None:
+    """Refuses one network for two modalities, which no saved file can hold.
+
+    Keras writes the weights of a layer once, under the first of its places,
+    and finds none at the second when the file is loaded.
+    """
+    owner = {}
+    for name in sorted(towers):
+        for part in (towers[name], *towers[name].variables):
+            other = owner.setdefault(id(part), name)
+            if other != name:
+                raise ValueError(
+                    "`towers` must be networks of their own, without a layer "
+                    f"in common. Received: one that {other!r} and {name!r} "
+                    "share; build a second one, or join the two modalities "
+                    "into one of two channels"
+                )
 
 
 def _check_names(argument: str, received: Mapping, wanted: Mapping) -> None:
