@@ -200,6 +200,8 @@ def evaluate(
     result = evaluate_run(run, data, baselines)
     for target, entry in result["targets"].items():
         say(f"{target}: {headline(entry)}")
+    for sentence in result["cautions"]:
+        say(f"caution: {sentence}")
     say(f"{run}/evaluation/report.html")
     say(f"Next: mmkeras export {run} --quantize int8 --out BUNDLE")
 

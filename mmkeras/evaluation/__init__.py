@@ -1,5 +1,6 @@
 """Evaluation: how good a model is, compared with what, and where it fails."""
 
+from mmkeras.evaluation.cautions import cautions
 from mmkeras.evaluation.evaluate import (
     class_rows,
     evaluate,
@@ -17,6 +18,7 @@ from mmkeras.evaluation.report import (
 from mmkeras.evaluation.sample_view import show_sample
 
 __all__ = [
+    "cautions",
     "class_rows",
     "evaluate",
     "learning_curves",

@@ -58,6 +58,13 @@ def _evaluated(run: Path, manifest: dict, data: Data, baselines: bool) -> dict:
         train_samples=data.counts["train"],
         baselines=trained,
     )
+    held = data.counts.get("validation")
+    result["cautions"] = evaluation.cautions(
+        result,
+        spec.targets,
+        data.statistics["targets"],
+        evaluation.predict(model, data.validation) if held else None,
+    )
     ids = data.ids("test")
     page = evaluation.render_report(
         result,
