@@ -203,7 +203,7 @@ def test_an_error_names_file_key_value_and_choices(key, value, parts):
 
 @pytest.mark.parametrize(
     "name",
-    ["Photo", "photo-1", "1st", "", "a" * 41, "present", "help", "a b", "ä"],
+    ["Photo", "photo-1", "1st", "", "a" * 41, "a b", "ä"],
 )
 @pytest.mark.parametrize("table", ["modalities", "targets"])
 def test_a_name_that_cannot_be_an_argument_is_refused(table, name):
