@@ -6,6 +6,9 @@ import numpy as np
 
 from mmkeras.spec import Target
 
+# Rows that are taken at once.
+PART_ROWS = 2**14
+
 
 class Narrow:
     """An array whose rows come out as they went in.
@@ -45,16 +48,15 @@ class NarrowRows:
         row, place = np.nonzero(rows)
         self._places.append(place.astype(np.min_scalar_type(self.width)))
         self._there.append(narrow(rows[row, place].astype(self.dtype)))
-        sizes = np.bincount(row, minlength=len(rows))
-        self._sizes.append(sizes.astype(np.int32))
+        self._sizes.append(narrow(np.bincount(row, minlength=len(rows))))
 
     def whole(self) -> "NarrowRows":
         """Returns these rows, after the last is there."""
         self._places = np.concatenate(self._places)
         self._there = np.concatenate(self._there)
         self._sizes = np.concatenate(self._sizes)
-        ends = np.cumsum(self._sizes, dtype=np.int64)
-        self._ends = ends.astype(np.min_scalar_type(ends[-1]))
+        count = np.min_scalar_type(len(self._places))
+        self._ends = np.cumsum(self._sizes, dtype=count)
         return self
 
     def __len__(self) -> int:
@@ -64,18 +66,27 @@ class NarrowRows:
         """Returns rows as a `scipy.sparse.csr_array`."""
         import scipy.sparse
 
-        sizes = self._sizes[rows]
-        ends = np.concatenate([[0], np.cumsum(sizes)])
-        # Of each number that is not 0, its place among all of them.
-        starts = self._ends[rows].astype(np.int64) - ends[1:]
-        index = np.repeat(starts, sizes) + np.arange(ends[-1])
-        parts = (
-            self._there[index].astype(self.dtype),
-            self._places[index].astype(np.int32),
-            ends.astype(np.int32) if ends[-1] < 2**31 else ends,
-        )
-        shape = (len(sizes), self.width)
-        return scipy.sparse.csr_array(parts, shape=shape)
+        ends = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(self._sizes[rows], out=ends[1:])
+        there = np.empty(ends[-1], self.dtype)
+        places = np.empty(ends[-1], np.int32)
+        for first in range(0, len(rows), PART_ROWS):
+            part = rows[first : first + PART_ROWS]
+            index = self._index(part)
+            start = ends[first]
+            there[start : start + len(index)] = self._there[index]
+            places[start : start + len(index)] = self._places[index]
+        if ends[-1] < 2**31:
+            ends = ends.astype(np.int32)
+        shape = (len(rows), self.width)
+        return scipy.sparse.csr_array((there, places, ends), shape=shape)
+
+    def _index(self, rows: np.ndarray) -> np.ndarray:
+        """Returns, of each number of some rows, its place among all."""
+        sizes = self._sizes[rows].astype(np.int64)
+        ends = np.cumsum(sizes)
+        starts = self._ends[rows].astype(np.int64) - ends
+        return np.repeat(starts, sizes) + np.arange(ends[-1])
 
 
 def narrow(array: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mmkeras.data.files.reasons import Reason
-from mmkeras.data.ingest.narrow import NarrowRows
+from mmkeras.data.ingest.narrow import NarrowRows, narrow
 from mmkeras.data.ingest.table import Table, parts_of
 from mmkeras.spec import DataSpec, Target
 
@@ -62,10 +62,10 @@ def read_target(
         for start in range(0, len(part), ENCODED_ROWS):
             found = target.encode(part[start : start + ENCODED_ROWS])
             values.append(found[0])
-            weights.append(found[1])
+            weights.append(narrow(found[1]))
             bad += [(first + row, *fault) for row, *fault in found[2]]
             first += len(found[1])
-    return values.whole(), np.concatenate(weights), bad
+    return values.whole(), np.concatenate(weights).astype(float), bad
 
 
 def rows_of(values: Any, rows: np.ndarray) -> list:
