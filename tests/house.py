@@ -61,6 +61,7 @@ STAGES = {
     "recognise": {"data"},
     "augment": set(),
     "neighbours": {"towers"},
+    "impulses": {"data"},
     "build": {"towers", "heads", "model"},
     "show": {"reporting"},
     "pretext": {"training"},

@@ -81,6 +81,7 @@ class Augmentation:
 
     # What a recipe that leaves the key out means.
     off: ClassVar[Any] = 0
+    is_file: ClassVar[bool] = False
 
     @property
     def expected(self) -> str:
@@ -112,6 +113,7 @@ class AugmentationFile:
     """
 
     meaning: str
+    is_file: ClassVar[bool] = True
     default: ClassVar[None] = None
     off: ClassVar[None] = None
     expected: ClassVar[str] = "the path of a file"

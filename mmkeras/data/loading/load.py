@@ -9,7 +9,7 @@ from mmkeras.arguments import check_choice, check_integer, check_positive
 from mmkeras.data.ingest import learning
 from mmkeras.data.ingest.shards import sample_bytes
 from mmkeras.data.loading import augment as augmentation
-from mmkeras.data.loading import labels, pipeline, views
+from mmkeras.data.loading import augment_files, labels, pipeline, views
 from mmkeras.data.loading.check import check_folder, lost
 from mmkeras.data.loading.watch import Watch, watched
 from mmkeras.spec import DataSpec, Learned
@@ -29,8 +29,7 @@ class Data:
             the training split: `{"modalities": {...}, "targets": {...}}`.
         counts: Samples in each split.
         skipped: Damaged samples left out of each split.
-        validation: Batches in fixed order.
-        test: Batches in fixed order.
+        validation, test: Batches in fixed order.
         manifest: The folder's manifest.
         labels: Those of the training split, after `with_labels`.
         seed, augment, cache: As `load_data` was told, settings complete.
@@ -60,6 +59,7 @@ class Data:
         self._repaired = repaired
         self._watch = Watch(folder, manifest)
         self.seed, self.augment, self.cache = seed, augment, cache
+        self.augment_files = augment_files.hashes(self.spec, augment)
         self.validation = self.ordered("validation", cache)
         self.test = self.ordered("test", cache)
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from mmkeras.spec.modality import Augmentation, Modality, Stored
+from mmkeras.spec.answers import Augmentation, AugmentationFile
+from mmkeras.spec.modality import Modality, Stored
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.tables import Column
 
@@ -78,6 +79,13 @@ class Audio(Modality):
         ),
         "reverb_sec": Augmentation(
             0, 0, 10, "seconds until echoes are 60 dB softer, at most"
+        ),
+        "impulse_share": Augmentation(
+            0, 0, 1, "fraction of samples that sound as in one of `impulses`"
+        ),
+        "impulses": AugmentationFile(
+            "WAV file, or folder of them: impulse responses of rooms, of "
+            "which `impulse_share` takes one a sample"
         ),
     }
     mixed_axes: ClassVar[tuple[int, ...] | None] = (0,)

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from mmkeras.kinds.audio import Audio
 
 WEAKER_DB = 20  # range of the noise above `noise_snr_db`
@@ -15,6 +17,7 @@ def augment(modality: Audio, settings: Mapping[str, float]) -> Callable:
     # Moving milliseconds instead of samples is ten times as fast.
     block = rate // 1000
     blocks = modality.time_steps
+    rooms = _rooms(modality, settings)
 
     def change(sound, seeds):
         import tensorflow as tf
@@ -39,6 +42,10 @@ def augment(modality: Audio, settings: Mapping[str, float]) -> Callable:
         if settings["reverb_sec"]:
             changed = _reverberant(
                 changed, settings["reverb_sec"], rate, seeds.of("reverb_sec")
+            )
+        if rooms is not None:
+            changed = _in_a_room(
+                changed, rooms, settings["impulse_share"], seeds
             )
         if settings["gain_db"]:
             gain = draw(-settings["gain_db"], settings["gain_db"])
@@ -111,9 +118,50 @@ def _reverberant(sound, most: float, rate: int, seeds):
     tail = noise * tf.exp(-after * (math.log(1000) / times))
     energy = tf.reduce_sum(tf.square(tail), axis=1, keepdims=True)
     tail *= level * tf.math.rsqrt(tf.maximum(energy, 1e-12))
+    return _as_loud(sound + _convolved(sound, tail), sound)
+
+
+def _rooms(modality: Audio, settings: Mapping) -> np.ndarray | None:
+    """Returns recorded impulses, `(impulses, samples)`; None: not wanted."""
+    if not settings["impulse_share"]:
+        return None
+    if not settings["impulses"]:
+        raise ValueError(
+            "`impulse_share` needs `impulses`, a WAV file or a folder of "
+            f"them. Received: impulses={settings['impulses']!r}"
+        )
+    from mmkeras.kinds.audio.impulses import read_impulses
+
+    return read_impulses(modality, settings["impulses"])
+
+
+def _in_a_room(sound, rooms: np.ndarray, share: float, seeds):
+    """Lets some rows sound as in one of the rooms; their loudness stays."""
+    import tensorflow as tf
+
+    batch = tf.shape(sound)[0]
+    chosen = tf.random.stateless_uniform((batch, 1), next(seeds)) < share
+    which = tf.random.stateless_uniform(
+        (batch,), next(seeds), maxval=len(rooms), dtype=tf.int32
+    )
+    heard = _convolved(sound, tf.gather(tf.constant(rooms), which))
+    return tf.where(chosen, _as_loud(heard, sound), sound)
+
+
+def _convolved(sound, impulses):
+    """Returns each row convolved with its impulse, by FFT, as long as it."""
+    import tensorflow as tf
+
+    size, length = sound.shape[1], impulses.shape[1]
     points = 2 ** math.ceil(math.log2(size + length))
-    spectra = [tf.signal.rfft(x, [points]) for x in (sound, tail)]
-    found = sound + tf.signal.irfft(spectra[0] * spectra[1], [points])[:, :size]
+    spectra = [tf.signal.rfft(x, [points]) for x in (sound, impulses)]
+    return tf.signal.irfft(spectra[0] * spectra[1], [points])[:, :size]
+
+
+def _as_loud(found, sound):
+    """Brings each row to the loudness of another."""
+    import tensorflow as tf
+
     before, now = (
         tf.reduce_mean(tf.square(x), axis=1, keepdims=True)
         for x in (sound, found)

@@ -170,6 +170,9 @@ def fingerprint(
         found["data_sha256"] = artefact.sha256_of(
             Path(data.folder) / artefact.MANIFEST
         )
+    # A file of another content changes batches as another setting does.
+    if files := getattr(data, "augment_files", None):
+        found["augment_files"] = dict(files)
     labels = getattr(data, "labels", None)
     if labels is not None:
         found["labels_sha256"] = labels.sha256
