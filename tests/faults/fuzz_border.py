@@ -8,6 +8,7 @@ asserts that what is wrong is one message, and that what is answered is what
 import csv
 import io
 import json
+import shutil
 import socket
 import struct
 import wave
@@ -234,3 +235,50 @@ def is_address(host: str) -> bool:
 
 
 fault(32, address, asking, tries=1000)
+
+
+def field(draw):
+    """Where the manifest of a page's bundle says what, in its place."""
+    table = draw.choice(["model", "inputs", "outputs", "files", "name"])
+    value = draw.choice([
+        text_of(draw), "../secret.txt", "/etc/hostname", "labels.json", None,
+        3, [], {}, "sw.js", "x" * 300, ["../secret.txt"],
+    ])  # fmt: skip
+    return table, draw.random(), draw.choice(
+        ["file", "format", "tokenizer", "web", "kind", "shape"]
+    ), value  # fmt: skip
+
+
+def building_a_page(case, folder):
+    table, place, key, value = case
+    web = border_toys.load(border_toys.EXPORT / "web" / "build.py")
+    web.unpack = lambda kind, cache, out: None
+    bundle = shutil.copytree(border_toys.bundle(), folder / "in" / "bundle")
+    (folder / "in" / "secret.txt").write_text("secret")
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    for role, form in (("inputs", "text"), ("outputs", "number")):
+        for entry in manifest[role].values():
+            entry.pop("categories", None)
+            entry["web"] = form
+    changed = manifest[table]
+    if table in ("inputs", "outputs"):
+        changed = changed[sorted(changed)[int(place * len(changed))]]
+    if isinstance(changed, dict):
+        changed[key] = value
+    else:
+        manifest[table] = value
+    border_toys.seal(bundle, manifest)
+    out = folder / "out"
+    try:
+        web.build(bundle, out, folder)
+    except ValueError as error:
+        assert printable(str(error)) and not out.exists()
+        return
+    held = {path.name for path in (out / "bundle").iterdir()}
+    assert held <= {*manifest["files"], "manifest.json"}
+    text = (out / "sw.js").read_text() + (out / "page.json").read_text()
+    assert "secret" not in text and text.replace("\n", "").isprintable()
+    assert json.loads((out / "manifest.webmanifest").read_text())["name"]
+
+
+fault(30, field, building_a_page, tries=300)
