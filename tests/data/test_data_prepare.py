@@ -29,14 +29,15 @@ def test_the_folder_holds_what_the_manifest_says(root, tmp_path, monkeypatch):
     )
     found = prepare(make_spec(root), tmp_path / "out")
     assert sorted(files_of(tmp_path / "out")) == [
-        "manifest.json", "quarantine.csv", "samples.csv", "sources.json",
-        "test-00000.tfrecord",
+        ".mmkeras.json", "manifest.json", "quarantine.csv", "samples.csv",
+        "sources.json", "test-00000.tfrecord",
         "tokenizer_text.json", "train-00000.tfrecord", "train-00001.tfrecord",
         "train-00002.tfrecord", "validation-00000.tfrecord",
     ]  # fmt: skip
     assert json.loads((tmp_path / "out/manifest.json").read_text()) == found
     assert set(found["files"]) == set(files_of(tmp_path / "out")) - {
-        "manifest.json"
+        ".mmkeras.json",
+        "manifest.json",
     }
     counts = {name: split["count"] for name, split in found["splits"].items()}
     assert counts == {"train": 18, "validation": 6, "test": 6}
