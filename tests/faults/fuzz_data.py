@@ -119,8 +119,10 @@ def opening_refuses(case, folder):
     try:
         found = error_of(lambda: load_data(out))
     except AssertionError:
-        # Fields of the spec may be left out where that is their default.
-        assert place[0] == "spec", place
+        # Fields of the spec may be left out where that is their default, and
+        # earlier versions listed fewer files.
+        listed = place[0] == "files" and ".tfrecord" not in place[1]
+        assert place[0] == "spec" or (listed and deletes < 0.3), place
     else:
         assert str(out) in found or "spec" in found, found
 

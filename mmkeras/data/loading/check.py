@@ -123,6 +123,14 @@ def _check_counts(
 
 
 def _check_strangers(folder: Path, shards: dict, files: dict) -> None:
+    for name, shard in shards.items():
+        entry = {key: shard[key] for key in ("bytes", "sha256")}
+        if name in files and files[name] != entry:
+            raise ValueError(
+                f"`{folder / 'manifest.json'}` must say the same of "
+                f"`{name}` in `files` and `splits`. Received: {files[name]} "
+                f"and {entry}"
+            )
     there = {path.name for path in folder.glob("*.tfrecord")}
     strange = sorted(there - set(shards)) + sorted(set(shards) - set(files))
     if strange:
