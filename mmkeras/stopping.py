@@ -11,15 +11,18 @@ where it raises `KeyboardInterrupt` anyway.
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Whoever passes signals on, such as `timeout`, often sends them twice.
-ONCE_SEC = 1.0
+# Whoever passes signals on, such as `timeout`, often sends them twice; a
+# person may insist soon, a program when there was time to clear up.
+AGAIN_SEC = {signal.SIGINT: 1.0, signal.SIGTERM: 10.0}
+LOST_SEC = 0.01
 SAID = b"\nstopping after this step; Ctrl-C once more stops at once\n"
 
 
@@ -118,9 +121,24 @@ def _handled(signals: tuple, instead_of: tuple) -> Iterator[None]:
                 before[number] = signal.signal(number, _handle)
     if before:
         _State.came_sec = None
+    unraisable = sys.unraisablehook
+
+    def send_again(lost: Any) -> None:
+        # Raised where Python drops it, such as in a `__del__`.
+        if not isinstance(lost.exc_value, Stopped):
+            unraisable(lost)
+            return
+        _State.came_sec = None
+        again = (os.getpid(), lost.exc_value.number)
+        threading.Timer(LOST_SEC, os.kill, again).start()
+
+    if before:
+        sys.unraisablehook = send_again
     try:
         yield
     finally:
+        if before:
+            sys.unraisablehook = unraisable
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -128,14 +146,15 @@ def _handled(signals: tuple, instead_of: tuple) -> Iterator[None]:
 def _handle(number: int, _frame: FrameType | None) -> NoReturn | None:
     now, first = time.monotonic(), _State.came_sec
     if first is not None:
-        # What is on its way out clears up; only a person may insist.
-        if number != signal.SIGINT or now - first < ONCE_SEC:
+        # What is on its way out clears up.
+        if now - first < AGAIN_SEC[number]:
             return
     request = _State.request
     _State.came_sec = now
-    if request is not None and request.number is None:
-        request.number = number
-        if request.postponed:
+    if request is not None:
+        # Again, where what was raised was lost.
+        request.number, again = number, request.number is not None
+        if request.postponed and not again:
             with contextlib.suppress(OSError):
                 os.write(2, SAID)
             return
