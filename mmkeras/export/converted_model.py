@@ -105,7 +105,7 @@ def convert_model(job: ExportJob) -> ConvertedModel:
 def quantize_apart(
     converted: ConvertedModel, form: Format, recipes: list[str]
 ) -> ConvertedModel:
-    """Makes smaller files of a float file, each in a process of its own.
+    """Makes smaller files of a float file, in another process.
 
     Where there is a choice, a recipe that is refused or crashes is left out.
 

@@ -25,7 +25,7 @@ class ExportJob:
         calibration: Inputs that int8 ranges are taken from.
         samples: By purpose: `TEST`, and `CHOICE` where something is chosen.
         test_split: Samples in the whole test split.
-        worker: Does a request in a process of its own; returns its result.
+        worker: Does a request in another process; returns its result.
         report: Takes each line of the report.
         reference: A larger model that this one was made from, if any.
     """

@@ -17,7 +17,7 @@ from mmkeras.export.export_job import CHOICE, TEST, ExportJob
 from mmkeras.export.export_settings import Settings
 from mmkeras.export.verdict import shipped_files, verify
 from mmkeras.export.verification.sampling import Samples, calibration, take
-from mmkeras.export.worker.process import run_child
+from mmkeras.export.worker.process import Children, run_child
 from mmkeras.spec import DataSpec
 
 # Labelled samples that something is chosen on.
@@ -87,7 +87,7 @@ def export(
     kinds = bundle.check_target(out, force)
     if any(each.has_runner for each in settings.written):
         bundle.code(spec)  # a kind without a file for the device ends it here
-    with bundle.staging(out, kinds) as folder:
+    with bundle.staging(out, kinds) as folder, Children() as children:
         job = ExportJob(
             model=Path(model).absolute(),
             spec=spec,
@@ -96,7 +96,9 @@ def export(
             calibration=calibration(data.train, spec, calibration_samples),
             samples=_samples(spec, data, settings, test_samples),
             test_split=int(data.counts["test"]),
-            worker=functools.partial(run_child, report=report, debug=debug),
+            worker=functools.partial(
+                run_child, report=report, debug=debug, children=children
+            ),
             report=report,
             reference=reference and Path(reference).absolute(),
         )

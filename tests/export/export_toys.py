@@ -240,7 +240,7 @@ def toy_run() -> SimpleNamespace:
     )
 
 
-def ready_files(request, report=print, debug=False):
+def ready_files(request, report=print, debug=False, children=None):
     """Takes the place of `run_child`: hands out what was converted before."""
     done = toy_export()
     if isinstance(request, worker.Convert):
@@ -286,8 +286,8 @@ def toy_export() -> SimpleNamespace:
     lines: list[str] = []
     out, kept = scratch() / "bundle", {}
 
-    def run_and_keep(request, report, debug):
-        result = run_child(request, report, debug)
+    def run_and_keep(request, report, debug, children):
+        result = run_child(request, report, debug, children)
         if isinstance(request, worker.Convert | worker.Quantize):
             made = getattr(result, "files", (result,))
             kept.update({file.name: _copied(file, scratch()) for file in made})

@@ -153,7 +153,7 @@ def test_a_drop_above_the_limit_leaves_the_card_alone(
 
 
 def test_a_float_file_that_departs_is_no_bundle(done, monkeypatch, tmp_path):
-    def another_float(request, report, debug):
+    def another_float(request, report, debug, children):
         if isinstance(request, worker.FindDeparture):
             x = worker.load_arrays(request.x)
             assert x["image"].shape == (1, 16, 16, 1)
@@ -324,6 +324,28 @@ def test_a_converter_that_hangs_is_ended(tmp_path, monkeypatch):
     request = conversion(tmp_path, "m", "none")
     with pytest.raises(ValueError, match="signal 9.*SIGKILL.*while starting"):
         worker.run_child(request, report=str)
+
+
+def test_one_process_answers_until_it_crashes(tmp_path, monkeypatch):
+    program = (
+        "while read line; do echo step: $$; "
+        "test $line = crash && echo Oh. >&2 && kill -SEGV $$; "
+        "echo answered; done"
+    )
+    monkeypatch.setattr(
+        sys, "executable", write_program(tmp_path / "python", program)
+    )
+    said = []
+    with worker.Children() as children:
+        for line in ("one", "two", "crash", "three"):
+            how, step, words = children.ask(line, said.append, debug=False)
+            crash = "ended with signal 11 (SIGSEGV)", "Oh."
+            assert (how, words) == (crash if line == "crash" else ("", ""))
+            assert said[-1] == f"step: {step}"
+    assert said[0] == said[1] == said[2] != said[3]
+    for line in said:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(line.removeprefix("step: ")), 0)
 
 
 def test_toy_data_give_labels_of_every_kind():

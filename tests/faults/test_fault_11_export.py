@@ -56,7 +56,7 @@ def test_too_little_room_is_told_before_writing(older, capsys, monkeypatch):
 
 
 def test_a_disk_that_fills_up_while_writing(older, capsys, monkeypatch):
-    def ready_then_full(request, report, debug):
+    def ready_then_full(request, report, debug, children):
         made = ready_files(request, report, debug)
         # A file system that takes no file above 20 kB, for root as well.
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))

@@ -64,7 +64,7 @@ class Format:
     def needs_model(self, recipe: str) -> bool:
         """Whether a recipe needs the Keras model, not the float file alone.
 
-        One that does not has a process of its own, since quantizers crash.
+        One that does not is a request by itself, since quantizers crash.
         """
         return True
 

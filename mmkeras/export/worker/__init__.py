@@ -1,10 +1,11 @@
-"""What runs in a process of its own, since a converter can crash."""
+"""What runs in another process, since a converter can crash."""
 
 from mmkeras.front_doors import front_door
 
 _HOME = {
     "Answers": "messages",
     "AnyRequest": "messages",
+    "Children": "process",
     "Convert": "messages",
     "Converted": "messages",
     "Departure": "messages",
@@ -17,7 +18,7 @@ _HOME = {
     "Refusal": "messages",
     "Request": "messages",
     "TASKS": "tasks",
-    "answer_request": "child:main",
+    "answer_request": "child",
     "load_arrays": "messages:load",
     "measure_layers": "tasks",
     "receive": "messages",

@@ -1,10 +1,14 @@
 """The process that converts: a converter can crash, and this one with it.
 
-The request tells what to do, and the result is written to a file. Each step
-is announced on standard output, so that the parent can say where the process
-ended.
+A request tells what to do, and the result is written to a file. Each step is
+announced on standard output, so that the parent can say where the process
+ended. It takes one request after another, since TensorFlow takes longer to
+import than most requests take to answer.
 """
 
+import gc
+import json
+import sys
 from pathlib import Path
 
 from mmkeras.export.worker.messages import (
@@ -15,9 +19,27 @@ from mmkeras.export.worker.messages import (
 )
 from mmkeras.export.worker.tasks import TASKS
 
+ANSWERED = "answered"
 
-def main(request: str, result: str, debug: str = "") -> int:
-    """Does what is requested; returns the exit code.
+
+def main(debug: str = "") -> int:
+    """Answers a request for each line of standard input; returns 0.
+
+    A line is JSON: the file of a request, and the file of its result.
+
+    Args:
+        debug: Anything, to show the traceback of a refusal.
+    """
+    for line in sys.stdin:
+        answer_request(*json.loads(line), debug)
+        # What a model needed is not kept for the next request.
+        gc.collect()
+        print(ANSWERED, flush=True)
+    return 0
+
+
+def answer_request(request: str, result: str, debug: str = "") -> None:
+    """Does what is requested.
 
     Args:
         request: File of the request.
@@ -32,4 +54,3 @@ def main(request: str, result: str, debug: str = "") -> int:
             raise
         found = Refusal(str(error))
     send(Path(result), found)
-    return 0

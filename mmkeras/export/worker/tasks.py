@@ -1,4 +1,4 @@
-"""What is done for each request, in a process of its own."""
+"""What is done for each request, in another process."""
 
 from collections.abc import Iterator
 
