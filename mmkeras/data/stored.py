@@ -6,6 +6,9 @@ import numpy as np
 
 from mmkeras.spec import Modality, Target
 
+# What the name of a modality follows where a record holds its variants.
+VARIANTS = "variants/"
+
 
 def stored_dtype(modality: Modality) -> np.dtype:
     """Returns the type of the numbers in a shard, little-endian anywhere."""

@@ -69,6 +69,9 @@ class Augmentation:
             function of the kind takes its seed from `seeds.of(KEY)`.
         moves_time: Whether a label of each step would no longer be where
             its step is.
+        of_variants: Whether it is the share of samples that are replaced by
+            one of their variants, which `prepare` made; see
+            `Modality.variant_names`.
     """
 
     default: float
@@ -78,6 +81,7 @@ class Augmentation:
     is_ratio_db: bool = False
     shared: bool = False
     moves_time: bool = False
+    of_variants: bool = False
 
     # What a recipe that leaves the key out means.
     off: ClassVar[Any] = 0
@@ -120,6 +124,7 @@ class AugmentationFile:
     bounds: ClassVar[str] = ""
     shared: ClassVar[bool] = False
     moves_time: ClassVar[bool] = False
+    of_variants: ClassVar[bool] = False
 
     def takes(self, value: Any) -> bool:
         """Whether it may be set to a value."""

@@ -96,7 +96,19 @@ class DataSpec(Table):
             )
         for name, target in self.targets.items():
             target.check(name, self.modalities)
+        self._check_variants()
         return self
+
+    def _check_variants(self) -> None:
+        followed = [n for n, t in self.targets.items() if t.follows_time]
+        for name, modality in self.modalities.items():
+            if modality.variant_names and followed:
+                raise ValueError(
+                    f"`{name}` must not be stored at other speeds or pitches "
+                    "where a target has a label for each step. Received: "
+                    f"{', '.join(modality.variant_names)}, target "
+                    f"`{followed[0]}`"
+                )
 
     @property
     def optional(self) -> tuple[str, ...]:

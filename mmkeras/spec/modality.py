@@ -1,6 +1,5 @@
 """What every kind of modality answers."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -19,7 +18,6 @@ from mmkeras.spec.answers import (
 )
 from mmkeras.spec.kind import Kind
 
-MAX_VALUES = 100_000_000
 Side = Annotated[int, Field(gt=0, le=4096)]
 
 
@@ -68,6 +66,11 @@ class Modality(Kind):
     def seconds(self) -> float | None:
         """Duration of a sample; None where it has none, or another each."""
         return getattr(self, "duration_sec", None)
+
+    @property
+    def variant_names(self) -> tuple[str, ...]:
+        """What `prepare` makes of each training sample beside itself."""
+        return ()
 
     @property
     def manifest_columns(self) -> tuple[str, ...]:
@@ -129,6 +132,13 @@ class Modality(Kind):
             mmkeras.data.BadSample: If it is missing or cannot be used.
         """
         return self.ask("read", "read", cells, io)
+
+    def variants(self, cells: Mapping[str, str], io: Any) -> list[Any]:
+        """Reads a training sample again, as each of `variant_names`.
+
+        In training an augmentation may take one instead of the sample.
+        """
+        return self.ask("read", "variants", cells, io)
 
     def read_file(self, name: str, io: Any) -> Any:
         """Returns what one file holds, as a shard would; see `from_file`.
@@ -281,18 +291,3 @@ class Modality(Kind):
             {k: v for k, v in table.items() if k not in self.free_keys}
             for table in (other, here)
         )
-
-
-def check_size(modality: Modality) -> Modality:
-    """Returns a modality whose samples have a bounded size.
-
-    Raises:
-        ValueError: If a sample has no value, or more than a hundred million.
-    """
-    values = math.prod(modality.shape)
-    if not 0 < values <= MAX_VALUES:
-        raise ValueError(
-            f"A sample must have 1 to {MAX_VALUES:,} values. Received: "
-            f"{values:,}, shape {modality.shape}"
-        )
-    return modality

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmkeras.data.files.records import example
-from mmkeras.data.stored import label_of, stored_dtype
+from mmkeras.data.stored import VARIANTS, label_of, stored_dtype
 from mmkeras.spec import DataSpec, Target
 
 
@@ -30,12 +30,19 @@ class Encoder:
             weights = np.array([row["weights"][name] for row in rows], "<f4")
             self.labels[f"weight/{name}"] = [one.tobytes() for one in weights]
 
-    def __call__(self, place: int, values: Mapping[str, Any]) -> bytes:
+    def __call__(
+        self,
+        place: int,
+        values: Mapping[str, Any],
+        variants: Mapping[str, list] | None = None,
+    ) -> bytes:
         """Returns the record of a row.
 
         Args:
             place: Its place among the rows.
             values: Arrays by modality; one that is absent is left out.
+            variants: Further arrays, of modalities that have them, in a
+                training sample.
         """
         features = {"sample/id": self.ids[place]}
         for name, dtype in self.dtypes.items():
@@ -46,6 +53,11 @@ class Encoder:
         if self.spec.optional:
             features["present"] = _present(
                 tuple(name in values for name in self.spec.optional)
+            )
+        for name, arrays in (variants or {}).items():
+            dtype = self.dtypes[name]
+            features[f"{VARIANTS}{name}"] = b"".join(
+                array.astype(dtype).tobytes() for array in arrays
             )
         for name, labels in self.labels.items():
             features[name] = labels[place]

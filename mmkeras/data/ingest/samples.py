@@ -43,6 +43,24 @@ class SampleReader:
         Raises:
             BadSample: If it is missing or broken.
         """
+        return self._each(name, row, folders, "read")
+
+    def variants(
+        self,
+        name: str,
+        row: Mapping[str, Any],
+        folders: Folders | None = None,
+    ) -> list[Any]:
+        """Returns what else a training sample is stored as; see `read`."""
+        return self._each(name, row, folders, "variants")
+
+    def _each(
+        self,
+        name: str,
+        row: Mapping[str, Any],
+        folders: Folders | None,
+        what: str,
+    ) -> Any:
         # Seeded by the sample, so that no order and no neighbour matters.
         io = SampleIO(
             self.root,
@@ -53,7 +71,7 @@ class SampleReader:
             folders,
         )
         try:
-            return self.spec.modalities[name].read(row["cells"], io)
+            return getattr(self.spec.modalities[name], what)(row["cells"], io)
         except MemoryError:
             # On another machine it may fit: the sample is not to blame.
             raise OSError(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmkeras.artefact import (
     atomic,
     file_stamp,
@@ -59,7 +61,9 @@ class Context:
 def sample_bytes(spec: DataSpec) -> int:
     """Returns the bytes of one decoded sample, targets and id included."""
     sizes = [
-        math.prod(modality.shape) * stored_dtype(modality).itemsize
+        math.prod(modality.shape)
+        * stored_dtype(modality).itemsize
+        * (1 + len(modality.variant_names))
         for modality in spec.modalities.values()
     ]
     for target in spec.targets.values():
@@ -127,7 +131,10 @@ def build_shard(
             values = {name: sample.value for name, sample in samples.items()}
             read += 1
             if encoder:
-                payloads.append(encoder(place, values))
+                variants = {}
+                if training:
+                    variants = _variants(context, row, values, folders)
+                payloads.append(encoder(place, values, variants))
                 kept.append(row["id"])
             _count(notes, samples)
             if training:
@@ -187,6 +194,20 @@ def _read(
                 continue
             faults.append([name, str(error.reason), error.detail])
     return samples, faults
+
+
+def _variants(
+    context: Context, row: dict, values: dict, folders: Folders
+) -> dict[str, list]:
+    """Returns what else a training sample is stored as, by modality."""
+    found = {}
+    for name, modality in context.spec.modalities.items():
+        count = len(modality.variant_names)
+        if count and name in values:
+            found[name] = context.reader.variants(name, row, folders)
+        elif count:
+            found[name] = [np.full(modality.shape, modality.absent)] * count
+    return found
 
 
 def _optional(context: Context, name: str) -> bool:

@@ -13,7 +13,7 @@ from mmkeras.arguments import check_keys, nearest
 from mmkeras.data.loading.draws import Draws
 from mmkeras.data.loading.mix import check_mix, check_values, mixer
 from mmkeras.data.loading.together import check_together, shared_draws
-from mmkeras.data.stored import to_model
+from mmkeras.data.stored import VARIANTS, to_model
 from mmkeras.spec import Augmentation, DataSpec, Learned
 
 # What `augment` may hold beside the modalities.
@@ -63,6 +63,7 @@ def settings_of(spec: DataSpec, augment: bool | dict) -> dict[str, dict]:
         if any(values.values()):
             found[name] = values
             _check_steps(spec, name, values)
+            _check_variants(spec, name, values)
     if together := tables.get("together"):
         found["together"] = check_together(spec, together, found)
     mixed = check_values(tables.get("mix", {}), _check)
@@ -70,6 +71,33 @@ def settings_of(spec: DataSpec, augment: bool | dict) -> dict[str, dict]:
         check_mix(spec, mixed)
         found["mix"] = mixed
     return found
+
+
+def variants_of(spec: DataSpec, settings: Mapping[str, dict]) -> list[str]:
+    """Returns the modalities whose variants a training batch may take."""
+    return [
+        name
+        for name in sorted(settings)
+        if name in spec.modalities and _share(spec, name, settings[name])
+    ]
+
+
+def _share(spec: DataSpec, name: str, values: Mapping) -> float:
+    """Returns the share of samples that are replaced by a variant."""
+    keys = spec.modalities[name].augmentations
+    return sum(v for key, v in values.items() if keys[key].of_variants)
+
+
+def _check_variants(spec: DataSpec, name: str, values: dict) -> None:
+    """Refuses a share of variants where `prepare` made none."""
+    if _share(spec, name, values) and not spec.modalities[name].variant_names:
+        keys = spec.modalities[name].augmentations
+        key = next(k for k in values if keys[k].of_variants)
+        raise ValueError(
+            f"`augment.{name}.{key}` must be 0 where the spec stores no "
+            f"variants of `{name}`. Received: {values[key]}; "
+            f"{keys[key].meaning}"
+        )
 
 
 def augmenter(
@@ -114,9 +142,13 @@ def augmenter(
     def change(inputs: dict, seed):
         outputs = dict(inputs)
         for number, (name, step) in enumerate(steps.items()):
-            outputs[name] = step(
-                inputs[name], Draws(seed, number, shared.get(name))
-            )
+            draws = Draws(seed, number, shared.get(name))
+            values = inputs[name]
+            variants = outputs.pop(f"{VARIANTS}{name}", None)
+            if variants is not None:
+                share = _share(spec, name, settings[name])
+                values = _one_of(values, variants, share, draws)
+            outputs[name] = step(values, draws)
             if name in spec.optional:
                 there = inputs["present"][:, spec.optional.index(name)]
                 outputs[name] = _where(there, outputs[name], absent[name])
@@ -175,6 +207,26 @@ def _check(label: str, keys: Mapping[str, Augmentation], values: dict) -> None:
                 f"`{label}.{key}` must be {keys[key].expected}. "
                 f"Received: {value!r}"
             )
+
+
+def _one_of(values, variants, share: float, draws):
+    """Puts one of the variants in the place of some samples.
+
+    Args:
+        values: `(batch, *shape)`.
+        variants: `(batch, variants, *shape)`.
+        share: Of the samples that are replaced.
+        draws: Seeds.
+    """
+    import tensorflow as tf
+
+    batch = tf.shape(values)[0]
+    which = tf.random.stateless_uniform(
+        (batch,), next(draws), maxval=variants.shape[1], dtype=tf.int32
+    )
+    taken = tf.random.stateless_uniform((batch,), next(draws)) < share
+    taken = tf.reshape(taken, (-1,) + (1,) * (len(values.shape) - 1))
+    return tf.where(taken, tf.gather(variants, which, batch_dims=1), values)
 
 
 def _where(there, changed, absent):

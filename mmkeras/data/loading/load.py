@@ -197,9 +197,9 @@ class Data:
                 tf.data.experimental.assert_cardinality(self.counts["train"])
             )
         # Parsed by the batch: one call instead of one a sample.
-        batches = records.batch(self.batch_size).map(
-            self._parser("train"), num_parallel_calls=tf.data.AUTOTUNE
-        )
+        variants = augmentation.variants_of(self.spec, self.augment)
+        parse, auto = self._parser("train", variants), tf.data.AUTOTUNE
+        batches = records.batch(self.batch_size).map(parse, auto)
         if self.augment:
             # After the cache, so that each epoch draws anew; by the batch; a
             # seed for each batch, so that the order of threads is no matter.
@@ -207,20 +207,16 @@ class Data:
             change = augmentation.batch_augmenter(
                 self.spec, self.augment, self.learned
             )
-            batches = tf.data.Dataset.zip(batches, seeds).map(
-                change,
-                num_parallel_calls=tf.data.AUTOTUNE,
-            )
+            batches = tf.data.Dataset.zip(batches, seeds).map(change, auto)
         return self._ready(batches)
 
     def _fits(self, split: str) -> bool:
         return self.counts[split] * sample_bytes(self.spec) < CACHE_BYTES
 
-    def _parser(self, split: str):
-        parse = pipeline.parser(self.spec)
-        if split != "train" or self.labels is None:
-            return parse
-        return self.labels.giver(parse)
+    def _parser(self, split: str, variants: list[str] | tuple = ()):
+        parse = pipeline.parser(self.spec, variants)
+        hidden = split == "train" and self.labels is not None
+        return self.labels.giver(parse) if hidden else parse
 
     def records(self, split: str):
         """Returns the serialized samples of a split, in the fixed order."""

@@ -4,12 +4,13 @@ No Python function runs in it, and every random choice follows from a seed.
 """
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mmkeras.data.stored import scaled, stored_dtype
-from mmkeras.spec import DataSpec
+from mmkeras.data.stored import VARIANTS, scaled, stored_dtype
+from mmkeras.spec import DataSpec, Modality
 
 # What TensorFlow calls the values of `data.compression`.
 COMPRESSION = {"none": "", "gzip": "GZIP"}
@@ -102,24 +103,32 @@ def _once_shuffled(strings, buffer: int, seed):
     )
 
 
-def parser(spec: DataSpec):
-    """Returns a function from `(batch,)` serialized samples to a batch."""
+def parser(spec: DataSpec, variants: Sequence[str] = ()):
+    """Returns a function from `(batch,)` serialized samples to a batch.
+
+    Args:
+        spec: The spec.
+        variants: Modalities of which the stored variants are wanted too: they
+            stand beside them in the inputs, `(batch, variants, *shape)`,
+            under a name that `VARIANTS` begins.
+    """
     import tensorflow as tf
 
     names = [*spec.modalities, *spec.targets]
     names += [f"weight/{target}" for target in spec.targets]
     names += ["present"] if spec.optional else []
+    names += [f"{VARIANTS}{name}" for name in variants]
     features = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
 
     def parse(serialized):
         raw = tf.io.parse_example(serialized, features)
         x, y, weights = {}, {}, {}
         for name, modality in spec.modalities.items():
-            dtype = stored_dtype(modality)
-            x[name] = _array(raw[name], dtype, modality.shape)
-            if modality.stored.scale is not None:
-                floats = tf.cast(x[name], modality.dtype)
-                x[name] = scaled(modality, floats)
+            x[name] = _values(raw[name], modality, modality.shape)
+        for name in variants:
+            modality, key = spec.modalities[name], f"{VARIANTS}{name}"
+            shape = (len(modality.variant_names), *modality.shape)
+            x[key] = _values(raw[key], modality, shape)
         if spec.optional:
             shape = (len(spec.optional),)
             x["present"] = _array(raw["present"], np.float32, shape)
@@ -131,6 +140,16 @@ def parser(spec: DataSpec):
         return x, y, weights
 
     return parse
+
+
+def _values(raw, modality: Modality, shape: tuple[int, ...]):
+    """Turns stored numbers into those of a batch, `(batch, *shape)`."""
+    import tensorflow as tf
+
+    stored = _array(raw, stored_dtype(modality), shape)
+    if modality.stored.scale is None:
+        return stored
+    return scaled(modality, tf.cast(stored, modality.dtype))
 
 
 def _array(raw, dtype, shape: tuple[int, ...]):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import pydantic
 from pydantic import Field
 
 from mmkeras.spec.answers import Augmentation, AugmentationFile
@@ -36,6 +37,10 @@ class Audio(Modality):
             be without clipping. As recorded when left out.
         noise_snr_db: Signal-to-noise ratio in dB of white noise added once at
             ingest; none when left out.
+        speeds: Factors, such as [0.9, 1.1], at which each training sample is
+            stored once more, played slower or faster; pitch moves along.
+        pitch_semitones: Semitones, such as [-2, 2], by which each training
+            sample is stored once more, lower or higher at the same pace.
     """
 
     kind: Literal["audio"]
@@ -47,6 +52,14 @@ class Audio(Modality):
     trim_db: Annotated[float, Field(gt=0, le=120)] | None = None
     loudness_dbfs: Annotated[float, Field(ge=-60, le=0)] | None = None
     noise_snr_db: Annotated[float, Field(ge=-60, le=120)] | None = None
+    speeds: Annotated[
+        tuple[Annotated[float, Field(ge=0.5, le=2)], ...],
+        Field(strict=False, max_length=8),
+    ] = ()
+    pitch_semitones: Annotated[
+        tuple[Annotated[float, Field(ge=-12, le=12)], ...],
+        Field(strict=False, max_length=8),
+    ] = ()
     stored: ClassVar[Stored] = Stored("<i2", scale=1 / FULL_SCALE)
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
         "shift_sec": Augmentation(
@@ -80,6 +93,15 @@ class Audio(Modality):
         "reverb_sec": Augmentation(
             0, 0, 10, "seconds until echoes are 60 dB softer, at most"
         ),
+        "variant_share": Augmentation(
+            0,
+            0,
+            1,
+            "fraction of samples that are replaced by one of those that "
+            "`speeds` and `pitch_semitones` of the spec stored beside them",
+            moves_time=True,
+            of_variants=True,
+        ),
         "impulse_share": Augmentation(
             0, 0, 1, "fraction of samples that sound as in one of `impulses`"
         ),
@@ -105,7 +127,28 @@ class Audio(Modality):
         "crop",
         "silence",
         "noise_snr_db",
+        "speeds",
+        "pitch_semitones",
     )
+
+    @pydantic.field_validator("speeds", "pitch_semitones")
+    @classmethod
+    def _changed(cls, values: tuple, info: Any) -> tuple:
+        same = 1 if info.field_name == "speeds" else 0
+        if same in values or len({*values}) < len(values):
+            raise ValueError(
+                f"`{info.field_name}` must differ from each other and from "
+                f"{same}, the sample itself. Received: {list(values)}"
+            )
+        return values
+
+    @property
+    def variant_names(self) -> tuple[str, ...]:
+        """The sample slower or faster, lower or higher."""
+        return (
+            *(f"speed {factor:g}" for factor in self.speeds),
+            *(f"pitch {steps:+g}" for steps in self.pitch_semitones),
+        )
 
     @property
     def web(self) -> str | None:

@@ -3,7 +3,7 @@
 The rules are part of the contract with the device, which must do the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -34,6 +34,50 @@ def read(modality: Audio, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """
     path = cells[modality.column]
     sound, recorded, notes = decode(modality, io.bytes(path), path)
+    return Sample(to_int16(_noisy(modality, sound, recorded, io)), notes)
+
+
+def variants(
+    modality: Audio, cells: Mapping[str, str], io: SampleIO
+) -> list[np.ndarray]:
+    """Reads the file again for each speed and pitch of the spec.
+
+    Noise of the spec is added after, as a microphone would. Speed by
+    resampling: Ko et al., "Audio Augmentation for Speech Recognition", 2015.
+    """
+    path, rate = cells[modality.column], modality.sample_rate_hz
+    raw, found = io.bytes(path), []
+    changes = [_faster(factor, rate) for factor in modality.speeds]
+    changes += [_higher(steps, rate) for steps in modality.pitch_semitones]
+    for change in changes:
+        sound, recorded, _ = decode(modality, raw, path, change)
+        found.append(to_int16(_noisy(modality, sound, recorded, io)))
+    return found
+
+
+def _faster(factor: float, rate_hz: int) -> Callable:
+    import soxr
+
+    return lambda sound: soxr.resample(sound, rate_hz * factor, rate_hz)
+
+
+def _higher(semitones: float, rate_hz: int) -> Callable:
+    from librosa.effects import pitch_shift
+
+    # Of a sound shorter than its window it would warn.
+    points = 2048
+    return lambda sound: pitch_shift(
+        sound,
+        sr=rate_hz,
+        n_steps=semitones,
+        n_fft=min(points, 2 ** int(np.log2(len(sound)))),
+    )
+
+
+def _noisy(
+    modality: Audio, sound: np.ndarray, recorded: int, io: SampleIO
+) -> np.ndarray:
+    """Adds the noise of the spec, if there is any."""
     if modality.noise_snr_db is not None and io.random is not None:
         power = np.mean(np.square(sound[:recorded], dtype=np.float64))
         power *= 10 ** (-modality.noise_snr_db / 10)
@@ -44,7 +88,7 @@ def read(modality: Audio, cells: Mapping[str, str], io: SampleIO) -> Sample:
         # Clipping would change the ratio that the spec states.
         peak = max(noisy.max(), -noisy.min())
         sound = np.divide(noisy, peak, out=noisy) if peak > 1 else noisy
-    return Sample(to_int16(sound), notes)
+    return sound
 
 
 def sums(modality: Audio, value: np.ndarray) -> dict:
@@ -59,14 +103,21 @@ def finish(modality: Audio, found: dict | None) -> dict:
 
 
 def tell(modality: Audio, notes: Mapping[str, int], samples: int) -> list[str]:
-    """Returns what was changed, as sentences."""
-    return shares(
+    """Returns what was changed, and what was added, as sentences."""
+    found = []
+    if modality.variant_names:
+        found.append(
+            "each training sample is stored also as "
+            f"{', '.join(modality.variant_names)}; training takes them by "
+            "`variant_share` of its augmentation"
+        )
+    return found + shares(
         notes, samples, {"clipped_values": (*modality.shape, "values")}
     )
 
 
 def decode(
-    modality: Audio, raw: bytes, name: str
+    modality: Audio, raw: bytes, name: str, change: Callable | None = None
 ) -> tuple[np.ndarray, int, dict[str, int]]:
     """Decodes a recording.
 
@@ -78,6 +129,7 @@ def decode(
         modality: The wanted rate and length.
         raw: The file's bytes; what they hold says their format.
         name: Its name, for messages.
+        change: What becomes of it before its ends are cut.
 
     Returns:
         `(samples,)` float32, how many of them are recorded, and what was
@@ -99,6 +151,8 @@ def decode(
     if rate != modality.sample_rate_hz:
         sound = soxr.resample(sound, rate, modality.sample_rate_hz)
         notes["resampled"] = 1
+    if change is not None:
+        sound = change(sound)
     if modality.trim_db is not None:
         before = len(sound)
         sound = trim(sound, modality.sample_rate_hz, modality.trim_db)

@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import pydantic
 from pydantic import Field
 
-from mmkeras.spec.modality import Augmentation, Modality, check_size
+from mmkeras.spec.modality import Augmentation, Modality
 from mmkeras.spec.registry import register_modality
+from mmkeras.spec.sizes import check_size
 from mmkeras.spec.tables import Column
 
 Unit = Annotated[str, Field(min_length=1, max_length=40)]

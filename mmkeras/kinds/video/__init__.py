@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar, Literal
 import pydantic
 from pydantic import Field
 
-from mmkeras.spec.modality import Augmentation, Modality, Side, check_size
+from mmkeras.spec.modality import Augmentation, Modality, Side
 from mmkeras.spec.registry import register_modality
+from mmkeras.spec.sizes import check_size
 from mmkeras.spec.tables import Column
 
 

@@ -11,9 +11,9 @@ from mmkeras.spec.modality import (
     Modality,
     Side,
     Stored,
-    check_size,
 )
 from mmkeras.spec.registry import register_modality
+from mmkeras.spec.sizes import check_size
 from mmkeras.spec.tables import Column
 
 Unit = Annotated[float, Field(ge=-1_000_000_000, le=1_000_000_000)]
