@@ -183,11 +183,23 @@ def test_an_older_bundle_is_replaced_and_nothing_else(without_child, tmp_path):
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(ValueError, match="`--force` replaces anything"):
-        run_export(tmp_path / "mine")
-    assert (tmp_path / "mine" / "thesis.txt").is_file()
-    run_export(tmp_path / "mine", force=True)
-    artefact.read_manifest(tmp_path / "mine", "bundle")
+    for force in (False, True):
+        with pytest.raises(
+            ValueError, match="`--force` replaces other folders"
+        ):
+            run_export(tmp_path / "mine", force=force)
+        assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
+
+    # Of mmkeras, but of another kind: by force, and but for what is not ours.
+    other = tmp_path / "other"
+    other.mkdir()
+    artefact.write_manifest(other, "retrieval", [])
+    (other / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="of kind 'retrieval'"):
+        run_export(other)
+    run_export(other, force=True)
+    artefact.read_manifest(other, "bundle")
+    assert (other / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_float_bundle_is_compared_with_keras_alone(without_child, tmp_path):
@@ -322,7 +334,9 @@ def test_a_converter_that_hangs_is_ended(tmp_path, monkeypatch):
         sys, "executable", write_program(tmp_path / "python", "exec sleep 60")
     )
     request = conversion(tmp_path, "m", "none")
-    with pytest.raises(ValueError, match="signal 9.*SIGKILL.*while starting"):
+    with pytest.raises(
+        ValueError, match="no answer in 0.2 seconds.*while starting"
+    ):
         worker.run_child(request, report=str)
 
 
