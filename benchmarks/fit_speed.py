@@ -148,7 +148,31 @@ def our_callbacks(model, folder: Path) -> dict[str, list]:
         (folder / str(n)).mkdir()
     (folder / "all").mkdir()
     given = {type(each).__name__: [each] for each in alone}
-    return {**given, "all": [make(folder / "all") for make in made]}
+    whole = [make(folder / "all") for make in made]
+    return {**given, "all": whole, "all, by steps": [by_steps(made, folder)]}
+
+
+def by_steps(made: list, folder: Path):
+    """Returns all of them as a stage calls them, saving within epochs too.
+
+    Every half second, which the share of the time that saving may take makes
+    rarer: a training saves every few minutes.
+    """
+    from mmkeras import stopping
+    from mmkeras.training.stages import Hooks
+
+    class Turn(Hooks):
+        def on_train_begin(self, logs=None):
+            self.begin_again()
+            super().on_train_begin(logs)
+
+    place = folder / "steps"
+    place.mkdir()
+    hooks = Turn(10**9, 10**9, stopping.Request())
+    hooks.callbacks = [make(place) for make in made]
+    hooks.saver = hooks.callbacks[-1]
+    hooks.saver.every_sec = 0.5
+    return hooks
 
 
 if __name__ == "__main__":

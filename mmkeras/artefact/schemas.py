@@ -126,6 +126,9 @@ class Progress(Part):
     stage: Count
     stage_epochs: Count
     iterators: Count
+    # Steps of the next epoch that are done; all of them, if it is validating.
+    step: Count = 0
+    validating: bool = False
     stopped: bool
     share: Share
     left_out: list[str]

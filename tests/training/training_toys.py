@@ -16,17 +16,19 @@ SAMPLES = 24
 BATCH = 12
 
 
-def toy_tower(name, size):
+def toy_tower(name, size, dropout=0.0):
     x = keras.Input((size,), name=name)
     y = keras.layers.Dense(6, activation="relu")(x)
     y = keras.layers.BatchNormalization()(y)
+    if dropout:
+        y = keras.layers.Dropout(dropout)(y)
     tokens = keras.layers.Reshape((1, 6))(y)
     mask = keras.ops.ones_like(y[:, :1])
     outputs = {"vector": y, "tokens": tokens, "mask": mask}
     return keras.Model(x, outputs, name=f"{name}_tower")
 
 
-def toy_model(seed=0):
+def toy_model(seed=0, dropout=0.0):
     keras.utils.set_random_seed(seed)
     inputs = {
         "present": keras.Input((2,), name="present"),
@@ -34,8 +36,8 @@ def toy_model(seed=0):
         "view": keras.Input((5,), name="view"),
     }
     features = {
-        "sound": toy_tower("sound", 4)(inputs["sound"]),
-        "view": toy_tower("view", 5)(inputs["view"]),
+        "sound": toy_tower("sound", 4, dropout)(inputs["sound"]),
+        "view": toy_tower("view", 5, dropout)(inputs["view"]),
     }
     columns = {
         "sound": inputs["present"][:, 0:1],

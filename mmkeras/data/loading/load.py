@@ -196,19 +196,23 @@ class Data:
             ).apply(
                 tf.data.experimental.assert_cardinality(self.counts["train"])
             )
-        # Parsed by the batch: one call instead of one a sample.
         variants = augmentation.variants_of(self.spec, self.augment)
-        parse, auto = self._parser("train", variants), tf.data.AUTOTUNE
-        batches = records.batch(self.batch_size).map(parse, auto)
+        change, parse = None, self._parser("train", variants)
         if self.augment:
-            # After the cache, so that each epoch draws anew; by the batch; a
-            # seed for each batch, so that the order of threads is no matter.
-            seeds = pipeline.batch_seeds(seed)
             change = augmentation.batch_augmenter(
                 self.spec, self.augment, self.learned
             )
-            batches = tf.data.Dataset.zip(batches, seeds).map(change, auto)
-        return self._ready(batches)
+        seeds = pipeline.batch_seeds(seed)
+
+        def rest(batches: int):
+            left = records.skip(batches * self.batch_size)
+            left = left.batch(self.batch_size), seeds.skip(batches)
+            return self._ready(pipeline.parsed(*left, parse, change))
+
+        train = rest(0)
+        # As records: what a resumed epoch leaves out is never parsed.
+        train.rest_of_epoch = rest
+        return train
 
     def _fits(self, split: str) -> bool:
         return self.counts[split] * sample_bytes(self.spec) < CACHE_BYTES

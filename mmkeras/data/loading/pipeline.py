@@ -211,6 +211,26 @@ def batch_seeds(seed: int):
     return tf.data.experimental.from_variant(drawn, tf.TensorSpec([], tf.int64))
 
 
+def parsed(batches, seeds, parse, change=None):
+    """Returns batches of serialized samples as what a model takes.
+
+    Args:
+        batches: Of serialized samples: one call parses a batch.
+        seeds: One for each batch, so that the order of threads is no matter.
+        parse: What `parser` returned.
+        change: Augments a batch by its seed; None for none.
+    """
+    import tensorflow as tf
+
+    found = batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    if change is None:
+        return found
+    # After the cache, so that each epoch draws anew.
+    return tf.data.Dataset.zip(found, seeds).map(
+        change, num_parallel_calls=tf.data.AUTOTUNE
+    )
+
+
 def options():
     """Returns the options every split has."""
     import tensorflow as tf

@@ -39,7 +39,7 @@ def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
         "KERASTUNER_ORACLE_PORT": str(_free_port()),
     }
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         _environment({**address, "KERASTUNER_TUNER_ID": "chief"}),
     ):
         chief = Tuner(job, folder)
@@ -47,11 +47,13 @@ def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
         threading.Thread(
             target=chief.search, kwargs={"verbose": 0}, daemon=True
         ).start()
-        children = [
-            _start(job, {**address, "KERASTUNER_TUNER_ID": f"worker{n + 1}"})
-            for n in range(workers)
-        ]
+        # What a worker that is killed leaves goes with the chief's.
+        shared = {**address, "TMPDIR": folder}
+        children: list[subprocess.Popen] = []
         try:
+            for number in range(1, workers + 1):
+                name = {"KERASTUNER_TUNER_ID": f"worker{number}"}
+                children.append(_start(job, {**shared, **name}))
             _wait(children)
         finally:
             for child in children:

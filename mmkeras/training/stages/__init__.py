@@ -3,6 +3,7 @@
 from mmkeras.front_doors import front_door
 
 _HOME = {
+    "Hooks": "fitting",
     "OneModality": "datasets",
     "Patience": "callbacks",
     "Spent": "budget",

@@ -63,6 +63,9 @@ class Spent(keras.callbacks.Callback):
             self._since = time.perf_counter()
 
     def on_train_batch_begin(self, batch, logs=None):
+        if self._since is None:
+            # Restored within an epoch.
+            self._since = time.perf_counter()
         if self.rate is not None:
             limit = self._limit[1]
             passed = self._in_stage()[1] / limit if limit else 1.0

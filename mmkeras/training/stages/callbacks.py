@@ -1,6 +1,5 @@
 """Callbacks: history as CSV, averages, patience."""
 
-import random
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +49,8 @@ class AveragedWeights(keras.callbacks.SwapEMAWeights):
     """Uses the weights' moving average in validation and in what is saved.
 
     Validation, checkpoints, early stopping and the model after `fit` all see
-    the average, also when `fit` stops before its last epoch. It stands first
+    the average, also when `fit` stops before its last epoch; a checkpoint
+    within an epoch has the last step's weights. It stands first
     among the callbacks, and the optimizer has `use_ema=True`.
     """
 
@@ -92,24 +92,6 @@ def direction_of(figure: str) -> str | None:
     if name.endswith(LOWER):
         return "min"
     return "max" if name.endswith(HIGHER) else None
-
-
-class SeededOrder(keras.callbacks.Callback):
-    """Lets each epoch of a `PyDataset` have an order that its number decides.
-
-    Keras shuffles by Python's own generator, whose state a resumed
-    training would not have.
-
-    Args:
-        seed: Seed of the fit.
-    """
-
-    def __init__(self, seed: int):
-        super().__init__()
-        self.seed = seed
-
-    def on_epoch_begin(self, epoch, logs=None):
-        random.seed(f"{self.seed}/{epoch}")
 
 
 class Patience(keras.callbacks.EarlyStopping):

@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill: written whole, or not at all."""
 
+import re
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,14 +20,17 @@ from mmkeras.training.stages.run_folder import (
 )
 
 PREFIX = "epoch-"
+STEP = "-step-"
+NAME = re.compile(rf"{PREFIX}(\d+)(?:{STEP}(\d+))?", re.ASCII)
 Found = TypeVar("Found")
 
 
 class AtomicCheckpoint(keras.callbacks.Callback):
     """Saves model and optimizer after each epoch, whole or not at all.
 
-    Each checkpoint is a folder `epoch-0001` with `model.keras` and a
-    `manifest.json`, written last, with their hashes. A process killed at any
+    Each checkpoint is a folder `epoch-0001`, or `epoch-0002-step-000100` within
+    the second epoch, with `model.keras` and a `manifest.json`, written last,
+    with their hashes. A process killed at any
     moment leaves the checkpoint before, or this one. A model with NaN or
     infinite weights is never saved, so that the last good one stays.
 
@@ -35,11 +39,18 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         keep: How many are kept.
         model: The model that is saved; the one being trained by default.
         state: What a resumed training needs beside the model: a function
-            from a callback's arguments to `(arrays, fields)`, the latter
-            JSON values for the manifest; None saves the model alone.
+            without arguments to `(arrays, fields)`, the latter JSON values
+            for the manifest; None saves the model alone. Within an epoch,
+            `step` is the number of its steps that are done, else 0.
         share: The largest share of the time that saving may take. An epoch
             that ends too soon for it is left out, but for the first and the
             last of a `fit`; 1 saves each epoch.
+        every_sec: Seconds after which a longer epoch is saved within; None
+            for never.
+
+    Attributes:
+        saved: Epochs that are done, and steps of the next, of the last
+            checkpoint that was saved; None before the first.
 
     Example:
 
@@ -55,19 +66,27 @@ class AtomicCheckpoint(keras.callbacks.Callback):
         model: keras.Model | None = None,
         state: Callable[[], tuple[dict, dict]] | None = None,
         share: float = 1.0,
+        every_sec: float | None = None,
     ):
         super().__init__()
         check_positive(keep=keep)
+        if every_sec is not None:
+            check_number("every_sec", every_sec, above=0)
         check_number("share", share, above=0, most=1)
         self.folder = Path(folder)
         self.keep = keep
         self.share = share
+        self.every_sec = every_sec
+        self.step = 0
+        self.saved: tuple[int, int] | None = None
         self._saved_model = model
         self._state = state
         self._rest_until = 0.0
+        self._saved_sec = time.monotonic()
 
     def on_train_begin(self, logs=None):
         self._rest_until = 0.0
+        self._saved_sec = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
         for place in _checkpoints(self.folder):
             artefact.sweep(place)
@@ -75,29 +94,46 @@ class AtomicCheckpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         last = epoch + 1 == (self.params or {}).get("epochs")
         last = last or getattr(self.model, "stop_training", False)
+        if time.monotonic() >= self._rest_until or last:
+            self.save(epoch + 1)
+
+    def is_due(self) -> bool:
+        """Whether it is time for a checkpoint within the epoch."""
+        now = time.monotonic()
+        if self.every_sec is None or now - self._saved_sec < self.every_sec:
+            return False
+        return now >= self._rest_until
+
+    def save(self, epoch: int, step: int = 0) -> None:
+        """Saves now, after so many epochs, and steps of the next one.
+
+        A model with NaN or infinite weights is not saved.
+        """
         start = time.monotonic()
-        if start < self._rest_until and not last:
-            return
-        model = self._saved_model or self.model
-        if _is_taken(place_of(self.folder, epoch + 1)):
+        # Asking for it brings the variables up to date on every backend.
+        trained = self.model
+        model = self._saved_model or trained
+        if _is_taken(place_of(self.folder, epoch, step)):
             return
         if non_finite(model) is None:
             # The balance of several targets is no weight of the model.
-            state = getattr(self.model, "balance_state", None)
+            state = getattr(trained, "balance_state", None)
             fields = {} if state is None else {"balance": state()}
+            self.step = step
             arrays, more = self._state() if self._state else ({}, {})
             save_checkpoint(
-                self.folder, model, epoch + 1, arrays, **fields, **more
+                self.folder, model, epoch, arrays, step, **fields, **more
             )
-            self._forget(epoch + 1)
-        end = time.monotonic()
+            self._forget((epoch, step))
+            self.saved = epoch, step
+        self._saved_sec = end = time.monotonic()
         # As long as makes the save, within save and rest, this share.
         self._rest_until = end + (end - start) * (1 / self.share - 1)
 
-    def _forget(self, epoch):
+    def _forget(self, place):
         found = _checkpoints(self.folder)
         # Later ones are of an older run into the same folder.
-        kept = [f for f in found if _epoch_of(f) <= epoch][: self.keep]
+        kept = [f for f in found if _done_at(f) <= place][: self.keep]
         for folder in set(found) - set(kept):
             artefact.clear(folder, "checkpoint")
 
@@ -107,13 +143,14 @@ def save_checkpoint(
     model: keras.Model,
     epoch: int,
     arrays: Mapping[str, np.ndarray] | None = None,
+    step: int = 0,
     **fields: Any,
 ) -> Path:
-    """Saves `model` as the checkpoint after `epoch` epochs; returns it.
+    """Saves `model` after `epoch` epochs, and `step` steps; returns where.
 
     `arrays` become its `state.npz`; `fields`, further entries of its manifest.
     """
-    place = place_of(Path(folder), epoch)
+    place = place_of(Path(folder), epoch, step)
     with artefact.writing(place, "the model"):
         artefact.claim(place, "checkpoint", ["model.keras", STATE])
         with artefact.atomic(place / "model.keras") as temporary:
@@ -122,7 +159,7 @@ def save_checkpoint(
         if arrays:
             files.append(write_state(place, arrays))
         artefact.write_manifest(
-            place, "checkpoint", files, epoch=epoch, **fields
+            place, "checkpoint", files, epoch=epoch, step=step, **fields
         )
     return place
 
@@ -188,11 +225,11 @@ def _checkpoints(folder: Path) -> list[Path]:
     found = [
         place
         for place in folder.glob(f"{PREFIX}*")
-        if place.name.removeprefix(PREFIX).isdecimal()
+        if NAME.fullmatch(place.name)
         and place.is_dir()
         and not place.is_symlink()
     ]
-    return sorted(found, key=_epoch_of, reverse=True)
+    return sorted(found, key=_done_at, reverse=True)
 
 
 def _is_taken(place: Path) -> bool:
@@ -209,10 +246,14 @@ def _is_taken(place: Path) -> bool:
     return False
 
 
-def place_of(folder: Path, epoch: int) -> Path:
-    """Returns where the checkpoint after so many epochs is saved."""
+def place_of(folder: Path, epoch: int, step: int = 0) -> Path:
+    """Returns where the checkpoint after epochs and steps is saved."""
+    if step:
+        return folder / f"{PREFIX}{epoch + 1:04d}{STEP}{step:06d}"
     return folder / f"{PREFIX}{epoch:04d}"
 
 
-def _epoch_of(place: Path) -> int:
-    return int(place.name.removeprefix(PREFIX))
+def _done_at(place: Path) -> tuple[int, int]:
+    """Returns how many epochs were done, and how many steps of the next."""
+    epoch, step = NAME.fullmatch(place.name).groups()
+    return (int(epoch), 0) if step is None else (int(epoch) - 1, int(step))

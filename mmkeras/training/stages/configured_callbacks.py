@@ -10,7 +10,6 @@ from mmkeras import heads as head_kinds
 from mmkeras.training.stages.callbacks import (
     AveragedWeights,
     Patience,
-    SeededOrder,
     direction_of,
 )
 from mmkeras.training.stages.definition import Fit, Stage
@@ -18,6 +17,7 @@ from mmkeras.training.stages.modality_weights import (
     ModalityWeightsFromValidation,
     modality_weighted_layers,
 )
+from mmkeras.training.stages.orders import InOrder, SeededOrder
 
 
 def configured_callbacks(
@@ -26,9 +26,8 @@ def configured_callbacks(
     """Returns the strategy's callbacks, in the order that they need."""
     settings, whole = fit.settings, fit.whole
     chosen: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
-    seed = fit.fingerprint.get("seed")
-    if isinstance(fit.train, keras.utils.PyDataset) and seed is not None:
-        chosen.append(SeededOrder(seed))
+    if isinstance(fit.train, InOrder):
+        chosen.append(SeededOrder(fit.train))
     if settings.ema_momentum is not None:
         # First, so that all others see the averaged weights.
         chosen.append(AveragedWeights())

@@ -1,10 +1,11 @@
-"""Data sets in training: their length, their order, one modality of them."""
+"""Data sets in training: their length, one modality of them."""
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+
+from mmkeras.training.stages.orders import rest_of
 
 
 def count_batches(dataset: Any) -> int:
@@ -21,50 +22,6 @@ def count_batches(dataset: Any) -> int:
             "without an end; leave `.repeat()` out"
         )
     return sum(1 for _ in dataset)
-
-
-def counted(dataset: Any) -> Any:
-    """Returns `dataset`, its iterators counted in `iterators` from now on.
-
-    Each iterator of a `tf.data.Dataset` draws the next order of the samples,
-    and `fit` makes more of them than there are epochs. Of any other data set
-    `iterators` counts nothing.
-    """
-    if not hasattr(dataset, "element_spec"):
-        return dataset
-
-    class Counted(type(dataset)):
-        def __iter__(self):
-            self.iterators += 1
-            return super().__iter__()
-
-    same = copy.copy(dataset)
-    same.__class__ = Counted
-    same.iterators = 0
-    return same
-
-
-def advance(dataset: Any, iterators: int, epochs: int = 0) -> None:
-    """Advances the random order of `dataset`, as if it had been read before.
-
-    Args:
-        dataset: A `tf.data.Dataset` or `keras.utils.PyDataset`.
-        iterators: Iterators that were made of the former, in all.
-        epochs: Epochs of the latter.
-    """
-    if isinstance(dataset, keras.utils.PyDataset):
-        for _ in range(epochs):
-            dataset.on_epoch_begin()
-            dataset.on_epoch_end()
-        return
-    for _ in range(iterators - iterators_of(dataset)):
-        # It draws its order when it is made, before it is read.
-        iter(dataset)
-
-
-def iterators_of(dataset: Any) -> int:
-    """Returns how many iterators were made of a `counted` data set."""
-    return getattr(dataset, "iterators", 0)
 
 
 def check_data(data: Any, monitor: str | None) -> None:
@@ -150,7 +107,11 @@ def mapped(dataset: Any, function: Callable) -> Any:
     if isinstance(dataset, keras.utils.PyDataset):
         return _Picked(dataset, function)
     if hasattr(dataset, "element_spec"):
-        return dataset.map(function).prefetch(2)
+        found = dataset.map(function).prefetch(2)
+        found.rest_of_epoch = lambda batches: (
+            rest_of(dataset, batches).map(function).prefetch(2)
+        )
+        return found
     raise ValueError(
         "`ComponentPretrain` needs data it can take one modality from: a "
         "`tf.data.Dataset` or a `keras.utils.PyDataset`. Received: "

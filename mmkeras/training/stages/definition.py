@@ -64,6 +64,7 @@ class Fit:
         spent: Counts steps and seconds of all stages.
         callbacks: The user's.
         verbose: As in `model.fit`.
+        seed: Seed of the fit, or None.
         fingerprint: What must be the same for a training to be resumed.
         train: The training split of the stage that runs, counted.
         tuning: Which weights are trained, and how fast.
@@ -80,6 +81,7 @@ class Fit:
     spent: Spent
     callbacks: Sequence[keras.callbacks.Callback]
     verbose: int | str
+    seed: int | None = None
     fingerprint: dict[str, Any] = field(default_factory=dict)
     train: Any = None
     tuning: Tuning = field(default_factory=Tuning)

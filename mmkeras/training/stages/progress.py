@@ -10,8 +10,8 @@ import keras
 
 from mmkeras import artefact
 from mmkeras.training.stages.budget import share_seconds, share_steps
-from mmkeras.training.stages.datasets import advance, iterators_of
 from mmkeras.training.stages.definition import Fit, Share, Stage
+from mmkeras.training.stages.orders import advance, iterators_of
 from mmkeras.training.stages.resume import (
     arrays_of,
     assign,

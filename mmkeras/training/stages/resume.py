@@ -20,6 +20,9 @@ from mmkeras import artefact
 from mmkeras.training.stages.checkpoints import newest_whole, told
 from mmkeras.training.stages.run_folder import STATE, read_state
 
+# How the names of arrays begin.
+VARIABLE, METRIC = "variable/", "metric/"
+
 
 def variables_of(*owners: Any) -> list:
     """Returns the variables of models and optimizers, each once, in order."""
@@ -30,21 +33,27 @@ def variables_of(*owners: Any) -> list:
     return list(found.values())
 
 
-def arrays_of(variables: Sequence) -> dict[str, np.ndarray]:
+def arrays_of(
+    variables: Sequence, start: str = VARIABLE
+) -> dict[str, np.ndarray]:
     """Returns the values of `variables` under their places."""
     return {
-        f"variable/{place:06d}": keras.ops.convert_to_numpy(variable)
+        f"{start}{place:06d}": keras.ops.convert_to_numpy(variable)
         for place, variable in enumerate(variables)
     }
 
 
-def assign(variables: Sequence, arrays: Mapping[str, np.ndarray]) -> None:
+def assign(
+    variables: Sequence,
+    arrays: Mapping[str, np.ndarray],
+    start: str = VARIABLE,
+) -> None:
     """Gives `variables` the values that `arrays_of` found.
 
     Raises:
         ValueError: If their number or a shape differs.
     """
-    found = [arrays[k] for k in sorted(arrays) if k.startswith("variable/")]
+    found = [arrays[k] for k in sorted(arrays) if k.startswith(start)]
     shapes = [tuple(value.shape) for value in found]
     wanted = [tuple(variable.shape) for variable in variables]
     if shapes != wanted:
@@ -124,7 +133,9 @@ def restore_rows(history: Any, rows: Sequence[Mapping[str, Any]]) -> None:
 class Resumed(keras.callbacks.Callback):
     """Restores a checkpoint's state at the start of `fit`.
 
-    The last of the callbacks, since others reset themselves at the start.
+    The last of the callbacks, since others reset themselves at the start. Of
+    a checkpoint within an epoch, all is restored once more when the epoch has
+    begun, the sums of its metrics as well.
     """
 
     def __init__(self, callbacks, variables, checkpoint):
@@ -132,6 +143,14 @@ class Resumed(keras.callbacks.Callback):
         self.callbacks = callbacks
         self.restored = variables
         self.checkpoint = checkpoint
+        self.within = checkpoint["step"] > 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.within:
+            self.within = False
+            self.on_train_begin()
+            sums = self.model.metrics_variables
+            assign(sums, self.checkpoint["arrays"], METRIC)
 
     def on_train_begin(self, logs=None):
         arrays = self.checkpoint["arrays"]
@@ -265,7 +284,8 @@ def find_checkpoint(
             "checkpoint of the model alone; `--restart` starts over"
         )
     check_same(out, manifest["fingerprint"], wanted)
-    return {**manifest["progress"], "arrays": arrays}
+    begin = {"step": 0, "validating": False}
+    return {**begin, **manifest["progress"], "arrays": arrays}
 
 
 def forget(out: Path) -> None:

@@ -11,6 +11,7 @@ import keras
 
 from mmkeras import heads as head_kinds
 from mmkeras import keras_private as private
+from mmkeras import stopping
 from mmkeras.escaping import say
 from mmkeras.training.balancing.weights import balance
 from mmkeras.training.stages.callbacks import CsvHistory
@@ -19,14 +20,11 @@ from mmkeras.training.stages.checkpoints import (
     latest_checkpoint,
 )
 from mmkeras.training.stages.configured_callbacks import configured_callbacks
-from mmkeras.training.stages.datasets import (
-    advance,
-    count_batches,
-    counted,
-    iterators_of,
-)
+from mmkeras.training.stages.datasets import count_batches
 from mmkeras.training.stages.definition import Fit, Share, Stage
+from mmkeras.training.stages.fitting import Hooks, Position, fit_epochs
 from mmkeras.training.stages.optimizer import make_optimizer, schedule
+from mmkeras.training.stages.orders import go_to, iterators_of, prepared
 from mmkeras.training.stages.resume import (
     Resumed,
     arrays_of,
@@ -58,7 +56,7 @@ def run_stage(
     """
     share = share or Share()
     fit.spent.begin_stage(share.steps, share.seconds)
-    fit.train = train = counted(stage.data.train)
+    fit.train = train = prepared(stage.data.train, fit.seed)
     steps = count_batches(train)
     epochs = _epochs(stage, share, steps)
     _check_steps(fit, stage, steps, share)
@@ -80,24 +78,23 @@ def run_stage(
     first = len(fit.rows.rows)
     if checkpoint is not None:
         restore_rows(fit.rows, checkpoint["rows"])
-        advance(train, checkpoint["iterators"], checkpoint["stage_epochs"])
+        go_to(train, checkpoint)
     done = len(fit.rows.rows)
     last = first + epochs
     if checkpoint is not None and checkpoint["stopped"]:
-        last = done
+        last = done + checkpoint["validating"]
     fit.rows.stage = stage.name
     if fit.verbose:
         say(f"Stage `{stage.name}`: {_length(epochs, share)}")
-    trained.fit(
-        train,
-        validation_data=stage.data.validation,
-        initial_epoch=done,
-        epochs=last,
-        callbacks=_callbacks(fit, index, stage, trained, first, checkpoint),
-        # A tf.data.Dataset shuffles by itself, and Keras would warn.
-        shuffle=isinstance(train, keras.utils.PyDataset),
-        verbose=fit.verbose,
-    )
+    begin = Position(done)
+    if checkpoint is not None:
+        begin = Position(done, checkpoint["step"], checkpoint["validating"])
+        say(f"Stage `{stage.name}` {_told(begin, steps, last)}")
+    with stopping.postponing() as request:
+        hooks = Hooks(steps, last, request)
+        _fill(hooks, fit, index, stage, trained, first, checkpoint)
+        validation = stage.data.validation
+        fit_epochs(trained, hooks, train, validation, begin, fit.verbose)
     _check_loss(fit.rows, fit.out)
 
 
@@ -128,6 +125,16 @@ def _epochs(stage: Stage, share: Share, steps: int) -> int:
     return stage.epochs
 
 
+def _told(begin: Position, steps: int, last: int) -> str:
+    """Returns where a stage goes on, as part of a sentence."""
+    epoch = f"epoch {begin.epoch + 1}"
+    if begin.validating:
+        return f"goes on at the validation of {epoch}"
+    if begin.step:
+        return f"goes on at {epoch}, step {begin.step + 1} of {steps}"
+    return f"goes on at {epoch}" if begin.epoch < last else "is done already"
+
+
 def _length(epochs: int, share: Share) -> str:
     if share.seconds is not None:
         return f"{share.seconds:.0f} s"
@@ -155,15 +162,16 @@ def compile_stage(
     )
 
 
-def _callbacks(
+def _fill(
+    hooks: Hooks,
     fit: Fit,
     index: int,
     stage: Stage,
     trained: keras.Model,
     first: int,
     checkpoint: Mapping[str, Any] | None,
-) -> list[keras.callbacks.Callback]:
-    """Returns all callbacks; what saves and restores stands last."""
+) -> None:
+    """Gives `hooks` all callbacks; what saves and restores stands last."""
     chosen = [
         fit.spent,
         *fit.applied.callbacks,
@@ -186,31 +194,35 @@ def _callbacks(
             "stage": index,
             "stage_epochs": len(fit.rows.rows) - first,
             "iterators": iterators_of(fit.train),
+            "step": saver.step,
+            "validating": hooks.validating,
             "stopped": bool(trained.stop_training),
             "share": asdict(fit.share),
             "left_out": fit.left_out,
             "rows": json_rows(fit.rows.rows),
             "callbacks": memories,
         }
+        if saver.step:
+            arrays |= hooks.sums_of_metrics(trained)
         return (
             arrays_of(variables()) | arrays,
             {"fingerprint": fit.fingerprint, "progress": progress},
         )
 
-    saving: list[keras.callbacks.Callback] = []
+    hooks.callbacks += chosen
     if fit.out is not None and fit.settings.checkpoints:
-        saving.append(
-            AtomicCheckpoint(
-                fit.out / "checkpoints",
-                fit.settings.checkpoints,
-                fit.whole,
-                state,
-                fit.settings.checkpoint_share,
-            )
+        saver = AtomicCheckpoint(
+            fit.out / "checkpoints",
+            fit.settings.checkpoints,
+            fit.whole,
+            state,
+            fit.settings.checkpoint_share,
+            fit.settings.checkpoint_every_sec,
         )
+        hooks.saver = saver
+        hooks.callbacks.append(saver)
     if checkpoint is not None:
-        saving.append(Resumed(chosen, variables, checkpoint))
-    return chosen + saving
+        hooks.callbacks.append(Resumed(chosen, variables, checkpoint))
 
 
 def _check_loss(rows: CsvHistory, out: Path | None) -> None:

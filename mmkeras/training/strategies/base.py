@@ -75,6 +75,8 @@ class Strategy(TuningSettings):
         checkpoint_share: The largest share of the time that saving them may
             take: short epochs are not all saved, but the first and the last
             of a stage are. 1 saves each epoch.
+        checkpoint_every_sec: Seconds after which a longer epoch is saved
+            within, so that no more is lost; None for never.
         tensorboard: Whether `fit(out=...)` writes logs for TensorBoard.
         balance: How several targets are weighed against each other: "fixed"
             (by their weights alone), "uncertainty", "gradnorm" or "dwa"; see
@@ -104,6 +106,7 @@ class Strategy(TuningSettings):
     monitor: str = option("val_loss", ("a metric's name", TEXT[1]))
     checkpoints: int = option(2, WHOLE)
     checkpoint_share: float = option(0.05, PART)
+    checkpoint_every_sec: float | None = option(300.0, or_none(POSITIVE), "s")
     tensorboard: bool = option(True, FLAG)
     balance: str = option("fixed", one_of(*METHODS))
     budget_steps: int | None = option(None, or_none(COUNT), "steps")
@@ -217,6 +220,7 @@ class Strategy(TuningSettings):
         # Not `out/history.csv`: an older run there stays whole until the end.
         rows = CsvHistory(out and out / HISTORY)
         fit = Fit(self, model, heads, out, rows, Spent(), callbacks, verbose)
+        fit.seed = seed
         fit.fingerprint = fingerprint(self, model, data, seed, identity)
         checkpoint = None
         if out is not None and resume:
@@ -227,6 +231,7 @@ class Strategy(TuningSettings):
             forget(out)
             stopping.note_new_beginning()
         flags = trainable_flags(model)
+        stages: Iterator[Stage] = iter(())
         try:
             # Data of ours name the shard that cannot be read.
             reading = getattr(data, "reading", contextlib.nullcontext)
@@ -236,5 +241,7 @@ class Strategy(TuningSettings):
             if out is not None:
                 forget_stages(out, [place.name for place in kept_stages(fit)])
         finally:
+            # What lies in a temporary folder goes at once.
+            getattr(stages, "close", lambda: None)()
             restore_flags(flags)
         return history_of(rows.rows, model)
