@@ -171,7 +171,7 @@ def by_steps(made: list, folder: Path):
     hooks = Turn(10**9, 10**9, stopping.Request())
     hooks.callbacks = [make(place) for make in made]
     hooks.saver = hooks.callbacks[-1]
-    hooks.saver.every_sec = 0.5
+    hooks.saver.every_sec, hooks.within = 0.5, True
     return hooks
 
 

@@ -45,6 +45,7 @@ class Hooks(keras.callbacks.Callback):
     Attributes:
         callbacks: The callbacks, in order.
         saver: What saves, one of them; None where nothing is saved.
+        within: Whether it may save within an epoch.
         validating: Whether a validation runs.
     """
 
@@ -58,6 +59,7 @@ class Hooks(keras.callbacks.Callback):
         self.steps, self.epochs, self.request = steps, epochs, request
         self.callbacks: list[keras.callbacks.Callback] = []
         self.saver: AtomicCheckpoint | None = None
+        self.within = False
         self.trained: keras.Model | None = None
         self.part = False
         self.validating = False
@@ -113,7 +115,7 @@ class Hooks(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self._call("on_train_batch_end", batch + self._first, logs)
         self._step = batch + self._first + 1
-        if self.saver is None:
+        if not self.within:
             # What it raised may be lost in a library.
             self.request.check()
             return
@@ -129,14 +131,14 @@ class Hooks(keras.callbacks.Callback):
 
     def on_test_begin(self, logs=None):
         self._call("on_test_begin", logs)
-        if self.saver is not None:
+        if self.within:
             # A validation begins them anew.
             self._sums = self.sums_of_metrics(self.model)
             self.validating, self.request.postponed = True, False
             self.request.check()
 
     def on_test_end(self, logs=None):
-        if self.saver is not None:
+        if self.within:
             self.validating, self.request.postponed = False, True
         self._call("on_test_end", logs)
 

@@ -126,6 +126,18 @@ def prepared(dataset: Any, seed: int | None) -> Any:
     return counted(dataset)
 
 
+def is_divisible(dataset: Any) -> bool:
+    """Returns whether `rest_of` can leave out batches of a data set."""
+    return isinstance(dataset, InOrder) or hasattr(dataset, "element_spec")
+
+
+def batch_like(dataset: Any) -> Any:
+    """Returns a batch of a divisible data set, or what tells its shapes."""
+    if isinstance(dataset, InOrder):
+        return dataset.dataset[0]
+    return dataset.element_spec
+
+
 def go_to(dataset: Any, checkpoint: Mapping[str, Any]) -> None:
     """Advances a `prepared` data set to where a checkpoint was saved.
 

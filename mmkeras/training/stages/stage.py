@@ -24,7 +24,13 @@ from mmkeras.training.stages.datasets import count_batches
 from mmkeras.training.stages.definition import Fit, Share, Stage
 from mmkeras.training.stages.fitting import Hooks, Position, fit_epochs
 from mmkeras.training.stages.optimizer import make_optimizer, schedule
-from mmkeras.training.stages.orders import go_to, iterators_of, prepared
+from mmkeras.training.stages.orders import (
+    batch_like,
+    go_to,
+    is_divisible,
+    iterators_of,
+    prepared,
+)
 from mmkeras.training.stages.resume import (
     Resumed,
     arrays_of,
@@ -79,6 +85,9 @@ def run_stage(
     if checkpoint is not None:
         restore_rows(fit.rows, checkpoint["rows"])
         go_to(train, checkpoint)
+        if checkpoint["step"]:
+            # The metrics, too, whose sums are restored.
+            private.create_variables(trained, batch_like(train))
     done = len(fit.rows.rows)
     last = first + epochs
     if checkpoint is not None and checkpoint["stopped"]:
@@ -219,7 +228,7 @@ def _fill(
             fit.settings.checkpoint_share,
             fit.settings.checkpoint_every_sec,
         )
-        hooks.saver = saver
+        hooks.saver, hooks.within = saver, is_divisible(fit.train)
         hooks.callbacks.append(saver)
     if checkpoint is not None:
         hooks.callbacks.append(Resumed(chosen, variables, checkpoint))
