@@ -249,6 +249,8 @@ def _end_epoch(
         validation, callbacks=[hooks], verbose=0, return_dict=True
     )
     logs |= {f"val_{name}": value for name, value in found.items()}
+    # As Keras gives them to callbacks.
+    logs = {name: float(logs[name]) for name in sorted(logs)}
     if hasattr(trained, "end_epoch"):
         trained.end_epoch(logs)
     hooks.on_epoch_end(epoch, logs)
