@@ -42,7 +42,19 @@ MOMENTS = [
 ]
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+# One of each way to count steps; the others take minutes in all.
+IN_EACH_RUN = ("full", "accumulating", "component")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        if name in IN_EACH_RUN
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in STRATEGIES
+    ],
+)
 def test_a_training_goes_on_at_its_step(name, tmp_path, capsys):
     steps = whole(name)[2]["train"]
     done = 0
@@ -226,7 +238,7 @@ COMMANDS = {
     ),
     "tune": (
         ["tune", "data", "--space", "space.toml", "--trials", "2"],
-        "trials/*/recipe.toml",
+        "trials/*/.partial/recipe.toml",
     ),
     "ensemble": (
         ["ensemble", "bagging", "data", "--model", "long.toml"],
