@@ -67,6 +67,8 @@ class _State:
 
     request: Request | None = None
     came_sec: float | None = None
+    unbroken = 0
+    waiting: int | None = None
     began_anew = False
 
 
@@ -100,6 +102,28 @@ def postponing() -> Iterator[Request]:
             yield request
         finally:
             _State.request = before
+
+
+@contextlib.contextmanager
+def unbroken() -> Iterator[None]:
+    """Lets a signal wait for the end of the body, which must be short.
+
+    For what would be lost in between, such as a child that was just started.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Signals do not reach it.
+        yield
+        return
+    with _handled((signal.SIGINT,), (signal.default_int_handler,)):
+        _State.unbroken += 1
+        try:
+            yield
+        finally:
+            _State.unbroken -= 1
+            number = _State.waiting
+            if number is not None and not _State.unbroken:
+                _State.waiting = None
+                _handle(number, None)
 
 
 def note_new_beginning() -> None:
@@ -144,6 +168,9 @@ def _handled(signals: tuple, instead_of: tuple) -> Iterator[None]:
 
 
 def _handle(number: int, _frame: FrameType | None) -> NoReturn | None:
+    if _State.unbroken:
+        _State.waiting = number
+        return
     now, first = time.monotonic(), _State.came_sec
     if first is not None:
         # What is on its way out clears up.

@@ -49,3 +49,13 @@ def test_handlers_are_put_back():
     with stopping.watching():
         assert signal.getsignal(signal.SIGTERM) is not before[0]
     assert [signal.getsignal(n) for n in stopping.SIGNALS] == before
+
+
+def test_what_is_unbroken_is_ended_first():
+    done = []
+    with pytest.raises(stopping.Stopped):
+        with stopping.unbroken(), stopping.unbroken():
+            signal.raise_signal(signal.SIGINT)
+            done.append(1)
+    assert done == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from mmkeras import processes
+from mmkeras import processes, stopping
 from mmkeras.data.ingest import learning
 from mmkeras.data.ingest.rules import rules_of
 from mmkeras.data.ingest.samples import SampleReader
@@ -75,15 +75,17 @@ class Workers:
         return len(self._children)
 
     def _start(self) -> subprocess.Popen:
-        child = processes.start(
-            "mmkeras.data.ingest.workers",
-            *sorted({m.kind for m in self.spec.modalities.values()}),
-            # The processes are the parallelism; threads inside only compete.
-            threads=1,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        self._children.append(child)
+        kinds = sorted({m.kind for m in self.spec.modalities.values()})
+        with stopping.unbroken():
+            child = processes.start(
+                "mmkeras.data.ingest.workers",
+                *kinds,
+                # The processes are the parallelism; threads only compete.
+                threads=1,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            self._children.append(child)
         if self._stopped:
             # Another thread was starting it.
             processes.end(child)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from mmkeras import processes
+from mmkeras import processes, stopping
 from mmkeras.studies.tune.job import Job
 from mmkeras.studies.tune.tuner import Tuner, search, values_of
 
@@ -53,7 +53,8 @@ def search_in_parallel(job: Job, workers: int) -> list[dict[str, Any]]:
         try:
             for number in range(1, workers + 1):
                 name = {"KERASTUNER_TUNER_ID": f"worker{number}"}
-                children.append(_start(job, {**shared, **name}))
+                with stopping.unbroken():
+                    children.append(_start(job, {**shared, **name}))
             _wait(children)
         finally:
             for child in children:
