@@ -45,6 +45,7 @@ from mmkeras.artefact.manifest import (
 from mmkeras.artefact.names import is_ours
 from mmkeras.artefact.ownership import (
     MARKER,
+    adopt,
     check_out,
     claim,
     clear,
@@ -68,6 +69,7 @@ from mmkeras.artefact.staging import (
 )
 
 __all__ = [
+    "adopt",
     "FORMAT",
     "HASHES",
     "Held",

@@ -153,6 +153,17 @@ def claim(
     return folder
 
 
+def adopt(folder: Path, kind: str, names: Iterable[str]) -> None:
+    """Marks a folder of an earlier version, which wrote no marker, as ours.
+
+    Args:
+        folder: The folder; the caller knows by what lies in it whose it is.
+        kind: What it becomes.
+        names: Of the files in it that are ours.
+    """
+    write_json(folder / MARKER, {"kind": kind, "files": sorted(names)})
+
+
 def check_files(
     folder: Path, names: Iterable[str], known: Iterable[str]
 ) -> None:

@@ -14,7 +14,7 @@ import keras
 from mmkeras import artefact
 from mmkeras.data import Data
 from mmkeras.runs.setup import SetUp, set_up_run
-from mmkeras.training import save_run
+from mmkeras.training import adopt_earlier, save_run
 
 
 def train_run(
@@ -41,6 +41,8 @@ def train_run(
         recipe_file: The recipe's TOML, copied into the run.
         restart: Whether to begin anew.
     """
+    if not restart:
+        adopt_earlier(Path(out))
     # From here on, nobody else writes it.
     with artefact.open_out(out, "run", [data_folder]):
         ready = set_up_run(data_folder, recipe, strategy, seed)

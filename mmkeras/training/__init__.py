@@ -10,6 +10,7 @@ from mmkeras.training.pretext import Unlabelled, pretext_model
 from mmkeras.training.stages.callbacks import AveragedWeights, CsvHistory
 from mmkeras.training.stages.checkpoints import (
     AtomicCheckpoint,
+    adopt_earlier,
     latest_checkpoint,
 )
 from mmkeras.training.stages.modality_weights import (
@@ -30,6 +31,7 @@ from mmkeras.training.trainable.rates import GroupedAdamW
 from mmkeras.training.trainable.transfer import take_tower
 
 __all__ = [
+    "adopt_earlier",
     "ALIGNMENTS",
     "PRETEXTS",
     "STRATEGIES",

@@ -4,6 +4,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,13 +13,18 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.arguments import check_number, check_positive
+from mmkeras.escaping import say
 from mmkeras.training.stages.run_folder import (
+    HISTORY,
+    RECIPE,
     STATE,
     non_finite,
     save_model,
     write_state,
 )
 
+# Folders of a training that runs.
+PARTS = ("checkpoints", "logs", "stages")
 PREFIX = "epoch-"
 STEP = "-step-"
 NAME = re.compile(rf"{PREFIX}(\d+)(?:{STEP}(\d+))?", re.ASCII)
@@ -162,6 +168,32 @@ def save_checkpoint(
             place, "checkpoint", files, epoch=epoch, step=step, **fields
         )
     return place
+
+
+def deciding(strategy: Any) -> dict[str, Any]:
+    """Returns the settings that what is trained depends on.
+
+    How often it is saved may be another when it goes on.
+    """
+    found = asdict(strategy)
+    found.pop("checkpoint_every_sec", None)
+    return found
+
+
+def adopt_earlier(out: Path) -> None:
+    """Takes over a training that an earlier version left half done.
+
+    It wrote no marker: `out` is known as ours by the manifests of its
+    checkpoints, where nothing lies beside them that is no part of a training.
+    """
+    if not out.is_dir() or artefact.kind_of(out) is not None:
+        return
+    there = {path.name for path in out.iterdir()} - {artefact.LOCK}
+    places = _checkpoints(out / "checkpoints")
+    kinds = {artefact.kind_of(place) for place in places}
+    if kinds == {"checkpoint"} and there <= {*PARTS, RECIPE}:
+        artefact.adopt(out, "run", [HISTORY, *({RECIPE} & there)])
+        say(f"{out}: a training that an earlier version began")
 
 
 def latest_checkpoint(folder: str | Path) -> Path | None:

@@ -9,7 +9,6 @@ over the training split there were.
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import keras
 import numpy as np
 
 from mmkeras import artefact
-from mmkeras.training.stages.checkpoints import newest_whole, told
+from mmkeras.training.stages.checkpoints import deciding, newest_whole, told
 from mmkeras.training.stages.run_folder import STATE, read_state
 
 # How the names of arrays begin.
@@ -177,7 +176,7 @@ def fingerprint(
     shapes = repr([tuple(weight.shape) for weight in model.weights])
     found = {
         "strategy": type(strategy).__name__,
-        "settings": asdict(strategy),
+        "settings": deciding(strategy),
         "seed": seed,
         "weights": hashlib.sha256(shapes.encode()).hexdigest()[:16],
         **(identity or {}),

@@ -14,6 +14,8 @@ from mmkeras.training.trainable.lora import merged
 from mmkeras.training.trainable.precision import stored_as_float32
 
 STATE, RECIPE = "state.npz", "recipe.toml"
+# Grows while a run is trained.
+HISTORY = "logs/history.csv"
 FLOAT32_BYTES = 4
 # What HDF5 and NumPy write about one array, beside its values.
 HEADER_BYTES = 4096

@@ -14,6 +14,7 @@ from mmkeras.options import option
 from mmkeras.training.balancing.weights import METHODS
 from mmkeras.training.stages.budget import Spent
 from mmkeras.training.stages.callbacks import CsvHistory, direction_of
+from mmkeras.training.stages.checkpoints import adopt_earlier
 from mmkeras.training.stages.datasets import check_data
 from mmkeras.training.stages.definition import Fit, Stage
 from mmkeras.training.stages.optimizer import SCHEDULES
@@ -29,7 +30,11 @@ from mmkeras.training.stages.resume import (
     forget,
     forget_stages,
 )
-from mmkeras.training.stages.run_folder import check_room, history_of
+from mmkeras.training.stages.run_folder import (
+    HISTORY,
+    check_room,
+    history_of,
+)
 from mmkeras.training.strategies.settings import TuningSettings
 from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
 from mmkeras.training.trainable.selection import tuned
@@ -46,9 +51,6 @@ from mmkeras.values import (
     one_of,
     or_none,
 )
-
-# Grows epoch by epoch.
-HISTORY = "logs/history.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +197,8 @@ class Strategy(TuningSettings):
             )
         with contextlib.ExitStack() as stack:
             if out is not None:
+                if resume:
+                    adopt_earlier(Path(out))
                 opened = artefact.open_out(out, "run", names=[HISTORY])
                 with artefact.writing(out, "the model"):
                     out = stack.enter_context(opened)
