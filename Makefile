@@ -9,7 +9,7 @@ RECIPE := data_specs/recipes/demo.toml
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test demo pi web devices backends slow fuzz audit licences lint clean
+.PHONY: test demo pi web devices backends slow fuzz soak audit licences lint clean
 
 # Two processes, a file of tests at a time.
 test: .venv/installed .venv-device/installed
@@ -67,6 +67,11 @@ slow: .venv/installed .venv-device/installed
 # Damage by the thousand, counted by fault; FUZZ="--faults 3,27 --tries 50".
 fuzz: .venv/installed .venv-device/installed
 	$(BIN)/python tests/faults/fuzz.py $(FUZZ)
+
+# The whole road under random kills, a full disk, little memory and two
+# writers, for a quarter of an hour; SOAK="--minutes 3 --seed 7".
+soak: .venv/installed .venv-device/installed
+	$(BIN)/python tests/faults/soak.py $(SOAK)
 
 # Known holes in what is installed, asked of the database of PyPI; it needs
 # the network. In an environment of its own, so that it checks no more.

@@ -1,6 +1,5 @@
 """What does not grow: memory with classes, and the time to open a folder."""
 
-import json
 import os
 import time
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmkeras import artefact
 from mmkeras.data import load_data, prepare, read_targets
 from mmkeras.spec import DataSpec
 
@@ -74,12 +74,12 @@ def test_what_was_hashed_is_known_again_until_it_changes(prepared):
     folder, _ = prepared
     time.sleep(0.15)  # what changed this moment may change again
     load_data(folder)
-    note = json.loads((folder / ".hashes.json").read_text())
+    note = artefact.read_hashed(folder / ".hashes.json")["files"]
     shard = folder / "train-00000.tfrecord"
     assert shard.name in note
     # Known by its times alone: a hash that is wrong there is believed.
     wrong = {**note, shard.name: [*note[shard.name][:-1], "0" * 64]}
-    (folder / ".hashes.json").write_text(json.dumps(wrong))
+    artefact.write_hashed(folder / ".hashes.json", {"files": wrong})
     with pytest.raises(ValueError, match="train-00000"):
         load_data(folder)
     (folder / ".hashes.json").write_text("no json")
