@@ -83,6 +83,11 @@ def type_of(field) -> str:
     return type_of_plain(field.annotation, field.metadata)
 
 
+def items_of(plain) -> list:
+    """Returns the plain types of what a list holds."""
+    return [bounds_of(item, [])[0] for item in typing.get_args(plain)[:1]]
+
+
 def type_of_plain(annotation, metadata) -> str:
     plain, bounds = bounds_of(annotation, metadata)
     origin = typing.get_origin(plain)
@@ -98,6 +103,9 @@ def type_of_plain(annotation, metadata) -> str:
     if plain == Ends:
         return "2 numbers, -1000000000 to 1000000000"
     word = {tuple: "texts", dict: "tables by name"}.get(origin)
+    if origin is tuple and float in items_of(plain):
+        # The bounds are those of the list, the meaning tells the numbers'.
+        word = "numbers"
     of = " characters" if plain is str else ""
     least = bounds.get("ge", bounds.get("min_length"))
     most = bounds.get("le", bounds.get("max_length"))
