@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from mmkeras.escaping import say
 from mmkeras.export.worker.messages import (
     AnyRequest,
     Refusal,
@@ -34,7 +35,7 @@ def main(debug: str = "") -> int:
         answer_request(*json.loads(line), debug)
         # What a model needed is not kept for the next request.
         gc.collect()
-        print(ANSWERED, flush=True)
+        say(ANSWERED)
     return 0
 
 

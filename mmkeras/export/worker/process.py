@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import processes
+from mmkeras.escaping import say
 from mmkeras.export.worker.child import ANSWERED
 from mmkeras.export.worker.messages import Refusal, Request, receive, send
 from mmkeras.export.worker.tasks import PREFIX
@@ -103,7 +104,7 @@ class Children:
 
 def run_child(
     request: Request,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
     debug: bool = False,
     children: Children | None = None,
 ) -> Any:
