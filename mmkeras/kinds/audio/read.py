@@ -46,11 +46,13 @@ def variants(
     resampling: Ko et al., "Audio Augmentation for Speech Recognition", 2015.
     """
     path, rate = cells[modality.column], modality.sample_rate_hz
-    raw, found = io.bytes(path), []
+    recorded_sound, _ = heard(modality, io.bytes(path), path)
+    found = []
     changes = [_faster(factor, rate) for factor in modality.speeds]
     changes += [_higher(steps, rate) for steps in modality.pitch_semitones]
     for change in changes:
-        sound, recorded, _ = decode(modality, raw, path, change)
+        changed = change(recorded_sound)
+        sound, recorded, _ = shaped(modality, changed, {}, path)
         found.append(to_int16(_noisy(modality, sound, recorded, io)))
     return found
 
@@ -117,7 +119,7 @@ def tell(modality: Audio, notes: Mapping[str, int], samples: int) -> list[str]:
 
 
 def decode(
-    modality: Audio, raw: bytes, name: str, change: Callable | None = None
+    modality: Audio, raw: bytes, name: str
 ) -> tuple[np.ndarray, int, dict[str, int]]:
     """Decodes a recording.
 
@@ -129,7 +131,6 @@ def decode(
         modality: The wanted rate and length.
         raw: The file's bytes; what they hold says their format.
         name: Its name, for messages.
-        change: What becomes of it before its ends are cut.
 
     Returns:
         `(samples,)` float32, how many of them are recorded, and what was
@@ -138,6 +139,13 @@ def decode(
     Raises:
         BadSample: If it is broken, or no sound is left.
     """
+    return shaped(modality, *heard(modality, raw, name), name)
+
+
+def heard(
+    modality: Audio, raw: bytes, name: str
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Decodes, mixes and resamples a recording, as `decode` begins."""
     import soxr
 
     found = read_sound(raw, name)
@@ -151,8 +159,13 @@ def decode(
     if rate != modality.sample_rate_hz:
         sound = soxr.resample(sound, rate, modality.sample_rate_hz)
         notes["resampled"] = 1
-    if change is not None:
-        sound = change(sound)
+    return sound, notes
+
+
+def shaped(
+    modality: Audio, sound: np.ndarray, notes: dict[str, int], name: str
+) -> tuple[np.ndarray, int, dict[str, int]]:
+    """Cuts, levels and pads a recording, as `decode` ends; adds to `notes`."""
     if modality.trim_db is not None:
         before = len(sound)
         sound = trim(sound, modality.sample_rate_hz, modality.trim_db)
