@@ -69,7 +69,6 @@ from mmkeras.artefact.staging import (
 )
 
 __all__ = [
-    "adopt",
     "FORMAT",
     "HASHES",
     "Held",
@@ -82,6 +81,7 @@ __all__ = [
     "PARTIAL",
     "TEMPORARY",
     "Unwritable",
+    "adopt",
     "atomic",
     "check_file",
     "check_out",

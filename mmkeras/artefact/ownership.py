@@ -146,22 +146,21 @@ def claim(
         check_files(folder, names, known)
     folder.mkdir(parents=True, exist_ok=True)
     marker = read_marker(folder)
-    files = {*(marker["files"] if marker else ()), *names}
-    wanted = {"kind": kinds[0], "files": sorted(files)}
-    if marker != wanted:
-        write_json(folder / MARKER, wanted)
+    adopt(folder, kinds[0], {*(marker["files"] if marker else ()), *names})
     return folder
 
 
 def adopt(folder: Path, kind: str, names: Iterable[str]) -> None:
-    """Marks a folder of an earlier version, which wrote no marker, as ours.
+    """Marks a folder as ours, whatever lies in it.
 
     Args:
-        folder: The folder; the caller knows by what lies in it whose it is.
+        folder: The folder; the caller knows that it is ours.
         kind: What it becomes.
         names: Of the files in it that are ours.
     """
-    write_json(folder / MARKER, {"kind": kind, "files": sorted(names)})
+    wanted = {"kind": kind, "files": sorted(names)}
+    if read_marker(folder) != wanted:
+        write_json(folder / MARKER, wanted)
 
 
 def check_files(
