@@ -35,32 +35,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
+from demo_recipe import RECIPE
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICE = ROOT / ".venv-device" / "bin" / "python"
 THESIS = "thesis.txt"
-RECIPE = """
-[towers.image]
-filters = 4
-depth = 2
-units = 8
-[towers.audio]
-units = 8
-mel_bands = 16
-width = 8
-depth = 2
-[towers.text]
-units = 8
-[fusion]
-method = "concat"
-units = 8
-[training]
-batch_size = 8
-tensorboard = false
-checkpoint_share = 1.0
-[training.full]
-epochs = 4
-"""
 LIMIT_SEC = 240
 SIGNALS = {
     "kill": signal.SIGKILL,
@@ -340,7 +319,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
         (folder / "tmp").mkdir()
-        (folder / "recipe.toml").write_text(RECIPE)
+        (folder / "recipe.toml").write_text(RECIPE.format(epochs=4))
         run(["demo", "--out", "raw", "--samples", "120"], folder)
         road = stages(folder)
         for stage in road:

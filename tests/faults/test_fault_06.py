@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from demo_recipe import RECIPE
 from faults.stopped_toys import (
     STEPS,
     STRATEGIES,
@@ -111,28 +112,6 @@ def test_handlers_of_others_stay(tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-RECIPE = """
-[towers.image]
-filters = 4
-depth = 2
-units = 8
-[towers.audio]
-units = 8
-mel_bands = 16
-width = 8
-depth = 2
-[towers.text]
-units = 8
-[fusion]
-method = "concat"
-units = 8
-[training]
-batch_size = 8
-tensorboard = false
-checkpoint_share = 1.0
-[training.full]
-epochs = {epochs}
-"""
 FAST = 2
 
 
