@@ -19,6 +19,7 @@ from mmkeras.export import (
     loop_of,
     noise_ratio,
     open_file,
+    prove,
     run_all,
 )
 
@@ -86,6 +87,7 @@ def exports(
         )
     with tempfile.TemporaryDirectory() as folder:
         for file in _files(model, Path(folder), kinds, prototypes):
+            prove(file.path, x)
             got = run_all(open_file(file.path), x)["label"]
             same = task.decide(got, classes) == decisions
             _compare(file, got, wanted, same.mean() if trained else None)

@@ -97,6 +97,7 @@ _HOME = {
     "read_card": "bundle.card",
     # A process of its own: for converters, and for files of strangers.
     "Isolated": "worker.isolated",
+    "prove": "worker.isolated",
     "run_child": "worker.process",
 }
 __all__ = sorted(_HOME)

@@ -54,6 +54,9 @@ class ONNX(Format):
             to_int8(source.path, path, context.samples, scopes)
         return ProducedFile(self.name, recipe, path)
 
+    def needs_model(self, recipe: str) -> bool:
+        return False
+
     def open(self, path: str | Path) -> Runtime:
         return open_onnx(path)
 

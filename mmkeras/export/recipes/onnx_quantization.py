@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmkeras.export.recipes.context import FLOAT_SCOPES
+from mmkeras.export.recipes.onnx_loops import spell_out
 
 
 def to_int8(
@@ -70,6 +71,7 @@ def to_dynamic(
         nodes_to_exclude=_nodes_of(source, float_scopes),
         **_weights(),
     )
+    spell_out(target)
 
 
 def _weights() -> dict:

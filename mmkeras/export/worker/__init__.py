@@ -21,6 +21,7 @@ _HOME = {
     "answer_request": "child",
     "load_arrays": "messages:load",
     "measure_layers": "tasks",
+    "prove": "isolated",
     "receive": "messages",
     "run_child": "process",
     "save_arrays": "messages:save",

@@ -7,7 +7,7 @@ import numpy as np
 from mmkeras.escaping import say
 from mmkeras.export.conversion.operators import narrow_convolutions
 from mmkeras.export.conversion.produced_file import ProducedFile
-from mmkeras.export.formats import FORMATS
+from mmkeras.export.formats import FORMATS, open_file
 from mmkeras.export.recipes.context import ConversionContext
 from mmkeras.export.verification.sampling import scenarios
 from mmkeras.export.worker.labelled import read_labelled
@@ -59,16 +59,41 @@ def _files(
     """Yields the float file of a format, and smaller ones, not made apart."""
     form = FORMATS[name]
     source = form.convert(context)
-    yield source
+    yield proven(source, context)
     for recipe in form.recipes[quantize]:
         if form.needs_model(recipe):
-            yield form.quantize(source, recipe, context)
+            made = form.quantize(source, recipe, context)
+            yield proven(made, context)
+
+
+def proven(file: ProducedFile, context: ConversionContext) -> ProducedFile:
+    """Returns a file that its runtime opens and runs, on one sample.
+
+    Here, where a runtime that ends the process ends no more than that: no
+    file is opened in the process of the user before.
+
+    Raises:
+        ValueError: If the runtime refuses it.
+    """
+    announce(f"opening {file.name}")
+    run = open_file(file.path)
+    try:
+        run({name: array[:1] for name, array in context.samples.items()})
+    # ONNX Runtime has a class for each error, and no common base.
+    except Exception as error:
+        raise ValueError(
+            f"{file.name} must be a file that its runtime can run. Received: "
+            f"{str(error)[:300]}"
+        ) from None
+    return file
 
 
 def quantize(request: Quantize) -> ProducedFile:
     """Makes a smaller file of the float file."""
-    form = FORMATS[request.source.format]
-    return form.quantize(request.source, request.recipe, gather(request))
+    form, context = FORMATS[request.source.format], gather(request)
+    return proven(
+        form.quantize(request.source, request.recipe, context), context
+    )
 
 
 def measure_layers(request: MeasureLayers) -> LayerErrors:

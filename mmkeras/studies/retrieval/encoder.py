@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mmkeras.export import open_file, run_all
+from mmkeras.export import open_file, prove, run_all
 from mmkeras.model import load_model
 from mmkeras.training.trainable.single_towers import (
     input_names,
@@ -81,6 +81,7 @@ def open_encoder(path: str | Path, output: str = OUTPUT) -> Encoder:
     if Path(path).suffix == ".keras":
         model = load_model(path)
         return lambda x: np.asarray(model.predict_on_batch(dict(x))[output])
+    prove(path)
     run = open_file(path)
     return lambda x: run_all(run, x)[output]
 

@@ -32,6 +32,7 @@ from mmkeras.export import (
     latencies_ms,
     misfits,
     open_file,
+    prove,
     run_all,
     take,
 )
@@ -221,6 +222,7 @@ class _Search:
         # Hides the quantizer's progress bars.
         with contextlib.redirect_stderr(io.StringIO()):
             file = self._file(path, quantize)
+        prove(file.path, self.validation.x)
         run = open_file(file.path)
         scores = self._scores(run_all(run, self.validation.x))
         time = latencies_ms({"it": run}, self.validation.x, 1.0)["it"]
@@ -246,6 +248,7 @@ class _Search:
         made = ConversionContext(folder, load_model(path), self.ranges)
         if path not in self.floats:
             self.floats[path] = form.convert(made)
+            prove(self.floats[path].path, self.ranges)
         recipes = form.recipes[quantize]
         if form.needs_labels & set(recipes):
             recipes = form.recipes["int8"]
