@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from mmkeras.checks.toys import CLASSIFY, Task, random_input, toy_problem
-from mmkeras.towers import TOWER_OUTPUTS
+from mmkeras.towers import is_tower_output
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,15 @@ def tower_outputs(tower: keras.Model) -> None:
         )
     x = random_input(tower.inputs[0], 2, np.random.default_rng(0))
     y = tower(x)
-    if not isinstance(y, Mapping) or set(y) != TOWER_OUTPUTS:
+    if not is_tower_output(y):
         found = sorted(y) if isinstance(y, Mapping) else type(y).__name__
         raise ValueError(
-            "a tower must return a dict of `vector`, `tokens` and `mask`. "
+            "a tower must return a dict of `vector`, `tokens` and `mask`, and "
+            "of `skips` where a target reads them. "
             f"Received: {found}"
         )
+    y = dict(y)
+    _check_maps([np.asarray(one) for one in y.pop("skips", [])])
     y = {name: np.asarray(value) for name, value in y.items()}
     shapes = {name: value.shape for name, value in y.items()}
     tokens = y["tokens"].shape
@@ -70,6 +73,20 @@ def tower_outputs(tower: keras.Model) -> None:
             f"{mask.dtype} of {np.unique(mask)[:5]}"
         )
     _finite(y)
+
+
+def _check_maps(maps: list[np.ndarray]) -> None:
+    """Feature maps are finite, and each is smaller than the one before."""
+    shapes = [one.shape for one in maps]
+    cells = [int(np.prod(shape[1:-1])) for shape in shapes]
+    if min(map(len, shapes), default=4) < 4 or any(
+        coarse >= fine for fine, coarse in zip(cells, cells[1:], strict=False)
+    ):
+        raise ValueError(
+            "a tower's `skips` must be maps (batch, rows, columns, d), or with "
+            f"more axes, finest first. Received: {shapes} for 2 samples"
+        )
+    _finite({f"skips[{i}]": one for i, one in enumerate(maps)})
 
 
 def _tower_shapes(samples: int, count: int, width: int) -> dict[str, tuple]:

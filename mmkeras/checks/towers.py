@@ -30,7 +30,8 @@ def check_tower(
 
     Args:
         model: The tower: one input, `{"vector": (batch, d), "tokens":
-            (batch, t, d), "mask": (batch, t)}` out.
+            (batch, t, d), "mask": (batch, t)}` out, and `"skips"`, a list of
+            feature maps, finest first, where a target reads them.
         prototypes: `(3, ...)`, inputs of three classes for the toy problem,
             where random numbers are no proper input.
         export: Whether to check the exported files.

@@ -97,13 +97,17 @@ def toy_tower(name: str, units: int = WIDTH) -> keras.Model:
 def classifier(tower: keras.Model) -> keras.Model:
     """Puts the smallest head on a tower.
 
-    Tokens and mask take part, so that no weight is without a gradient.
+    Tokens, mask and maps take part, so that no weight is without a gradient.
     """
     inputs = _inputs_of(tower)
     outputs = tower(inputs)
     mask = ops.expand_dims(outputs["mask"], -1)
     tokens = ops.mean(outputs["tokens"] * mask, axis=1)
-    x = ops.concatenate([outputs["vector"], tokens], axis=-1)
+    maps = [
+        ops.mean(one, axis=tuple(range(1, len(one.shape) - 1)))
+        for one in outputs.get("skips", [])
+    ]
+    x = ops.concatenate([outputs["vector"], tokens, *maps], axis=-1)
     return keras.Model({inputs.name: inputs}, {"label": _label(x)})
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+from keras import ops
 
 from mmkeras.fusion import Fusion, ModalityDropout
 from mmkeras.heads import Head
@@ -23,7 +24,8 @@ def build_model(
         spec: The data spec; its optional modalities get the input `present`.
         towers: A tower a modality: a model from one input to
             `{"vector": (batch, d), "tokens": (batch, t, d),
-            "mask": (batch, t)}`.
+            "mask": (batch, t)}`, and `"skips"`, feature maps, where a head
+            reads them.
         fusion: Layer from `{modality: tower output}` to `(batch, units)`; or
             one a target, as late fusions must be, whose output is the
             prediction of that target.
@@ -61,7 +63,12 @@ def build_model(
         )
         for name in sorted(towers)
     }
-    features = {name: towers[name](inputs[name]) for name in sorted(towers)}
+    found = {name: towers[name](inputs[name]) for name in sorted(towers)}
+    # Feature maps are for heads: a fusion reads vectors and tokens.
+    features = {
+        name: {key: x for key, x in outputs.items() if key != "skips"}
+        for name, outputs in found.items()
+    }
     columns = {}
     if spec.optional:
         inputs["present"], columns = _present(spec, modality_dropout)
@@ -71,7 +78,7 @@ def build_model(
     # A fusion that several targets share is called once.
     unique = {id(layer): layer for layer in layers.values()}
     fused = {key: layer(features, **arguments) for key, layer in unique.items()}
-    seen = _with_masks(features, columns)
+    seen = _with_masks(found, columns)
     # By name: outputs of a list would be output_0, output_1 in a TFLite file.
     outputs = {}
     for name, head in sorted(heads.items()):
@@ -120,13 +127,24 @@ def _one_each(fusion: Any, heads: Mapping[str, Head]) -> dict[str, Any]:
 
 
 def _with_masks(features: Mapping, columns: Mapping) -> dict[str, dict]:
-    """Returns the towers' outputs; an absent modality has all tokens masked."""
+    """Returns the towers' outputs; an absent modality has all tokens masked.
+
+    Its feature maps are zeros.
+    """
     return {
-        name: {**outputs, "mask": outputs["mask"] * columns[name]}
-        if name in columns
-        else outputs
+        name: _masked(outputs, columns[name]) if name in columns else outputs
         for name, outputs in features.items()
     }
+
+
+def _masked(outputs: Mapping, present: Any) -> dict[str, Any]:
+    found = {**outputs, "mask": outputs["mask"] * present}
+    if "skips" in outputs:
+        found["skips"] = [
+            x * ops.reshape(present, (-1,) + (1,) * (len(x.shape) - 1))
+            for x in outputs["skips"]
+        ]
+    return found
 
 
 def _present(spec: DataSpec, dropout: float) -> tuple[Any, dict[str, Any]]:

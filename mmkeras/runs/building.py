@@ -46,7 +46,7 @@ def build_from_recipe(
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe, spec)
     towers = {
-        name: _tower(spec.modalities[name], name, recipe, statistics, data)
+        name: _tower(spec, name, recipe, statistics, data)
         for name in sorted(spec.modalities)
     }
     heads = heads_of(spec, statistics, recipe)
@@ -57,19 +57,29 @@ def build_from_recipe(
 
 
 def _tower(
-    modality: Modality,
+    spec: DataSpec,
     name: str,
     recipe: Recipe,
     statistics: Mapping,
     data: Any,
 ) -> keras.Model:
-    options = recipe.towers[name]
+    modality, options = spec.modalities[name], recipe.towers[name]
+    readers = [key for key, t in spec.targets.items() if name in t.skips_of]
     with naming(f"towers.{name}"):
         if isinstance(options, SavedTower):
-            return own_tower(options, name, modality.shape, modality.dtype)
-        facts = dict(statistics.get("modalities", {}).get(name, {}))
-        facts |= from_data(data, name) if data is not None else {}
-        return modality.build(name, facts, options)
+            tower = own_tower(options, name, modality.shape, modality.dtype)
+        else:
+            facts = dict(statistics.get("modalities", {}).get(name, {}))
+            facts |= from_data(data, name) if data is not None else {}
+            facts |= {"skips": True} if readers else {}
+            tower = modality.build(name, facts, options)
+        if readers and "skips" not in tower.output:
+            raise ValueError(
+                f"the tower must return its feature maps, `skips`, which "
+                f"the target `{readers[0]}` reads. Received: a tower that "
+                f"returns {', '.join(sorted(tower.output))}"
+            )
+    return tower
 
 
 def heads_of(

@@ -271,7 +271,8 @@ class Modality(Kind):
             name: Name of the modality, and of the input.
             facts: Statistics of the training split, as `prepare` wrote them.
                 With the data at hand also two functions: `tokenizer` returns
-                the path of its JSON, `rows` the training split.
+                the path of its JSON, `rows` the training split. And `skips`,
+                true, where a target reads the tower's feature maps.
             options: What `tower_options` made of the recipe.
         """
         return self.ask("build", "build", name, facts, options)

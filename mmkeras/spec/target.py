@@ -76,6 +76,11 @@ class Target(Kind):
         return (self.column,)
 
     @property
+    def skips_of(self) -> tuple[str, ...]:
+        """Modalities whose feature maps, `skips`, the head reads."""
+        return ()
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes; empty for a target without."""
         return ()

@@ -7,7 +7,12 @@ from mmkeras.towers.audio import AUDIO_TOWERS, audio_tower
 from mmkeras.towers.audio_blocks import AudioCnn, AudioRecurrent, AudioResNet
 from mmkeras.towers.audio_features import MFCC, WhisperLogMel
 from mmkeras.towers.audio_hub import AudioMoonshine, AudioWhisper
-from mmkeras.towers.hub import TOWER_OUTPUTS, as_tower, load_backbone
+from mmkeras.towers.hub import (
+    TOWER_OUTPUTS,
+    as_tower,
+    is_tower_output,
+    load_backbone,
+)
 from mmkeras.towers.image import IMAGE_TOWERS, ImageCnn, image_tower
 from mmkeras.towers.image_hub import ImageBackbone
 from mmkeras.towers.logmel import LogMel, SpecAugment, mel_filterbank
@@ -119,6 +124,7 @@ __all__ = [
     "as_tower",
     "audio_tower",
     "image_tower",
+    "is_tower_output",
     "load_backbone",
     "mel_filterbank",
     "read_word_vectors",

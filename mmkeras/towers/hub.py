@@ -132,9 +132,19 @@ def as_tower(
         given = ops.where(ops.isnan(given), ops.zeros_like(given), given)
     real = ops.not_equal(x, 0) if own.name == "token_ids" else None
     found = model(_arguments(model, given, real))
-    if not isinstance(found, Mapping) or set(found) != TOWER_OUTPUTS:
+    if not is_tower_output(found):
         found = _rows(found, real, units, name)
     return keras.Model(x, dict(found), name=f"{name}_tower")
+
+
+def is_tower_output(found: Any) -> bool:
+    """Whether a model's output is what a tower returns.
+
+    With `skips`, feature maps, finest first, where a target needs them.
+    """
+    if not isinstance(found, Mapping):
+        return False
+    return set(found) - {"skips"} == TOWER_OUTPUTS
 
 
 def _input(model):

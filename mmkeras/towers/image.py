@@ -47,6 +47,7 @@ def image_tower(
     *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    skips: bool = False,
     **options: Any,
 ) -> keras.Model:
     """Builds a tower that reads one image.
@@ -74,13 +75,17 @@ def image_tower(
             each channel. Defaults to 0, or with `pretrained` to what the
             preset was trained with.
         std: Their standard deviation. Defaults to 1, or to the preset's.
+        skips: Whether the feature maps of all stages are outputs too, for
+            what finds places in a picture.
         options: Those of the variant: `units` (64), `dropout`, and what
             `ImageCnn`, `ImageMobileNet`, `ImageBackbone` or `ImageViT` have.
 
     Returns:
         Model from uint8 `(batch, height, width, channels)` to
         `{"vector": (batch, units), "tokens": (batch, cells, units),
-        "mask": (batch, cells)}`; the mask is all ones.
+        "mask": (batch, cells)}`; the mask is all ones. With `skips` also
+        `"skips"`: maps `(batch, rows, columns, d)`, finest first, one for
+        each size; of a ViT the one grid of its patches.
 
     Raises:
         ValueError: If the variant lacks an option, or a value is wrong.
@@ -98,9 +103,10 @@ def image_tower(
     pixels = keras.Input((height, width, channels), dtype="uint8", name=name)
 
     x = normalise_pixels(pixels, mean, std, name)
-    x = IMAGE_TOWERS.build(chosen)(x, chosen, name)
+    x, maps = IMAGE_TOWERS.build(chosen)(x, chosen, name, skips)
     x = layers.Reshape((-1, x.shape[-1]), name=f"{name}_cells")(x)
-    return finish_tower(pixels, x, chosen.units, chosen.dropout, name)
+    shown = maps if skips else None
+    return finish_tower(pixels, x, chosen.units, chosen.dropout, name, shown)
 
 
 def normalise_pixels(pixels, mean, std, name):
@@ -125,7 +131,8 @@ def normalise_pixels(pixels, mean, std, name):
     return layers.Rescaling(scale, offset, name=f"{name}_normalise")(pixels)
 
 
-def _cnn(x, options, name):
+def _cnn(x, options, name, skips):
+    maps = []
     for stage in range(options.depth):
         for i in range(2):
             # Strided convolutions, no pooling: in an int8 file nothing then
@@ -143,7 +150,8 @@ def _cnn(x, options, name):
                 momentum=0.9, name=f"{name}_norm_{stage}_{i}"
             )(x)
             x = layers.ReLU(name=f"{name}_relu_{stage}_{i}")(x)
-    return x
+        maps.append(x)
+    return x, maps
 
 
 IMAGE_TOWERS = Variants(

@@ -76,8 +76,8 @@ def check_channels(variant: str, channels: int) -> None:
         )
 
 
-def resnet(x, options, name):
-    """Applies a ResNet of keras_hub; `(batch, rows, columns, filters)`."""
+def resnet(x, options, name, skips):
+    """Applies a ResNet of keras_hub: its last map, and one of each size."""
     block, blocks = RESNETS[options.variant]
     config = dict(
         input_conv_filters=[64],
@@ -95,11 +95,11 @@ def resnet(x, options, name):
         image_shape=x.shape[1:],
         data_format="channels_last",
     )
-    return _plain(hub)(x)
+    return _applied(hub, x, skips)
 
 
-def efficientnet(x, options, name):
-    """Applies EfficientNet-B0; `(batch, rows, columns, filters)`."""
+def efficientnet(x, options, name, skips):
+    """Applies EfficientNet-B0: its last map, and one of each size."""
     x = three_channels(x, options.variant, name)
     hub = load_backbone(
         "EfficientNetBackbone",
@@ -107,7 +107,7 @@ def efficientnet(x, options, name):
         options.pretrained,
         input_shape=x.shape[1:],
     )
-    return _plain(hub)(x)
+    return _applied(hub, x, skips)
 
 
 def three_channels(x, variant, name):
@@ -118,6 +118,16 @@ def three_channels(x, variant, name):
     return x
 
 
-def _plain(hub):
+def _applied(hub, x, skips):
+    """Returns the last map of a backbone, and its last map of each size."""
+    last = hub.outputs[0]
     # A plain model of stock layers: the saved file needs no keras_hub.
-    return keras.Model(hub.inputs, hub.outputs[0], name="backbone")
+    if not skips:
+        return keras.Model(hub.inputs, last, name="backbone")(x), []
+    pyramid = hub.pyramid_outputs
+    maps = [*(pyramid[level] for level in sorted(pyramid)), last]
+    # Of a small picture several maps may have one size.
+    each = list({tuple(one.shape[1:3]): one for one in maps}.values())
+    found = keras.Model(hub.inputs, each, name="backbone")(x)
+    found = [found] if len(each) == 1 else found
+    return found[-1], found

@@ -28,7 +28,7 @@ class ImageMobileNet(TowerOptions):
     depth: int = option(3, COUNT)
 
 
-def mobilenet(x, options, name):
+def mobilenet(x, options, name, skips):
     """Applies a stem, then stages of two inverted residual blocks.
 
     Each stage halves the map and doubles the filters of the one before. A
@@ -51,11 +51,13 @@ def mobilenet(x, options, name):
         name=f"{name}_stem",
     )(x)
     x = _norm(x, f"{name}_stem", relu=True)
+    maps = []
     for stage in range(options.depth):
         for i in range(2):
             stride = 2 if stage and not i else 1
             x = _block(x, filters * 2**stage, stride, f"{name}_{stage}_{i}")
-    return x
+        maps.append(x)
+    return x, maps
 
 
 def _block(x, filters, stride, name):

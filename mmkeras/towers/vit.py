@@ -52,8 +52,10 @@ class ClassToken(layers.Layer):
         return ops.concatenate([first, x], axis=1)
 
 
-def vit(x, options, name):
+def vit(x, options, name, skips):
     """Applies a ViT to normalised pixels; `(batch, patches, width)`.
+
+    Its one map is the grid of the patches.
 
     Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020 (arXiv
     2010.11929).
@@ -66,7 +68,7 @@ def vit(x, options, name):
         size = hub.inputs[0].shape[1:3]
         if (height, width) != size:
             x = layers.Resizing(*size, name=f"{name}_resize")(x)
-        return _embed_and_encode(x, hub, name)
+        return _embed_and_encode(x, hub, name, skips)
     patch, filters, heads = options.patch, options.filters, options.heads
     if height % patch or width % patch or 4 * filters % heads:
         raise ValueError(
@@ -85,10 +87,11 @@ def vit(x, options, name):
         # The mean of all patches serves as well, and has no token to learn.
         use_class_token=False,
     )
-    return _embed_and_encode(x, load_backbone("ViTBackbone", config), name)
+    hub = load_backbone("ViTBackbone", config)
+    return _embed_and_encode(x, hub, name, skips)
 
 
-def _embed_and_encode(x, hub, name):
+def _embed_and_encode(x, hub, name, skips):
     """Applies the encoder of a ViT to patches embedded by stock layers.
 
     What keras_hub 0.32 saves of its own embedding cannot be loaded.
@@ -102,6 +105,7 @@ def _embed_and_encode(x, hub, name):
         name=f"{name}_patches",
     )
     x = embed(x)
+    grid = x.shape[1:]
     embed.set_weights(own.patch_embedding.get_weights())
     x = layers.Reshape((-1, own.hidden_dim), name=f"{name}_patch_rows")(x)
     if own.use_class_token:
@@ -112,4 +116,8 @@ def _embed_and_encode(x, hub, name):
     x = place(x)
     rows = ops.expand_dims(own.position_embedding.embeddings, 0)
     place.position.assign(rows)
-    return hub.get_layer("vit_encoder")(x)
+    x = hub.get_layer("vit_encoder")(x)
+    if not skips:
+        return x, []
+    rows = x[:, 1:] if own.use_class_token else x
+    return x, [layers.Reshape(grid, name=f"{name}_grid")(rows)]

@@ -56,6 +56,7 @@ def volume_tower(
     *,
     window_low: float = -1000.0,
     window_high: float = 400.0,
+    skips: bool = False,
     **options: Any,
 ) -> keras.Model:
     """Builds a tower that reads one volume.
@@ -76,13 +77,15 @@ def volume_tower(
             residual blocks).
         window_low: Raw value that becomes 0; the default is air.
         window_high: Raw value that becomes 1; the default is bone.
+        skips: Whether the feature maps of all stages are outputs too.
         options: Those of the variant: `units` (64), `dropout`, and what
             `VolumeCnn` or `VolumeResNet` have.
 
     Returns:
         Model from float32 `(batch, depth, height, width, channels)`, raw
         units, to `{"vector": (batch, units), "tokens": (batch, cells, units),
-        "mask": (batch, cells)}`; the mask is all ones.
+        "mask": (batch, cells)}`; the mask is all ones. With `skips` also
+        `"skips"`: maps `(batch, slices, rows, columns, d)`, finest first.
 
     Source: "resnet": Chen et al., "Med3D", 2019 (arXiv 1904.00625), with the
     convolutions of `spread_convolution`.
@@ -101,9 +104,19 @@ def volume_tower(
 
     x = Regroup((height, width), dtype="float32", name=f"{name}_slices")(voxels)
     x = _window(x, window_low, window_high, name)
-    x, depth = VOLUME_TOWERS.build(chosen)(x, depth, chosen, name)
+    maps = VOLUME_TOWERS.build(chosen)(x, depth, chosen, name)
+    x, depth = maps[-1]
     x = flat(x, depth, f"{name}_cells")
-    return finish_tower(voxels, x, chosen.units, chosen.dropout, name)
+    shown = _whole(maps, name) if skips else None
+    return finish_tower(voxels, x, chosen.units, chosen.dropout, name, shown)
+
+
+def _whole(maps, name):
+    """Returns maps whose slices have left the batch."""
+    return [
+        Regroup((depth, *x.shape[1:3]), name=f"{name}_skip_{i}")(x)
+        for i, (x, depth) in enumerate(maps)
+    ]
 
 
 def _window(x, low, high, name):
@@ -121,16 +134,19 @@ def _window(x, low, high, name):
 
 
 def _cnn(x, depth, options, name):
+    maps = []
     for i in range(options.stages):
         filters = options.filters * 2**i
         for j in range(2):
             stride = 2 if i and not j else 1
             key = f"{name}_{i}_{j}"
             x, depth = spread_convolution(x, depth, filters, stride, key)
-    return x, depth
+        maps.append((x, depth))
+    return maps
 
 
 def _resnet(x, depth, options, name):
+    maps = []
     filters = options.filters
     x, depth = spread_convolution(x, depth, filters, 2, f"{name}_stem")
     for i in range(options.stages):
@@ -138,7 +154,8 @@ def _resnet(x, depth, options, name):
             stride = 2 if i and not j else 1
             key = f"{name}_{i}_{j}"
             x, depth = _block(x, depth, filters * 2**i, stride, key)
-    return x, depth
+        maps.append((x, depth))
+    return maps
 
 
 def _block(x, depth, filters, stride, name):

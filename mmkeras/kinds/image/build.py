@@ -11,4 +11,9 @@ def build(image, name, facts, options):
     preset = getattr(options, "pretrained", None)
     keys = () if preset else ("mean", "std")
     known = {key: facts[key] for key in keys if key in facts}
-    return image_tower(*shape, name, **{**known, **options.arguments()})
+    return image_tower(
+        *shape,
+        name,
+        skips=facts.get("skips", False),
+        **{**known, **options.arguments()},
+    )

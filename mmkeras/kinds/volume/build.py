@@ -11,5 +11,6 @@ def build(volume, name, facts, options):
         name,
         window_low=volume.window_low,
         window_high=volume.window_high,
+        skips=facts.get("skips", False),
         **options.arguments(),
     )

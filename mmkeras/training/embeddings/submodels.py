@@ -41,43 +41,61 @@ class Unpack(keras.layers.Layer):
         tokens: Number t of tokens; 0 where no layer reads them. Then the vector
             is the only token, so that every fusion still gets one.
         width: Width of a token.
+        skips: Shapes of the feature maps, without the batch.
 
-    Input shape: `(batch, d + t * width + t)`.
+    Input shape: `(batch, d + t * width + t + numbers of the maps)`.
     Output: `{"vector": (batch, d), "tokens": (batch, t, width),
-    "mask": (batch, t)}`.
+    "mask": (batch, t)}`, and the maps as "skips" where there are any.
     """
 
-    def __init__(self, units, tokens=0, width=0, **kwargs):
+    def __init__(self, units, tokens=0, width=0, skips=(), **kwargs):
         super().__init__(**kwargs)
         self.units = units
         self.tokens = tokens
         self.width = width
+        self.skips = tuple(tuple(shape) for shape in skips)
+
+    @property
+    def packed(self):
+        """Numbers a sample."""
+        tokens = self.tokens * (self.width + 1)
+        return self.units + tokens + sum(map(math.prod, self.skips))
 
     def call(self, x):
-        vector = x[:, : self.units]
-        if not self.tokens:
-            tokens = ops.expand_dims(vector, 1)
-            mask = ops.ones_like(vector[:, :1])
-            return {"vector": vector, "tokens": tokens, "mask": mask}
-        end = self.units + self.tokens * self.width
-        shape = (-1, self.tokens, self.width)
-        tokens = ops.reshape(x[:, self.units : end], shape)
-        return {"vector": vector, "tokens": tokens, "mask": x[:, end:]}
+        vector, end = x[:, : self.units], self.units
+        tokens = ops.expand_dims(vector, 1)
+        mask = ops.ones_like(vector[:, :1])
+        if self.tokens:
+            start, end = end, end + self.tokens * self.width
+            shape = (-1, self.tokens, self.width)
+            tokens = ops.reshape(x[:, start:end], shape)
+            start, end = end, end + self.tokens
+            mask = x[:, start:end]
+        found = {"vector": vector, "tokens": tokens, "mask": mask}
+        maps = []
+        for shape in self.skips:
+            start, end = end, end + math.prod(shape)
+            maps.append(ops.reshape(x[:, start:end], (-1, *shape)))
+        return {**found, "skips": maps} if maps else found
 
 
 def pack(outputs: dict[str, Any], tokens: bool) -> Any:
     """Returns a tower's outputs as one float32 `(batch, n)`.
 
     Args:
-        outputs: `{"vector", "tokens", "mask"}`.
-        tokens: Whether tokens and mask are kept; else the vector alone.
+        outputs: `{"vector", "tokens", "mask"}`, and "skips", which are kept
+            wherever there are any: only a head that reads them asks for them.
+        tokens: Whether tokens and mask are kept too.
     """
     parts = [outputs["vector"]]
     if tokens:
-        shape = outputs["tokens"].shape
-        flat = (-1, math.prod(shape[1:]))
-        parts += [ops.reshape(outputs["tokens"], flat), outputs["mask"]]
+        parts += [_flat(outputs["tokens"]), outputs["mask"]]
+    parts += map(_flat, outputs.get("skips", []))
     return ops.concatenate([ops.cast(x, "float32") for x in parts], axis=-1)
+
+
+def _flat(x: Any) -> Any:
+    return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
 
 def embedding_model(
@@ -129,12 +147,16 @@ def fusion_model(
         vector, tokens = tower.output["vector"], tower.output["tokens"]
         shape = tokens.shape[1:] if name in readers else (0, 0)
         return Unpack(
-            vector.shape[-1], *shape, name=tower.name, dtype="float32"
+            vector.shape[-1],
+            *shape,
+            [x.shape[1:] for x in tower.output.get("skips", [])],
+            name=tower.name,
+            dtype="float32",
         )
 
     def packed(layer):
         return keras.Input(
-            (layer.units + layer.tokens * (layer.width + 1),),
+            (layer.packed,),
             dtype="float32",
             name=layer.name.removesuffix("_tower"),
         )
