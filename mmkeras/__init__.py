@@ -26,6 +26,7 @@ _HOME = {
     "Fusion": "fusion",
     "Gated": "fusion",
     "InferredSpec": "data",
+    "Label": "spec",
     "Modality": "spec",
     "Number": "heads",
     "Ordinal": "heads",

@@ -15,6 +15,7 @@ def check_kind(
     root: str | Path = ".",
     export: bool = True,
     skip: tuple[str, ...] = (),
+    beside: Mapping[str, Modality] | None = None,
 ) -> dict[str, str]:
     """Checks that a kind of modality or target keeps its contract.
 
@@ -34,6 +35,8 @@ def check_kind(
         root: Folder of the files that the rows name.
         export: Whether the tower's exported files are checked too.
         skip: Clauses to leave out, by name.
+        beside: Of a target that is read with its sample, the modalities that
+            it is read with, by name; the rows have their columns too.
 
     Returns:
         "kept" or "skipped" by clause.
@@ -50,22 +53,23 @@ def check_kind(
     if isinstance(kind, Modality):
         case = ModalityCase(kind, rows, Path(root), export)
     elif isinstance(kind, Target):
-        case = TargetCase(kind, rows)
+        case = TargetCase(kind, rows, Path(root), beside or {})
     else:
         raise ValueError(
             "`kind` must be a modality or a target with its keys, as "
             f'`MyKind(kind="mine", column="x")` gives. Received: {kind!r}'
         )
-    clauses = {"table": lambda: _table(kind), **case.clauses()}
+    clauses = {"table": lambda: _table(kind, beside), **case.clauses()}
     return run_clauses(type(kind).__name__, clauses, skip)
 
 
-def _table(kind: Kind) -> None:
+def _table(kind: Kind, beside: Mapping[str, Modality] | None) -> None:
     """A spec with the kind is equal after it was written and read."""
     spec = DataSpec.model_validate(
         {
             "name": "toy",
-            "modalities": {
+            "modalities": beside
+            or {
                 getattr(kind, "modality", None) or "toy": (
                     kind if isinstance(kind, Modality) else _TOY
                 )

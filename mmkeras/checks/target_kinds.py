@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from mmkeras.checks.device_files import load_device_file
+from mmkeras.checks.read_beside import read_beside
 from mmkeras.checks.report import same
-from mmkeras.checks.toys import TOKENS, WIDTH, toy_tower
+from mmkeras.checks.toys import toy_tower
+from mmkeras.data import facts_of
 from mmkeras.metrics import describe
-from mmkeras.spec import Target
+from mmkeras.spec import Modality, Target
 
 NAME = "target"
 
@@ -24,10 +27,15 @@ class TargetCase:
     Args:
         target: The kind, with its keys.
         rows: A row of a manifest each, by column; one at least has a label.
+        root: Folder of the files that the rows name.
+        beside: Modalities that the target is read with, by name; their
+            towers are those that its head is built on.
     """
 
     target: Target
     rows: Sequence[Mapping[str, str]]
+    root: Path = Path(".")
+    beside: Mapping[str, Modality] = field(default_factory=dict)
 
     def clauses(self) -> dict[str, Callable[[], None]]:
         """Returns the clauses by name, in an order that makes sense."""
@@ -47,6 +55,13 @@ class TargetCase:
 
     def encoded(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns values and weights of the rows."""
+        if self.target.read_with_sample:
+            labels = read_beside(self.target, self.rows, self.root, self.beside)
+            values, weights = (
+                np.stack([getattr(label, part) for label in labels])
+                for part in ("value", "weight")
+            )
+            return values, weights
         cells = [row[self.target.column] for row in self.rows]
         values, weights, bad = self.target.encode(cells)
         if bad:
@@ -72,7 +87,14 @@ class TargetCase:
                 "weights must be 0 or more, and above 0 for a row with a "
                 f"label. Received: {weights.tolist()}"
             )
-        empty, none, _ = self.target.encode([""])
+        columns = target.manifest_columns
+        if target.read_with_sample:
+            empty, none = (
+                "",
+                columns and target.has_label(dict.fromkeys(columns, "")),
+            )
+        else:
+            empty, none, _ = target.encode([""])
         if np.any(none):
             raise ValueError(
                 "an empty cell must have weight 0. Received: "
@@ -84,20 +106,40 @@ class TargetCase:
         json.dumps(self.known(), allow_nan=False)
 
     def known(self) -> dict[str, Any]:
-        return self.target.facts(*self.encoded())
+        values, weights = ({NAME: part} for part in self.encoded())
+        return facts_of({NAME: self.target}, values, weights)[NAME]
 
     def outputs(self) -> tuple[np.ndarray, keras.Model, Any]:
         """Returns the outputs of an untrained head, its model and the head."""
         keras.utils.set_random_seed(0)
         options = self.target.head_options().read({}, f"heads.{NAME}")
         head = self.target.head(self.known(), options)
-        inputs = keras.Input((TOKENS, WIDTH), name=self.toy)
-        features = toy_tower(self.toy)(inputs)
-        output = head(features["vector"], NAME, {self.toy: features})
-        model = keras.Model({self.toy: inputs}, {NAME: output})
-        draw = np.random.default_rng(0)
-        x = draw.normal(size=(len(self.rows), TOKENS, WIDTH)).astype("float32")
-        return np.asarray(model({self.toy: x})[NAME]), model, head
+        towers = {
+            name: modality.build(name, {}, modality.tower_options().read({}))
+            for name, modality in self.beside.items()
+        } or {self.toy: toy_tower(self.toy)}
+        inputs = {
+            name: keras.Input(
+                tower.inputs[0].shape[1:], dtype=tower.inputs[0].dtype,
+                name=name,
+            )
+            for name, tower in towers.items()
+        }  # fmt: skip
+        features = {name: tower(inputs[name]) for name, tower in towers.items()}
+        fused = next(iter(features.values()))["vector"]
+        model = keras.Model(inputs, {NAME: head(fused, NAME, features)})
+        return np.asarray(model(self.drawn(model))[NAME]), model, head
+
+    def drawn(self, model: keras.Model) -> dict[str, np.ndarray]:
+        """Returns random inputs, a sample a row."""
+        draw, found = np.random.default_rng(0), {}
+        for name, like in model.input.items():
+            shape = (len(self.rows), *like.shape[1:])
+            drawn = draw.normal(size=shape)
+            if np.dtype(like.dtype).kind in "iu":
+                drawn = draw.integers(0, 2, shape)
+            found[name] = drawn.astype(like.dtype)
+        return found
 
     def head(self) -> None:
         """The output is finite float32, and the loss learns from labels."""
@@ -115,7 +157,7 @@ class TargetCase:
             # To compile one step takes longer than it.
             jit_compile=False,
         )
-        x = {self.toy: np.ones((len(values), TOKENS, WIDTH), "float32")}
+        x = self.drawn(model)
         logs = model.train_on_batch(
             x, {NAME: values}, {NAME: weights}, return_dict=True
         )

@@ -111,5 +111,18 @@ def merge_sums(left: Sums | None, right: Sums | None) -> Sums | None:
     return {"n": n.tolist(), "mean": mean.tolist(), "m2": m2.tolist()}
 
 
+def add_sums(left: Sums | None, right: Sums | None) -> Sums | None:
+    """Adds numbers, or lists of numbers, by name; None is nothing yet.
+
+    Example:
+
+    >>> add_sums({"n": 1, "sizes": [2, 3]}, {"n": 1, "sizes": [4, 0]})
+    {'n': 2, 'sizes': [6, 3]}
+    """
+    if left is None or right is None:
+        return left or right
+    return {key: np.add(left[key], right[key]).tolist() for key in left}
+
+
 def _add(left: list[int], right: list[int]) -> list[int]:
     return [a + b for a, b in zip(left, right, strict=True)]

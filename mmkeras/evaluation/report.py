@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmkeras.evaluation.predict import Predicted
 from mmkeras.evaluation.sample_view import show_sample
 from mmkeras.evaluation.worst_samples import gather
 from mmkeras.metrics import describe
@@ -27,6 +28,8 @@ def render_report(
     modalities: Mapping[str, Any] | None = None,
     ids: Sequence[str] | None = None,
     learned_files: Mapping[str, Path] | None = None,
+    targets: Mapping[str, Any] | None = None,
+    predicted: Predicted | None = None,
 ) -> str:
     """Returns the page for what `evaluate` returned.
 
@@ -41,6 +44,9 @@ def render_report(
         ids: Names of the samples, in the order of `dataset`.
         learned_files: Of the modalities that have one, the file of what was
             learned from the training split, such as a tokenizer.
+        targets: Targets of a spec by name, some of which draw their labels
+            and answers.
+        predicted: What `predict` returned for `dataset`.
 
     Example:
 
@@ -56,16 +62,23 @@ def render_report(
         "label": lambda name: describe(name).label,
         "in_units": lambda name: describe(name).in_units,
     }
-    shown = _worst_inputs(
-        result, dataset, modalities or {}, learned_files or {}
-    )
+    inputs = _worst_inputs(result, dataset)
+    shown = {
+        index: show_sample(
+            x, modalities or {}, result["optional"], learned_files or {}
+        )
+        for index, x in inputs.items()
+    }
     page = environment.get_template("report.html.j2")
     return page.render(
         title=title,
         facts=facts or {},
         result=result,
         targets=[
-            _target(name, entry)
+            {
+                **_target(name, entry),
+                "drawn": _drawn(name, entry, targets, predicted, inputs),
+            }
             for name, entry in sorted(result["targets"].items())
         ],
         curves=learning_curves(history) if history else [],
@@ -141,6 +154,30 @@ def _target(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
+def _drawn(
+    name: str,
+    entry: Mapping[str, Any],
+    targets: Mapping[str, Any] | None,
+    predicted: Predicted | None,
+    inputs: Mapping[int, Mapping[str, Any]],
+) -> dict[int, list[dict[str, str]]]:
+    """Returns what a target draws of its worst samples, by their place."""
+    target = (targets or {}).get(name)
+    if target is None or predicted is None:
+        return {}
+    outputs, labels, _ = (part[name] for part in predicted)
+    places = [one["index"] for one in entry["worst"] if one["index"] in inputs]
+    drawn = {
+        place: target.show(labels[place], outputs[place], inputs[place])
+        for place in places
+    }
+    return {
+        place: [{"kind": target.kind, **one} for one in shown]
+        for place, shown in drawn.items()
+        if shown
+    }
+
+
 def _compared(entry: Mapping[str, Any], headline: str) -> list[dict]:
     """Returns the model, its subsets and the baselines, for one chart."""
     rows = [{"name": "all modalities", "strong": True, **entry}]
@@ -160,8 +197,8 @@ def _compared(entry: Mapping[str, Any], headline: str) -> list[dict]:
     ]
 
 
-def _worst_inputs(result, dataset, modalities, learned_files):
-    """Returns what is shown of each worst sample, by its place."""
+def _worst_inputs(result, dataset):
+    """Returns the inputs of each worst sample, by its place."""
     if dataset is None:
         return {}
     indices = {
@@ -169,7 +206,4 @@ def _worst_inputs(result, dataset, modalities, learned_files):
         for entry in result["targets"].values()
         for sample in entry["worst"]
     }
-    return {
-        index: show_sample(x, modalities, result["optional"], learned_files)
-        for index, x in gather(dataset, indices).items()
-    }
+    return gather(dataset, indices)

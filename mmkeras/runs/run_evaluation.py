@@ -46,6 +46,7 @@ def _evaluated(run: Path, manifest: dict, data: Data, baselines: bool) -> dict:
         trained = {
             name: train_alone(data, recipe, name, manifest["seed"])
             for name in sorted(spec.modalities)
+            if spec.answers(name)
         }
     predicted = evaluation.predict(model, data.test)
     result = evaluation.evaluate(
@@ -79,6 +80,8 @@ def _evaluated(run: Path, manifest: dict, data: Data, baselines: bool) -> dict:
         modalities=spec.modalities,
         ids=ids,
         learned_files=data.learned_files,
+        targets=spec.targets,
+        predicted=predicted,
     )
     rows = evaluation.prediction_rows(spec.targets, predicted, ids)
     evaluation.write_evaluation(run / "evaluation", result, page, rows)
@@ -153,5 +156,6 @@ def train_alone(data: Data, recipe: Recipe, name: str, seed: int) -> dict:
     ready = set_up(data, recipe, recipe.training.strategies["full"], only=name)
     say(f"Baseline: `{name}` alone")
     train(ready, seed)
-    result = evaluation.evaluate(ready.model, ready.test, data.spec.targets)
+    targets = {n: data.spec.targets[n] for n in ready.heads}
+    result = evaluation.evaluate(ready.model, ready.test, targets)
     return {t: entry["metrics"] for t, entry in result["targets"].items()}

@@ -89,9 +89,9 @@ def set_up(
     if only is not None:
         optional = spec.optional
         column = optional.index(only) if only in optional else None
-        seen = OneModality(data, only, column)
-        test = one_modality(data.test, only, None)
         spec, recipe = spec.only(only), recipe.only(only)
+        seen = OneModality(data, only, column, spec.targets)
+        test = one_modality(data.test, only, None, spec.targets)
     with precision_scope(strategy.precision):
         model, heads = build_from_recipe(spec, data.statistics, recipe, data)
     taken = take_towers(model, data, init or {})

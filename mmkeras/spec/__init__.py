@@ -5,6 +5,7 @@ once, checked strictly, and never changes afterwards.
 """
 
 from mmkeras.arguments import nearest
+from mmkeras.spec.answers import Label
 from mmkeras.spec.dataspec import RESERVED, DataSpec, load_spec
 from mmkeras.spec.guesses import Guess, SeenColumn, most, spread
 from mmkeras.spec.kind import Kind
@@ -37,6 +38,7 @@ __all__ = [
     "Fingerprint",
     "Guess",
     "Kind",
+    "Label",
     "Learned",
     "MODALITIES",
     "RESERVED",

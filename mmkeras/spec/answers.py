@@ -1,9 +1,9 @@
-"""What a kind of modality answers with."""
+"""What a kind of modality or target answers with."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,21 @@ class Sample:
     value: Any
     notes: dict[str, int] = field(default_factory=dict)
     geometry: Any = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """The label of one sample, as `prepare` read it.
+
+    Args:
+        value: Array of the target's `shape`.
+        weight: Array of its `weight_shape`; 0 where there is no label.
+        notes: What was changed or left out, counted: `{"cut": 1}`.
+    """
+
+    value: Any
+    weight: Any = 1.0
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,10 @@ class Augmentation:
             function of the kind takes its seed from `seeds.of(KEY)`.
         moves_time: Whether a label of each step would no longer be where
             its step is.
+        moves_space: "followed" where it moves what is seen to other places
+            and the function of the kind hands that on, by `seeds.moved`, so
+            that boxes and masks move alike; "alone" where it hands nothing
+            on, so that such a target refuses it; None where all stays.
         of_variants: Whether it is the share of samples that are replaced by
             one of their variants, which `prepare` made; see
             `Modality.variant_names`.
@@ -81,6 +100,7 @@ class Augmentation:
     is_ratio_db: bool = False
     shared: bool = False
     moves_time: bool = False
+    moves_space: Literal["followed", "alone"] | None = None
     of_variants: bool = False
 
     # What a recipe that leaves the key out means.
@@ -124,6 +144,7 @@ class AugmentationFile:
     bounds: ClassVar[str] = ""
     shared: ClassVar[bool] = False
     moves_time: ClassVar[bool] = False
+    moves_space: ClassVar[None] = None
     of_variants: ClassVar[bool] = False
 
     def takes(self, value: Any) -> bool:

@@ -95,9 +95,19 @@ class DataSpec(Table):
                 "Received: 'group'"
             )
         for name, target in self.targets.items():
+            self._check_read_with(name, target)
             target.check(name, self.modalities)
         self._check_variants()
         return self
+
+    def _check_read_with(self, name: str, target: Any) -> None:
+        for read in dict.fromkeys((*target.reads_with, target.moves_with)):
+            if read is not None and read not in self.modalities:
+                raise ValueError(
+                    f"`targets.{name}` must be read with a modality of the "
+                    f"spec. Received: {read!r}; modalities: "
+                    f"{sorted(self.modalities)}"
+                )
 
     def _check_variants(self) -> None:
         followed = [n for n, t in self.targets.items() if t.follows_time]
@@ -133,6 +143,10 @@ class DataSpec(Table):
         text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def answers(self, *names: str) -> bool:
+        """Whether the modalities `names` alone can answer any target."""
+        return any(t.among(names) is not None for t in self.targets.values())
+
     def only(self, *names: str) -> "DataSpec":
         """Returns this spec with the modalities `names` alone, all required.
 
@@ -149,10 +163,17 @@ class DataSpec(Table):
             name: {**parts["modalities"][name], "optional": False}
             for name in sorted(names)
         }
+        kept = {n: t.among(names) for n, t in self.targets.items()}
         parts["targets"] = {
-            name: target.among(names).model_dump(mode="json")
-            for name, target in self.targets.items()
+            name: target.model_dump(mode="json")
+            for name, target in kept.items()
+            if target is not None
         }
+        if not parts["targets"]:
+            raise ValueError(
+                "`names` must hold the modality of a target. Received: "
+                f"{sorted(names)}; targets: {sorted(self.targets)}"
+            )
         spec = self.from_dict(parts)
         spec._folder = self._folder
         return spec

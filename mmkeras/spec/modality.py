@@ -196,7 +196,9 @@ class Modality(Kind):
                 function takes a batch `(batch, *shape)` in the type of
                 batches, and an iterator of seeds, one for each draw, as
                 `tf.random.stateless_uniform` takes it. `seeds.of(KEY)` has
-                those that modalities may share, `seeds.spans` moves time.
+                those that modalities may share, `seeds.spans` moves time,
+                `seeds.moved` takes what moves places, for targets that
+                follow.
         """
         return self.ask("augment", "augment", settings)
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mmkeras.metrics import Decisions, Description, Figures
 from mmkeras.options import Options
-from mmkeras.spec.kind import Kind
+from mmkeras.spec.labelling import Labelling
 from mmkeras.spec.tables import Column
 
 Weight = Annotated[float, Field(gt=0, le=1e6)]
@@ -17,7 +17,7 @@ Weight = Annotated[float, Field(gt=0, le=1e6)]
 Separator = Annotated[str, Field(min_length=1, max_length=5)]
 
 
-class Target(Kind):
+class Target(Labelling):
     """What comes out of the model; the base of every kind of target.
 
     A method that returns None, as most do here, is not offered by the kind,
@@ -30,9 +30,6 @@ class Target(Kind):
 
     column: Column
     weight: Weight = 1.0
-    # What a label is in a batch, and what stands in it for a missing one.
-    dtype: ClassVar[str] = "float32"
-    unlabelled: ClassVar[float] = 0
     # Whether a label is one class of several, which the proportions of a
     # split can be kept by.
     stratifies: ClassVar[bool] = False
@@ -43,8 +40,6 @@ class Target(Kind):
     # Whether labels can be proposed to a person: `probabilities`, and the
     # manifest's cell of an answer.
     proposes: ClassVar[bool] = False
-    # Whether each step of time has a label of its own.
-    follows_time: ClassVar[bool] = False
     # The figure that is shown first, and the one whose drop an export limits:
     # of that, larger is better, and it has no unit.
     headline: ClassVar[str]
@@ -59,16 +54,6 @@ class Target(Kind):
     # What knows the training labels alone, and what decisions are about.
     baseline: ClassVar[str] = "majority class"
     counted: ClassVar[str] = "Samples"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the label of one sample."""
-        return ()
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the weight of one sample."""
-        return ()
 
     @property
     def manifest_columns(self) -> tuple[str, ...]:
@@ -93,62 +78,17 @@ class Target(Kind):
             modalities: Modalities by name.
         """
 
-    def among(self, modalities: Container[str]) -> "Target":
+    def among(self, modalities: Container[str]) -> "Target | None":
         """Returns the target in a spec with fewer modalities.
 
         Args:
             modalities: Names of those that are left.
-        """
-        return self
-
-    def notes(self, cells: Sequence[str]) -> dict[str, int]:
-        """Returns what `encode` changes or leaves out, counted, by note.
-
-        Args:
-            cells: The manifest's column.
-        """
-        return {}
-
-    def encode(
-        self, cells: Sequence[str]
-    ) -> tuple[np.ndarray, np.ndarray, list[tuple[int, str, str]]]:
-        """Reads the labels of a manifest's column.
-
-        Args:
-            cells: The column, a cell a sample.
 
         Returns:
-            Labels, `(samples, *shape)`; weights, `(samples, *weight_shape)`,
-            0 where there is no label; and what is wrong, as (sample, reason,
-            detail). What is wrong has weight 0.
+            None where it cannot be answered without one that is gone.
         """
-        return self.ask("read", "encode", cells)
-
-    def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
-        """Returns what is known of the labels of the training split, as JSON.
-
-        Args:
-            values: Labels, first axis samples; where the kind is `sparse`, a
-                `scipy.sparse.csr_array`.
-            weights: Their weights; 0 where there is no label.
-        """
-        return {}
-
-    def mix(self, labels: Any, other: Any, share: Any) -> Any | None:
-        """Returns labels of samples that are mixed in pairs, in the graph.
-
-        The kind's loss takes them as it takes labels.
-
-        Args:
-            labels: `(batch, *shape)`.
-            other: Those of the partners.
-            share: `(batch,)` float32, of the sample's own; the rest is its
-                partner's.
-
-        Returns:
-            None for a kind whose labels cannot be mixed.
-        """
-        return self.offer("augment", "mix", labels, other, share)
+        needed = {*self.reads_with, self.moves_with} - {None}
+        return self if all(name in modalities for name in needed) else None
 
     def figures(
         self,
@@ -220,6 +160,22 @@ class Target(Kind):
             "answer": np.asarray(output).tolist(),
             "probability": None,
         }
+
+    def show(
+        self, label: Any, output: np.ndarray, values: Mapping[str, Any]
+    ) -> list[dict[str, str]] | None:
+        """Returns what a report shows of a label and an answer; None: nothing.
+
+        Args:
+            label: Of one sample, as in a batch; None where it is not known.
+            output: Of the model.
+            values: Modalities of the sample, as a batch holds them.
+
+        Returns:
+            Entries with "name", and "picture" (a data URL), "drawing" (SVG)
+            or "text".
+        """
+        return self.offer("show", "show", label, output, values)
 
     def answer_cell(self, output: np.ndarray) -> str:
         """Returns one sample's answer as a cell of a manifest.

@@ -6,10 +6,12 @@ The header is read and capped before anything is decoded.
 import contextlib
 import re
 import warnings
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
 from mmkeras.data.files.extras import needs
+from mmkeras.data.files.geometry import ON_SIDE
 from mmkeras.data.files.jpeg import Layout, is_cut, layout_of
 from mmkeras.data.files.reasons import BadSample, Reason
 
@@ -91,6 +93,33 @@ def open_picture(raw: bytes, name: str) -> tuple[Any, dict[str, int]]:
             cut = cut or _promises_more(raw, kind)
             reason = Reason.TRUNCATED if cut else Reason.CORRUPT
             raise BadSample(reason, f"{name!r}: {_brief(error)}") from None
+
+
+def filed(
+    raw: bytes, picture: Any, notes: Mapping[str, int]
+) -> tuple[tuple[int, int], int]:
+    """Returns how a picture lies in its file, which is read no more.
+
+    Args:
+        raw: The file's bytes.
+        picture: What `open_picture` made of them.
+        notes: What it altered.
+
+    Returns:
+        Its (width, height) as the file has them, turned upright, and the EXIF
+        orientation.
+    """
+    from PIL import Image
+
+    size, turn = picture.size, 1
+    if notes.get("decoded_smaller"):
+        size = layout_of(raw).size
+    if notes.get("turned_by_exif"):
+        with Image.open(BytesIO(raw)) as header:
+            turn = header.getexif()[ORIENTATION]
+        if notes.get("decoded_smaller") and turn in ON_SIDE:
+            size = size[::-1]
+    return tuple(size), turn
 
 
 def check_jpeg(raw: bytes, where: str) -> None:

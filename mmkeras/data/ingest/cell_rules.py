@@ -152,7 +152,8 @@ def _settle_classes(
     table: Table, name: str, target: Target, arrays: bool
 ) -> list[str]:
     """Writes names of classes as the spec does, where just one is meant."""
-    if not target.class_names:
+    # A cell of one that is read with its sample may name a file.
+    if not target.class_names or target.read_with_sample:
         return []
     column = target.column
     if arrays and _are_places(target, table[column]):

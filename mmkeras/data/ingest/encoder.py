@@ -8,11 +8,11 @@ import numpy as np
 
 from mmkeras.data.files.records import example
 from mmkeras.data.stored import VARIANTS, label_of, stored_dtype
-from mmkeras.spec import DataSpec, Target
+from mmkeras.spec import DataSpec, Label, Target
 
 
 class Encoder:
-    """Makes a record of a row's values; labels are those of all rows at once.
+    """Makes a record of a row's values; columns are read of all rows at once.
 
     Args:
         spec: The spec.
@@ -25,6 +25,8 @@ class Encoder:
         self.dtypes = {n: stored_dtype(m) for n, m in spec.modalities.items()}
         self.labels: dict[str, list[bytes]] = {}
         for name, target in spec.targets.items():
+            if target.read_with_sample:
+                continue
             values = [row["targets"][name] for row in rows]
             self.labels[name] = list(_labels(target, values))
             weights = np.array([row["weights"][name] for row in rows], "<f4")
@@ -35,6 +37,7 @@ class Encoder:
         place: int,
         values: Mapping[str, Any],
         variants: Mapping[str, list] | None = None,
+        labels: Mapping[str, Label] | None = None,
     ) -> bytes:
         """Returns the record of a row.
 
@@ -43,6 +46,7 @@ class Encoder:
             values: Arrays by modality; one that is absent is left out.
             variants: Further arrays, of modalities that have them, in a
                 training sample.
+            labels: Of the targets that are read with their samples.
         """
         features = {"sample/id": self.ids[place]}
         for name, dtype in self.dtypes.items():
@@ -59,8 +63,11 @@ class Encoder:
             features[f"{VARIANTS}{name}"] = b"".join(
                 array.astype(dtype).tobytes() for array in arrays
             )
-        for name, labels in self.labels.items():
-            features[name] = labels[place]
+        for name, column in self.labels.items():
+            features[name] = column[place]
+        for name, label in (labels or {}).items():
+            features[name] = _little(label.value).tobytes()
+            features[f"weight/{name}"] = _little(label.weight).tobytes()
         return example(features)
 
     def _absent(self, name: str) -> bytes:
@@ -78,6 +85,10 @@ def _labels(target: Target, values: list) -> Iterator[bytes]:
     else:
         found = np.array(values, target.dtype).astype(dtype)
     return (label.tobytes() for label in found)
+
+
+def _little(array: np.ndarray) -> np.ndarray:
+    return array.astype(array.dtype.newbyteorder("<"))
 
 
 @functools.cache

@@ -17,8 +17,9 @@ from mmkeras.data.ingest.split import (
     places_of,
     shares_missed,
 )
+from mmkeras.data.ingest.stamps import read_columns
 from mmkeras.data.ingest.table import Table
-from mmkeras.data.ingest.targets import read_target, rows_of
+from mmkeras.data.ingest.targets import labelled_rows, read_target, rows_of
 from mmkeras.spec import DataSpec
 
 
@@ -30,8 +31,10 @@ class Plan:
         table: The manifest.
         split: `(rows,)` int8, places in `SPLITS`, or `LEFT_OUT` if left out.
         values: Labels by target; `[rows]` gives those of some rows, as
-            `Target.encode` or, of a `sparse` kind, `Target.facts` has them.
-        weights: Their weights, alike; 0 where the label is missing.
+            `Target.encode` or, of a `sparse` kind, `Target.facts` has them;
+            without targets that are `read_with_sample`.
+        weights: Their weights, alike; 0 where the label is missing, 1 where
+            one will be read with its sample.
         bad: Samples left out: (row, modality or target, reason, detail).
         faulty: Samples that lost an optional modality, in the same form.
         said: What a person should know of the splits, in sentences.
@@ -85,6 +88,11 @@ def make_plan(spec: DataSpec, table: Table) -> Plan:
     """
     values, weights, bad = {}, {}, []
     for name, target in spec.targets.items():
+        if target.read_with_sample:
+            found = labelled_rows(target, table)
+            weights[name] = Narrow(found[0])
+            bad += [(row, name, *fault) for row, *fault in found[1]]
+            continue
         found = read_target(target, table[target.column], sparse=True)
         values[name] = found[0] if target.sparse else Narrow(found[0])
         weights[name] = Narrow(found[1])
@@ -166,14 +174,12 @@ class ShardJob:
         Made when a worker takes the job: those of all jobs at once would be
         many times the manifest.
         """
-        columns = sorted(
-            {c for m in spec.modalities.values() for c in m.manifest_columns}
-        )
+        columns = read_columns(spec)
         part = plan.table.at(self.rows)
         cells = [part[column].tolist() for column in columns]
         ids = part["sample/id"].tolist()
         targets, weights = [
-            {name: rows_of(array, self.rows) for name, array in arrays.items()}
+            {name: rows_of(arrays[name], self.rows) for name in plan.values}
             for arrays in (plan.values, plan.weights)
         ]
         rows = [

@@ -1,12 +1,13 @@
 """What the manifest of prepared data says of them."""
 
+import functools
 from collections import Counter
 
 from mmkeras.data.ingest.findings import lost_modalities
 from mmkeras.data.ingest.manifest import Manifest
 from mmkeras.data.ingest.plan import Plan, count
 from mmkeras.data.ingest.split import SPLITS
-from mmkeras.data.statistics import merge_sums
+from mmkeras.data.statistics import add_sums, merge_sums
 from mmkeras.spec import DataSpec, Learned
 
 
@@ -55,10 +56,14 @@ def _statistics(
         facts = learned[name].facts if name in learned else {}
         modalities[name] = {**modality.finish(sums), **facts}
     train = plan.rows("train")
-    targets = {
-        name: target.facts(plan.values[name][train], plan.weights[name][train])
-        for name, target in spec.targets.items()
-    }
+    targets = {}
+    for name, target in spec.targets.items():
+        if target.read_with_sample:
+            found = [shard["sums"].get(name) for shard in shards]
+            targets[name] = target.finish(functools.reduce(add_sums, found))
+            continue
+        arrays = plan.values[name], plan.weights[name]
+        targets[name] = target.facts(*(array[train] for array in arrays))
     return {"modalities": modalities, "targets": targets}
 
 
@@ -90,5 +95,6 @@ def _target_notes(spec: DataSpec, plan: Plan) -> dict[str, dict[str, int]]:
     found = {
         name: target.notes(kept[target.column])
         for name, target in spec.targets.items()
+        if not target.read_with_sample
     }
     return {name: notes for name, notes in found.items() if notes}

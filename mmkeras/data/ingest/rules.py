@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mmkeras.spec import DataSpec, Learned, Modality
+from mmkeras.data.ingest.stamps import parts_read
+from mmkeras.spec import DataSpec, Kind, Learned, Modality, Target
 
 PACKAGE = Path(__file__).parents[2]
 # All that may decide what a sample becomes: whole rooms, so that no new file
@@ -24,8 +25,8 @@ ROOMS = ("data", "kinds", "spec")
 def rules_of(spec: DataSpec, learned: Mapping[str, Learned]) -> str:
     """Returns a hash of what shards follow from beside spec, seed, and rows."""
     digest = hashlib.sha256(_own_rules().encode())
-    for name in sorted(spec.modalities):
-        digest.update(_rules_of_kind(type(spec.modalities[name])).encode())
+    for name, part in sorted(parts_read(spec).items()):
+        digest.update(_rules_of_kind(type(part)).encode())
         one = learned.get(name, Learned())
         digest.update(json.dumps([one.facts, one.file]).encode())
     return digest.hexdigest()
@@ -38,10 +39,11 @@ def _own_rules() -> str:
 
 
 @functools.cache
-def _rules_of_kind(kind: type[Modality]) -> str:
+def _rules_of_kind(kind: type[Kind]) -> str:
     """Returns a hash of the code of a kind that is none of mmkeras' own."""
     digest = hashlib.sha256()
-    for owner in kind.__mro__[: kind.__mro__.index(Modality)]:
+    base = Modality if issubclass(kind, Modality) else Target
+    for owner in kind.__mro__[: kind.__mro__.index(base)]:
         paths = list(_files_of(owner))
         if paths:
             digest.update(_hash(paths).encode())

@@ -1,12 +1,14 @@
 """One row of the manifest to one value a modality."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mmkeras.data.files.paths import Folders
 from mmkeras.data.files.source import SampleIO
-from mmkeras.spec import DataSpec, Sample
+from mmkeras.data.ingest.read_labels import read_label
+from mmkeras.spec import DataSpec, Label, Sample
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,29 @@ class SampleReader:
         """Returns what else a training sample is stored as; see `read`."""
         return self._each(name, row, folders, "variants")
 
+    def label(
+        self,
+        name: str,
+        row: Mapping[str, Any],
+        samples: Mapping[str, Sample],
+        folders: Folders | None = None,
+    ) -> Label:
+        """Returns the label of a row, of a target that is `read_with_sample`.
+
+        Args:
+            name: The target.
+            row: As in `read`.
+            samples: The modalities that are there, as they were read.
+            folders: As in `read`.
+
+        Raises:
+            BadSample: If it cannot be used.
+        """
+        target = self.spec.targets[name]
+        io = self._io(name, row, folders, self.learned)
+        with self._fitting(name, row):
+            return read_label(target, row["cells"], io, samples)
+
     def _each(
         self,
         name: str,
@@ -61,17 +86,26 @@ class SampleReader:
         folders: Folders | None,
         what: str,
     ) -> Any:
-        # Seeded by the sample, so that no order and no neighbour matters.
-        io = SampleIO(
-            self.root,
-            name,
-            self.learned.get(name),
-            f"{self.seed}/{name}/{row['id']}",
-            self.arrays,
-            folders,
-        )
-        try:
+        io = self._io(name, row, folders, self.learned.get(name))
+        with self._fitting(name, row):
             return getattr(self.spec.modalities[name], what)(row["cells"], io)
+
+    def _io(
+        self,
+        name: str,
+        row: Mapping[str, Any],
+        folders: Folders | None,
+        learned: Any,
+    ) -> SampleIO:
+        # Seeded by the sample, so that no order and no neighbour matters.
+        seed = f"{self.seed}/{name}/{row['id']}"
+        return SampleIO(self.root, name, learned, seed, self.arrays, folders)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _fitting(name: str, row: Mapping[str, Any]) -> Iterator[None]:
+        try:
+            yield
         except MemoryError:
             # On another machine it may fit: the sample is not to blame.
             raise OSError(

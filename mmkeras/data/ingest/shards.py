@@ -30,9 +30,9 @@ from mmkeras.data.ingest.encoder import Encoder
 from mmkeras.data.ingest.places import NOWHERE
 from mmkeras.data.ingest.samples import SampleReader
 from mmkeras.data.ingest.stamps import stamps_of
-from mmkeras.data.statistics import merge_sums
+from mmkeras.data.statistics import add_sums, merge_sums
 from mmkeras.data.stored import stored_dtype
-from mmkeras.spec import DataSpec, Sample
+from mmkeras.spec import DataSpec, Label, Sample
 
 SHARD_SAMPLES = 1024
 SHARD_BYTES = 16 * 2**20
@@ -67,7 +67,8 @@ def sample_bytes(spec: DataSpec) -> int:
         for modality in spec.modalities.values()
     ]
     for target in spec.targets.values():
-        sizes.append(4 * math.prod(target.shape))
+        item = np.dtype(target.dtype).itemsize
+        sizes.append(item * math.prod(target.shape))
         sizes.append(4 * math.prod(target.weight_shape))
     return sum(sizes) + 32 * (len(sizes) + 2)
 
@@ -103,8 +104,9 @@ def build_shard(
         [row, modality, reason, detail]; `notes`, by modality, what was
         changed, counted; `samples`, of each row the id and what
         `write_records` returned, or `NOWHERE`; `sums`, statistics by
-        modality; `stamps`, of the source files by path; `written`, the
-        `file_stamp` of the shard; `said`, sentences for a person.
+        modality and by target that is read with its sample; `stamps`, of the
+        source files by path; `written`, the `file_stamp` of the shard;
+        `said`, sentences for a person.
     """
     path, note = context.folder / name, context.folder / f"{name}.json"
     said: list[str] = []
@@ -123,6 +125,10 @@ def build_shard(
     with Folders() as folders:
         for place, row in enumerate(rows):
             samples, faults = _read(context, row, folders)
+            labels = {}
+            if not any(not _optional(context, f[0]) for f in faults):
+                labels, more = _labels(context, row, samples, folders)
+                faults += more
             required = [f for f in faults if not _optional(context, f[0])]
             faults = [[row["index"], *fault] for fault in required or faults]
             found["bad" if required else "faulty"] += faults
@@ -134,11 +140,11 @@ def build_shard(
                 variants = {}
                 if training:
                     variants = _variants(context, row, values, folders)
-                payloads.append(encoder(place, values, variants))
+                payloads.append(encoder(place, values, variants, labels))
                 kept.append(row["id"])
-            _count(notes, samples)
+            _count(notes, {**samples, **labels})
             if training:
-                _add(context.spec, found["sums"], values)
+                _add(context.spec, found["sums"], values, labels)
     found["notes"] = _sorted(notes)
     if dry:
         more = {"count": read, "bytes": 0, "sha256": "", "stamps": stamps}
@@ -210,8 +216,24 @@ def _variants(
     return found
 
 
+def _labels(
+    context: Context, row: dict, samples: dict, folders: Folders
+) -> tuple[dict[str, Label], list]:
+    """Returns the labels that are read with their samples, and faults."""
+    labels, faults = {}, []
+    for name, target in context.spec.targets.items():
+        if not target.read_with_sample:
+            continue
+        try:
+            labels[name] = context.reader.label(name, row, samples, folders)
+        except BadSample as error:
+            faults.append([name, str(error.reason), error.detail])
+    return labels, faults
+
+
 def _optional(context: Context, name: str) -> bool:
-    return context.spec.modalities[name].optional
+    """Whether a sample goes on without; one with a wrong label does not."""
+    return name in context.spec.optional
 
 
 def _count(notes: dict[str, Counter], samples: dict) -> None:
@@ -228,10 +250,14 @@ def _sorted(notes: dict[str, Counter]) -> dict[str, dict[str, int]]:
     }
 
 
-def _add(spec: DataSpec, sums: dict, values: dict) -> None:
+def _add(spec: DataSpec, sums: dict, values: dict, labels: dict) -> None:
     for name, value in values.items():
         one = spec.modalities[name].sums(value)
         sums[name] = merge_sums(sums.get(name), one)
+    for name, label in labels.items():
+        if np.any(label.weight):
+            one = spec.targets[name].sums(label)
+            sums[name] = add_sums(sums.get(name), one)
 
 
 def _key(context: Context, rows: list[dict], stamps: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from mmkeras.data.files.paths import is_plain, resolve_inside
 from mmkeras.data.files.reasons import BadSample
 from mmkeras.data.ingest.table import DIGEST, digests_of
-from mmkeras.spec import DataSpec
+from mmkeras.spec import DataSpec, Kind
 
 # Hexadecimal digits of a stamp: one change in 3e14 stays unseen.
 DIGITS = 12
@@ -60,13 +60,24 @@ def short_stamp(root: str | Path, path: str) -> str:
     return hashlib.sha256(stamp_of(root, path)).hexdigest()[:DIGITS]
 
 
+def parts_read(spec: DataSpec) -> dict[str, Kind]:
+    """Returns what a worker reads: modalities, and some targets."""
+    targets = spec.targets.items()
+    read = {name: target for name, target in targets if target.read_with_sample}
+    return {**spec.modalities, **read}
+
+
+def read_columns(spec: DataSpec) -> list[str]:
+    """Returns the columns that samples are read from, sorted."""
+    parts = parts_read(spec).values()
+    return sorted({column for p in parts for column in p.manifest_columns})
+
+
 def cells_of(
     spec: DataSpec, cells: Mapping[str, Sequence[str]]
 ) -> Iterator[dict[str, str]]:
-    """Yields what modalities are read from, a row each, of whole columns."""
-    columns = sorted(
-        {c for m in spec.modalities.values() for c in m.manifest_columns}
-    )
+    """Yields what samples are read from, a row each, of whole columns."""
+    columns = read_columns(spec)
     for row in zip(*(cells[column] for column in columns), strict=True):
         yield dict(zip(columns, row, strict=True))
 
@@ -76,8 +87,8 @@ def every_path(
 ) -> Iterator[str]:
     """Yields the source files of rows, as often as they are named."""
     for row in rows:
-        for modality in spec.modalities.values():
-            for path in modality.source_files(row):
+        for part in parts_read(spec).values():
+            for path in part.source_files(row):
                 # Some name one file in every row.
                 if path.strip():
                     yield path

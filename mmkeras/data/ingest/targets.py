@@ -10,7 +10,8 @@ import pandas as pd
 from mmkeras.data.files.reasons import Reason
 from mmkeras.data.ingest.narrow import NarrowRows, narrow
 from mmkeras.data.ingest.table import Table, parts_of
-from mmkeras.spec import DataSpec, Target
+from mmkeras.data.statistics import add_sums
+from mmkeras.spec import DataSpec, Label, Target
 
 # What is wrong with a cell: sample, reason, detail.
 Faults = list[tuple[int, str, str]]
@@ -31,11 +32,13 @@ def read_targets(
 
     Returns:
         Values and weights by target, as `Target.encode` returns them, first
-        axis rows. What is wrong, as (row, target, reason, detail); such a row
-        has weight 0.
+        axis rows; without those that are `read_with_sample`. What is wrong,
+        as (row, target, reason, detail); such a row has weight 0.
     """
     values, weights, bad = {}, {}, []
     for name, target in spec.targets.items():
+        if target.read_with_sample:
+            continue
         found = read_target(target, table[target.column], sparse)
         values[name], weights[name] = found[:2]
         if sparse and target.sparse:
@@ -97,9 +100,46 @@ def facts_of(
         weights: Their weights; 0 where there is no label.
     """
     return {
-        name: target.facts(values[name], weights[name])
+        name: facts_of_read(target, values[name], weights[name])
+        if target.read_with_sample
+        else target.facts(values[name], weights[name])
         for name, target in targets.items()
     }
+
+
+def facts_of_read(
+    target: Target, values: np.ndarray, weights: np.ndarray
+) -> dict[str, Any]:
+    """Returns the facts of labels that were read with their samples."""
+    sums = None
+    for value, weight in zip(values, weights, strict=True):
+        if np.any(weight):
+            sums = add_sums(sums, target.sums(Label(value, weight)))
+    return target.finish(sums)
+
+
+def labelled_rows(
+    target: Target, table: Table | pd.DataFrame
+) -> tuple[np.ndarray, Faults]:
+    """Returns which rows have a label that is `read_with_sample`.
+
+    Args:
+        target: The target.
+        table: The manifest.
+
+    Returns:
+        `(rows,)` of 0 and 1, and what is wrong.
+    """
+    columns, bad = target.manifest_columns, []
+    found = np.ones(len(table))
+    for row, cells in enumerate(zip(*(table[c] for c in columns))):
+        try:
+            there = target.has_label(dict(zip(columns, cells, strict=True)))
+        except ValueError as error:
+            bad.append((row, *_fault(error)))
+            there = False
+        found[row] = there
+    return found, bad
 
 
 def encode_each(

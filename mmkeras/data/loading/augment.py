@@ -14,7 +14,7 @@ from mmkeras.data.loading.draws import Draws
 from mmkeras.data.loading.mix import check_mix, check_values, mixer
 from mmkeras.data.loading.together import check_together, shared_draws
 from mmkeras.data.stored import VARIANTS, to_model
-from mmkeras.spec import Augmentation, DataSpec, Learned
+from mmkeras.spec import Augmentation, DataSpec, Learned, Target
 
 # What `augment` may hold beside the modalities.
 TABLES = ("together", "mix")
@@ -118,6 +118,16 @@ def augmenter(
         go in, the dict comes out with the same shapes and dtypes. What is
         absent stays so.
     """
+    move = _mover(spec, settings, learned)
+    return lambda inputs, seed: move(inputs, seed)[0]
+
+
+def _mover(
+    spec: DataSpec,
+    settings: dict[str, dict],
+    learned: Mapping[str, Learned] | None,
+) -> Callable:
+    """As `augmenter`, with how each modality was moved, `Moves` by name."""
     known = learned or {}
     steps = {
         name: spec.modalities[name].augment_learned(
@@ -140,7 +150,7 @@ def augmenter(
     }
 
     def change(inputs: dict, seed):
-        outputs = dict(inputs)
+        outputs, moves = dict(inputs), {}
         for number, (name, step) in enumerate(steps.items()):
             draws = Draws(seed, number, shared.get(name))
             values = inputs[name]
@@ -149,10 +159,11 @@ def augmenter(
                 share = _share(spec, name, settings[name])
                 values = _one_of(values, variants, share, draws)
             outputs[name] = step(values, draws)
+            moves[name] = draws.moves
             if name in spec.optional:
                 there = inputs["present"][:, spec.optional.index(name)]
                 outputs[name] = _where(there, outputs[name], absent[name])
-        return outputs
+        return outputs, moves
 
     return change
 
@@ -164,18 +175,25 @@ def batch_augmenter(
 ) -> Callable:
     """Returns a function from a batch and its seed to an augmented batch.
 
-    As `augmenter`, whose inputs are mixed in pairs after it, with labels and
-    weights, where the settings say so.
+    As `augmenter`. Labels that are told in the places of a modality move with
+    it; then samples are mixed in pairs, with labels and weights, where the
+    settings say so.
     """
-    change = augmenter(spec, settings, learned)
+    change = _mover(spec, settings, learned)
     values = None if "mix" in spec.modalities else settings.get("mix")
     mix = mixer(spec, values) if values else None
 
     def change_batch(batch: tuple, seed):
-        inputs = change(batch[0], seed)
+        inputs, moves = change(batch[0], seed)
+        labels, weights = dict(batch[1]), dict(batch[2])
+        for name, target in spec.targets.items():
+            if target.moved_by and (moved := moves.get(target.moves_with)):
+                labels[name], weights[name] = target.move(
+                    labels[name], weights[name], moved
+                )
         if mix is None:
-            return inputs, *batch[1:]
-        return mix(inputs, *batch[1:], seed)
+            return inputs, labels, weights
+        return mix(inputs, labels, weights, seed)
 
     return change_batch
 
@@ -184,14 +202,38 @@ def _check_steps(spec: DataSpec, name: str, values: dict) -> None:
     """Refuses to move steps away from their labels."""
     keys = spec.modalities[name].augmentations
     moved = [key for key, value in values.items() if value]
+    _check_places(spec, name, {key: values[key] for key in moved})
     moved = [key for key in moved if keys[key].moves_time]
-    labelled = [n for n, t in spec.targets.items() if t.follows_time]
+    labelled = [
+        n
+        for n, t in spec.targets.items()
+        if t.follows_time and not _follows(t, name, "time")
+    ]
     if moved and labelled:
         raise ValueError(
             f"`augment.{name}.{moved[0]}` must be 0 where a target has a "
             "label for each step, which would no longer be that of its step. "
             f"Received: {values[moved[0]]}, target `{labelled[0]}`"
         )
+
+
+def _follows(target: Target, name: str, what: str) -> bool:
+    return what in target.moved_by and target.moves_with == name
+
+
+def _check_places(spec: DataSpec, name: str, values: dict) -> None:
+    """Refuses to move what is seen away from labels that tell places."""
+    keys = spec.modalities[name].augmentations
+    for target_name, target in spec.targets.items():
+        if target.moves_with != name or "space" not in target.moved_by:
+            continue
+        alone = [k for k in values if keys[k].moves_space == "alone"]
+        if alone:
+            raise ValueError(
+                f"`augment.{name}.{alone[0]}` must be 0 where a target tells "
+                "places in it, which cannot follow. Received: "
+                f"{values[alone[0]]}, target `{target_name}`"
+            )
 
 
 def _check(label: str, keys: Mapping[str, Augmentation], values: dict) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmkeras.data.loading.moves import Moves, mirror, of_centres
+
 # Draws of one modality, and of one key that several share, in one batch.
 EACH = 1000
 # From here on seeds are shared; below are those of the modalities, by number.
@@ -39,6 +41,7 @@ class Draws:
     ) -> None:
         self.seed = seed
         self.shared = shared or {}
+        self.moves = Moves()
         self._own = itertools.count(number * EACH)
 
     def __iter__(self) -> "Draws":
@@ -56,6 +59,29 @@ class Draws:
             return self
         first = SHARED + self.shared[key].number * EACH
         return ((self.seed, first + count) for count in range(EACH))
+
+    def moved(self, matrix: Any) -> None:
+        """Notes that what is seen has moved, for targets that follow.
+
+        Args:
+            matrix: `(batch, n + 1, n + 1)` float32: from the index of a pixel
+                or voxel now, x first, to the index that it had before, as
+                Keras' affine transforms take it.
+        """
+        self.moves.affines.append(of_centres(matrix))
+
+    def mirrored(
+        self, flipped: Any, size: int, axis: int = 0, axes: int = 2
+    ) -> None:
+        """Notes that some samples are mirrored; see `moved`.
+
+        Args:
+            flipped: `(batch,)` of bool.
+            size: Pixels along the axis.
+            axis: Which one, x first.
+            axes: How many there are.
+        """
+        self.moves.affines.append(mirror(flipped, size, axis, axes))
 
     def spans(
         self, settings: Mapping[str, float], batch: Any, size: int
@@ -92,7 +118,11 @@ class Draws:
         if settings["time_shift"]:
             later, _ = drawn("time_shift", -1.0)
             zero = tf.zeros_like(later)
-            yield -later, zero, zero + size
+            span = -later, zero, zero + size
+            self.moves.spans.append((*span, size))
+            yield span
         if settings["time_crop"]:
             less, first = drawn("time_crop", 0.0)
-            yield first, first, first + size - less
+            span = first, first, first + size - less
+            self.moves.spans.append((*span, size))
+            yield span

@@ -19,6 +19,8 @@ from mmkeras.data.loading.lookup import finder, hashes_of
 
 # Samples whose labels are read at once.
 LABELS_READ = 256
+# Of one target; a constant of a TensorFlow graph has 2 GB at most.
+LABELS_BYTES = 10**9
 Arrays = dict[str, np.ndarray]
 
 
@@ -135,6 +137,7 @@ def read_labels(data: Any, seed: int) -> Labels:
     import tensorflow as tf
 
     targets = data.spec.targets
+    _check_memory(data)
     names = [*targets, *(f"weight/{name}" for name in targets)]
     features = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
     raw: dict[str, list[bytes]] = {name: [] for name in names}
@@ -162,6 +165,19 @@ def read_labels(data: Any, seed: int) -> Labels:
             for name, target in targets.items()
         },
     )
+
+
+def _check_memory(data: Any) -> None:
+    """Refuses labels, such as masks, that together do not fit in memory."""
+    count = data.manifest["splits"]["train"]["count"]
+    for name, target in data.spec.targets.items():
+        size = np.dtype(target.dtype).itemsize * math.prod(target.shape)
+        if count * size > LABELS_BYTES:
+            raise ValueError(
+                "Labels of the training split that are held in memory must "
+                f"have at most {LABELS_BYTES:,} bytes. Received: "
+                f"{count * size:,} of target `{name}`, kind '{target.kind}'"
+            )
 
 
 def with_labels(data: Any, fraction: float, seed: int) -> Any:

@@ -57,18 +57,38 @@ class Image(Modality):
     dtype: ClassVar[str] = "uint8"
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
         "translation": Augmentation(
-            0.1, 0, 1, "fraction of height and width", shared=True
+            0.1,
+            0,
+            1,
+            "fraction of height and width",
+            shared=True,
+            moves_space="followed",
         ),
         "rotation_degrees": Augmentation(
-            10, 0, 180, "degrees, either way", shared=True
+            10,
+            0,
+            180,
+            "degrees, either way",
+            shared=True,
+            moves_space="followed",
         ),
         "zoom": Augmentation(
-            0.1, 0, 0.9, "fraction of the size, in or out", shared=True
+            0.1,
+            0,
+            0.9,
+            "fraction of the size, in or out",
+            shared=True,
+            moves_space="followed",
         ),
         "contrast": Augmentation(0.1, 0, 1, "fraction, more or less"),
         "brightness": Augmentation(0.1, 0, 1, "fraction of full scale"),
         "horizontal_flip": Augmentation(
-            0, 0, 1, "1: half of the pictures", shared=True
+            0,
+            0,
+            1,
+            "1: half of the pictures",
+            shared=True,
+            moves_space="followed",
         ),
         "crop": Augmentation(
             0,
@@ -77,13 +97,18 @@ class Image(Modality):
             "fraction of each side that is left out at most; what is kept, "
             "anywhere in the picture, is scaled to its size",
             shared=True,
+            moves_space="followed",
         ),
         "saturation": Augmentation(0, 0, 1, "fraction, more or less"),
         "hue_degrees": Augmentation(
             0, 0, 180, "degrees of the circle of colours, either way"
         ),
         "rand_augment": Augmentation(
-            0, 0, 1, "strength of two operations of RandAugment"
+            0,
+            0,
+            1,
+            "strength of two operations of RandAugment",
+            moves_space="alone",
         ),
         "noise_std": Augmentation(
             0, 0, 1, "deviation of Gaussian noise at most, of full scale"

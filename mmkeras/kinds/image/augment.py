@@ -59,7 +59,9 @@ def augment(modality: Image, settings: Mapping[str, float]) -> Callable:
                 _drawn(layer, images, seeds.of(key))
                 for key, layer in moves.items()
             ]
-            images = move(images, [*moves.values()], drawn)
+            matrix = moving(drawn, *modality.shape[:2])
+            seeds.moved(matrix)
+            images = _interpolated(images, [*moves.values()], matrix)
         if settings["horizontal_flip"]:
             images = _flipped(images, seeds, settings["horizontal_flip"])
         for key, layer in others.items():
@@ -96,6 +98,7 @@ def _flipped(images, seeds, share: float):
     import tensorflow as tf
 
     flipped = _uniform(images, seeds.of("horizontal_flip")) < share / 2
+    seeds.mirrored(flipped[:, 0, 0, 0], images.shape[2])
     return tf.where(flipped, tf.reverse(images, [2]), images)
 
 
@@ -202,6 +205,27 @@ def _crop(most: float):
     return Crop(most)
 
 
+def moving(drawn: list[dict], height: int, width: int):
+    """Returns what layers that move pixels do together, `(batch, 3, 3)`.
+
+    From the index of a pixel after them, x first, to that before.
+
+    Args:
+        drawn: What RandomTranslation, RandomRotation or RandomZoom layers
+            drew.
+        height: Of the pictures.
+        width: Likewise.
+    """
+    import tensorflow as tf
+
+    product = tf.eye(3)
+    for one in drawn:
+        flat = _matrix(one, height, width)
+        flat = tf.concat([flat, tf.ones_like(flat[:, :1])], axis=1)
+        product = product @ tf.reshape(flat, (-1, 3, 3))
+    return product
+
+
 def move(images, layers: list, drawn: list[dict]):
     """Applies layers that move pixels, all at once.
 
@@ -213,13 +237,13 @@ def move(images, layers: list, drawn: list[dict]):
         layers: RandomTranslation, RandomRotation or RandomZoom layers.
         drawn: What each of them drew.
     """
+    product = moving(drawn, images.shape[1], images.shape[2])
+    return _interpolated(images, layers, product)
+
+
+def _interpolated(images, layers: list, product):
     import tensorflow as tf
 
-    product = tf.eye(3)
-    for one in drawn:
-        flat = _matrix(one, images.shape[1], images.shape[2])
-        flat = tf.concat([flat, tf.ones_like(flat[:, :1])], axis=1)
-        product = product @ tf.reshape(flat, (-1, 3, 3))
     return layers[0].backend.image.affine_transform(
         images,
         tf.reshape(product, (-1, 9))[:, :8],

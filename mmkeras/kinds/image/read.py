@@ -11,12 +11,16 @@ import numpy as np
 
 from mmkeras.data import (
     BadSample,
+    Geometry,
     Reason,
     SampleIO,
+    filed,
+    geometry_of,
     guarded,
     is_dicom,
     open_picture,
     read_plane,
+    resized,
     whole_moments,
     whole_sums,
 )
@@ -52,13 +56,13 @@ SAID = {
 def read(modality: Image, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """Reads the file of a cell, and adds the noise that the spec asks for."""
     path = cells[modality.column]
-    value, notes = decode(modality, io.bytes(path), path)
+    value, notes, geometry = _decoded(modality, io.bytes(path), path)
     if modality.noise_std and io.random is not None:
         noisy = io.random.standard_normal(value.shape)
         noisy *= 255 * modality.noise_std
         noisy += value
         value = np.rint(noisy, out=noisy).clip(0, 255).astype(np.uint8)
-    return Sample(value, notes)
+    return Sample(value, notes, geometry)
 
 
 def tell(modality: Image, notes: Mapping[str, int], samples: int) -> list[str]:
@@ -103,22 +107,35 @@ def decode(
     Raises:
         BadSample: With the reason.
     """
+    return _decoded(modality, raw, name)[:2]
+
+
+def _decoded(
+    modality: Image, raw: bytes, name: str
+) -> tuple[np.ndarray, dict[str, int], Geometry]:
+    """As `decode`, and where the pixels came to lie."""
     from PIL import Image as pillow
 
+    turn = 1
     if is_dicom(raw):
         low, high = modality.window_low, modality.window_high
         window = None if low is None else (low, high)
         pixels, notes = read_plane(raw, name, window)
         picture = pillow.fromarray(pixels)
+        size = picture.size
     else:
         picture, notes = open_picture(raw, name)
+        size, turn = filed(raw, picture, notes)
         # Some kinds of colour Pillow reads and does not convert.
         with guarded(Reason.WRONG_FORMAT, f"{name!r}, mode {picture.mode}"):
             picture, more = _to_eight_bit(modality, picture, raw, name)
         notes |= more
     picture = _in_mode(picture, "L" if modality.channels == 1 else "RGB")
+    wanted = modality.width, modality.height
     value = np.asarray(resize(modality, picture, name)).reshape(modality.shape)
-    return value, {note: count for note, count in notes.items() if count}
+    notes = {note: count for note, count in notes.items() if count}
+    rule = modality.resize
+    return value, notes, geometry_of(picture.size, wanted, rule, size, turn)
 
 
 def _to_eight_bit(
@@ -202,21 +219,11 @@ def _white_is_zero(picture: Any) -> bool:
 
 def resize(modality: Image, picture, name: str):
     """Brings a Pillow picture to the size of an image or video modality."""
-    from PIL import Image as pillow
-    from PIL import ImageOps
-
     size = (modality.width, modality.height)
-    if picture.size == size:
-        return picture
-    bilinear = pillow.Resampling.BILINEAR
-    if modality.resize == "refuse":
+    if picture.size != size and modality.resize == "refuse":
         raise BadSample(
             Reason.WRONG_SIZE,
             f"{name!r}: {picture.size[0]}x{picture.size[1]}, not "
             f"{size[0]}x{size[1]}",
         )
-    if modality.resize == "crop":
-        return ImageOps.fit(picture, size, bilinear)
-    if modality.resize == "pad":
-        return ImageOps.pad(picture, size, bilinear, color=0)
-    return picture.resize(size, bilinear)
+    return resized(picture, size, modality.resize)

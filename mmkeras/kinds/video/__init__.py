@@ -50,7 +50,12 @@ class Video(Modality):
     dtype: ClassVar[str] = "uint8"
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
         "horizontal_flip": Augmentation(
-            0, 0, 1, "1: half of the films", shared=True
+            0,
+            0,
+            1,
+            "1: half of the films",
+            shared=True,
+            moves_space="followed",
         ),
         "time_shift": Augmentation(
             0,

@@ -16,6 +16,7 @@ def augment(modality: Video, settings: Mapping[str, float]) -> Callable:
             (batch, 1, 1, 1, 1), next(seeds.of("horizontal_flip"))
         )
         flipped = drawn < settings["horizontal_flip"] / 2
+        seeds.mirrored(flipped[:, 0, 0, 0, 0], modality.width)
         films = tf.where(flipped, tf.reverse(films, [3]), films)
         for first, low, high in seeds.spans(settings, batch, modality.frames):
             # Before the first and after the last frame, that frame stays.

@@ -6,9 +6,11 @@ import numpy as np
 
 from mmkeras.data import (
     BadSample,
+    Geometry,
     Reason,
     SampleIO,
     container_of,
+    geometry_of,
     guarded,
     is_cut,
     needs,
@@ -31,7 +33,7 @@ from mmkeras.spec import Sample
 def read(modality: Video, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """Reads the file of a cell."""
     path = cells[modality.column]
-    return Sample(*decode(modality, io.bytes(path), path))
+    return Sample(*_decoded(modality, io.bytes(path), path))
 
 
 def sums(modality: Video, value: np.ndarray) -> dict:
@@ -79,6 +81,13 @@ def decode(
     Raises:
         BadSample: With the reason, if the film is broken or too large.
     """
+    return _decoded(modality, raw, name)[:2]
+
+
+def _decoded(
+    modality: Video, raw: bytes, name: str
+) -> tuple[np.ndarray, dict[str, int], Geometry]:
+    """As `decode`, and where the pixels of all frames came to lie."""
     av = needs("av", "video")
     kind = container_of(raw)
     if kind == "mp4" and is_cut(raw):
@@ -97,7 +106,8 @@ def decode(
     notes = {"frames_lost": film.lost} if film.lost else {}
     repeated = len(wanted) - len(set(wanted))
     notes |= {"frames_repeated": repeated} if repeated else {}
-    return np.stack([found[number] for number in wanted]), notes
+    pixels = np.stack([found[number][0] for number in wanted])
+    return pixels, notes, found[wanted[0]][1]
 
 
 def choose(modality: Video, times: np.ndarray) -> list[int]:
@@ -141,7 +151,7 @@ def _check_share(
 
 def _pictures(
     av, modality: Video, film: Film, wanted: list[int], name: str
-) -> dict[int, np.ndarray]:
+) -> dict[int, tuple[np.ndarray, Geometry]]:
     """Returns the wanted frames by number; stops at the last of them."""
     found, left = {}, set(wanted)
     for number, frame in enumerate(frames_of(av, film)):
@@ -153,12 +163,13 @@ def _pictures(
     raise Damaged
 
 
-def _picture(modality: Video, frame, name: str) -> np.ndarray:
+def _picture(modality: Video, frame, name: str) -> tuple[np.ndarray, Geometry]:
     picture = frame.to_image()
     if frame.rotation:
         # Both count counterclockwise.
         picture = picture.rotate(frame.rotation, expand=True)
     picture = picture.convert("L" if modality.channels == 1 else "RGB")
-    return np.asarray(resize(modality, picture, name)).reshape(
-        modality.shape[1:]
-    )
+    size = modality.width, modality.height
+    geometry = geometry_of(picture.size, size, modality.resize)
+    value = np.asarray(resize(modality, picture, name))
+    return value.reshape(modality.shape[1:]), geometry

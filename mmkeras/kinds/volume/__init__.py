@@ -61,15 +61,21 @@ class Volume(Modality):
             1,
             "1: left and right change sides in half of the volumes",
             shared=True,
+            moves_space="followed",
         ),
-        "vertical_flip": Augmentation(0, 0, 1, "as that, back and front"),
-        "depth_flip": Augmentation(0, 0, 1, "as that, bottom and top"),
+        "vertical_flip": Augmentation(
+            0, 0, 1, "as that, back and front", moves_space="followed"
+        ),
+        "depth_flip": Augmentation(
+            0, 0, 1, "as that, bottom and top", moves_space="followed"
+        ),
         "rotation_degrees": Augmentation(
             0,
             0,
             180,
             "degrees about the axis of the body, either way",
             shared=True,
+            moves_space="followed",
         ),
         "gain": Augmentation(
             0.1, 0, 1, "fraction, further from or nearer to the middle grey"

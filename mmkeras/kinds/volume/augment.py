@@ -43,11 +43,15 @@ def augment(modality: Volume, settings: Mapping[str, float]) -> Callable:
         for key, axis in FLIPS.items():
             if settings[key]:
                 flipped = draw(key) < settings[key] / 2
+                size = modality.shape[axis - 1]
+                seeds.mirrored(flipped[:, 0, 0, 0, 0], size, 3 - axis, axes=3)
                 changed = tf.where(
                     flipped, tf.reverse(changed, [axis]), changed
                 )
         if degrees:
-            changed = _turned(changed, turn, seeds.of("rotation_degrees"))
+            drawn = seeds.of("rotation_degrees")
+            changed, matrix = _turned(changed, turn, drawn)
+            seeds.moved(_about_the_body(matrix))
         gain, shift = settings["gain"], settings["intensity_shift"]
         if gain or shift:
             middle = (low + high) / 2
@@ -61,8 +65,20 @@ def augment(modality: Volume, settings: Mapping[str, float]) -> Callable:
     return change
 
 
+def _about_the_body(turn):
+    """Returns `(batch, 4, 4)` of x, y and z from such of x and y."""
+    import tensorflow as tf
+
+    wide = tf.pad(turn[:, :2, :2], [[0, 0], [0, 2], [0, 2]])
+    shift = tf.pad(turn[:, :2, 2:], [[0, 0], [0, 2], [3, 0]])
+    return wide + shift + tf.linalg.diag([0.0, 0.0, 1.0, 1.0])
+
+
 def _turned(volumes, layer, seeds):
-    """Turns all slices of a volume by the same angle."""
+    """Turns all slices of a volume by the same angle.
+
+    Also returns the matrices, from index to index, x first.
+    """
     import tensorflow as tf
 
     depth, height, width = volumes.shape[1:4]
@@ -70,9 +86,11 @@ def _turned(volumes, layer, seeds):
     slices = tf.transpose(volumes[..., 0], (0, 2, 3, 1))
     # Any Keras backend may train; a tf.data pipeline is TensorFlow.
     layer.backend.set_backend("tensorflow")
-    generator = Image.part("augment").seed_generator(seeds)
+    pictures = Image.part("augment")
+    generator = pictures.seed_generator(seeds)
     drawn = layer.get_random_transformation(slices, seed=generator)
     slices = layer.transform_images(slices, drawn)
     layer.backend.reset()
     turned = tf.transpose(slices, (0, 3, 1, 2))[..., None]
-    return tf.ensure_shape(turned, (None, depth, height, width, 1))
+    turned = tf.ensure_shape(turned, (None, depth, height, width, 1))
+    return turned, pictures.moving([drawn], height, width)

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmkeras.data import (
     BadSample,
+    Geometry,
     Reason,
     SampleIO,
     Scan,
@@ -66,7 +67,7 @@ def read(modality: Volume, cells: Mapping[str, str], io: SampleIO) -> Sample:
     """
     name = cells[modality.column]
     scan = _filled(modality, read_scan(io, name, modality.frame), name)
-    values, inside, moved = _resample(modality, scan, name)
+    values, inside, geometry, moved = _resample(modality, scan, name)
     with np.errstate(all="ignore"):
         values = scan.slope * values + scan.intercept
     if not np.isfinite(values).all():
@@ -83,6 +84,7 @@ def read(modality: Volume, cells: Mapping[str, str], io: SampleIO) -> Sample:
     return Sample(
         levels.astype(np.int16)[..., None],
         {note: count for note, count in notes.items() if count},
+        geometry,
     )
 
 
@@ -153,9 +155,9 @@ def oriented(scan: Scan, name: str) -> tuple[np.ndarray, list[float]]:
 
 def _resample(
     modality: Volume, scan: Scan, name: str
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Returns the wanted voxels, which of them lie inside the scan, and
-    whether a thin scan was moved to lie on one of them."""
+) -> tuple[np.ndarray, np.ndarray, Geometry, bool]:
+    """Returns the wanted voxels, which of them lie inside the scan, where
+    voxels came to lie, and whether a thin scan was moved to one of them."""
     from scipy import ndimage
 
     voxels, spacing = oriented(scan, name)
@@ -173,6 +175,12 @@ def _resample(
         for place, size in zip(places, sizes)
     ]
     blur = np.maximum(scale - 1, 0) / 2
+    # Of places, which count from the corner of a voxel; x first.
+    shift = 0.5 - (first + 0.5) / scale
+    geometry = Geometry(
+        *(tuple(each[::-1].tolist()) for each in (sizes, np.array(wanted))),
+        *(tuple(each[::-1].tolist()) for each in (1 / scale, shift)),
+    )
     # Only what is seen is read, with what its blur needs.
     margin = np.ceil(3 * blur) + 1
     low = np.clip(np.floor(first - margin), 0, sizes - 1).astype(int)
@@ -187,4 +195,4 @@ def _resample(
     )
     deep, high, wide = inside
     inside = deep[:, None, None] & high[:, None] & wide
-    return found, inside, bool(between.any())
+    return found, inside, geometry, bool(between.any())

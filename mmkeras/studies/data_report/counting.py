@@ -95,7 +95,7 @@ def _labels(samples: SampleStream, seen: Seen, tallies: Tallies) -> dict:
         if not np.any(weight > 0):
             tallies.unlabelled[name][seen.split] += 1
             continue
-        if target.class_names:
+        if target.class_names and not target.read_with_sample:
             cell = target.label_cell(label, weight)
             for one in filter(None, target.split(cell)):
                 tallies.classes[name][seen.split][one] += 1

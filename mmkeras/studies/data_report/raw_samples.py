@@ -16,6 +16,7 @@ from mmkeras.data import (
     learn_from,
     make_plan,
     open_learned,
+    read_label,
     rows_of,
     save_learned,
 )
@@ -113,7 +114,7 @@ class RawSamples(SampleStream):
     def _read(self, rows: np.ndarray, places: Iterator[int]) -> Iterator[Seen]:
         readers = {name: self.io(name) for name in self.spec.modalities}
         labels, weights = [
-            {name: rows_of(array, rows) for name, array in arrays.items()}
+            {name: rows_of(arrays[name], rows) for name in self.plan.values}
             for arrays in (self.plan.values, self.plan.weights)
         ]
         columns, splits = self.table.columns, self.plan.names(rows)
@@ -122,24 +123,45 @@ class RawSamples(SampleStream):
         for at, (row, entry) in enumerate(zip(rows.tolist(), entries)):
             entry = dict(zip(columns, entry, strict=True))
             samples = self._samples(entry, readers)
-            if samples is None:
+            found = None
+            if samples is not None:
+                found = self._labels(entry, samples)
+            if found is None:
                 self._unread.append(row)
                 continue
+            found |= {
+                name: (
+                    np.array(labels[name][at], target.dtype),
+                    np.array(weights[name][at], "float32"),
+                )
+                for name, target in self.spec.targets.items()
+                if name in labels
+            }
             yield Seen(
                 next(places),
                 entry["sample/id"],
                 splits[at],
                 {name: one.value for name, one in samples.items()},
-                {
-                    name: (
-                        np.array(labels[name][at], target.dtype),
-                        np.array(weights[name][at], "float32"),
-                    )
-                    for name, target in self.spec.targets.items()
-                },
+                found,
                 {name: one.notes for name, one in samples.items()},
                 entry,
             )
+
+    def _labels(self, cells: Mapping, samples: Mapping) -> dict | None:
+        """Returns labels that are read with a sample; None if one is wrong."""
+        found, wrong = {}, False
+        for name, target in self.spec.targets.items():
+            if not target.read_with_sample:
+                continue
+            io = SampleIO(str(self.root), name, self.learned, None, self.arrays)
+            try:
+                label = read_label(target, cells, io, samples)
+                found[name] = label.value, label.weight
+            except BadSample as error:
+                fault = (name, str(error.reason), error.detail)
+                self.faults.append((cells["sample/id"], *fault))
+                wrong = True
+        return None if wrong else found
 
     def _samples(self, cells: Mapping, readers: Mapping) -> dict | None:
         """Returns the modalities of a row; None if it cannot be used."""

@@ -1,6 +1,6 @@
 """Data sets in training: their length, one modality of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import keras
@@ -53,14 +53,28 @@ class OneModality:
         data: Has `train` and `validation`.
         name: The modality.
         column: Its column of `present`; None where it is always there.
+        targets: Names of the targets that are left; None for all.
     """
 
-    def __init__(self, data: Any, name: str, column: int | None):
-        self.train = one_modality(data.train, name, column)
-        self.validation = one_modality(data.validation, name, column)
+    def __init__(
+        self,
+        data: Any,
+        name: str,
+        column: int | None,
+        targets: Container[str] | None = None,
+    ):
+        self.train, self.validation = (
+            one_modality(split, name, column, targets)
+            for split in (data.train, data.validation)
+        )
 
 
-def one_modality(dataset: Any, name: str, column: int | None) -> Any:
+def one_modality(
+    dataset: Any,
+    name: str,
+    column: int | None,
+    targets: Container[str] | None = None,
+) -> Any:
     """Returns `dataset` with the modality `name` alone.
 
     Args:
@@ -69,11 +83,18 @@ def one_modality(dataset: Any, name: str, column: int | None) -> Any:
         name: The modality.
         column: Its column of `present`; samples that lack it get weight 0.
             None where it is always there.
+        targets: Names of the targets that are left; None for all.
     """
     if dataset is None:
         return None
 
+    def kept(found):
+        if targets is None or found is None:
+            return found
+        return {key: one for key, one in found.items() if key in targets}
+
     def pick(x, y, weights=None):
+        y, weights = kept(y), kept(weights)
         if column is None:
             return ({name: x[name]}, y) + (
                 () if weights is None else (weights,)

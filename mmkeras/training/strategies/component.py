@@ -17,6 +17,7 @@ from mmkeras.training.stages.fusion_stage import fusion_stage
 from mmkeras.training.strategies.base import Strategy
 from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
 from mmkeras.training.trainable.single_towers import (
+    answerable,
     input_names,
     modalities,
     tower_model,
@@ -221,6 +222,13 @@ class ComponentPretrain(Strategy):
         """Returns the stages of the towers."""
         found = []
         for name, (objective, options) in self.objectives(model).items():
+            if objective == "supervised" and not answerable(heads, name):
+                raise ValueError(
+                    f"`pretrain.{name}` must be an objective without labels "
+                    "where no target can be answered by that modality alone. "
+                    "Received: 'supervised'. Choices: "
+                    f"{', '.join((*pretext.OBJECTIVES.parts, 'none'))}"
+                )
             column = columns.get(name)
             stage: dict[str, Any] = {
                 "name": _stage_name(name, objective),
@@ -228,8 +236,10 @@ class ComponentPretrain(Strategy):
                 "learning_rate": self.learning_rate,
             }
             if objective == "supervised":
-                stage["model"] = tower_model(model, name, heads)
-                stage["data"] = OneModality(data, name, column)
+                own = answerable(heads, name)
+                stage["model"] = tower_model(model, name, own)
+                stage["data"] = OneModality(data, name, column, own)
+                stage["heads"] = own
             else:
                 stage["model"] = _pretext(model, data, name, objective, options)
                 stage["data"] = pretext.Unlabelled(data, name, column)

@@ -17,6 +17,7 @@ _HOME = {
     "stored_as_float32": "precision",
     "thaw_weights": "unfreezing:thaw",
     "to_float32": "precision",
+    "answerable": "single_towers",
     "tower_model": "single_towers",
     "tower_of": "single_towers",
     "tuning_of": "selection",

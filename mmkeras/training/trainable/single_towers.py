@@ -32,13 +32,35 @@ def tower_of(model: keras.Model, name: str) -> keras.Model:
     return model.get_layer(f"{name}_tower")
 
 
+def answerable(heads: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns the heads that one modality alone can answer.
+
+    A head may say by `needs` which modalities it cannot do without, as one
+    that answers in the places of a picture.
+    """
+    return {
+        target: head
+        for target, head in heads.items()
+        if {*getattr(head, "needs", ())} <= {name}
+    }
+
+
 def tower_model(
     model: keras.Model, name: str, heads: Mapping[str, Any]
 ) -> keras.Model:
     """Returns one tower with heads of its own on its "vector".
 
     The tower's weights are those of `model`; the heads are new.
+
+    Raises:
+        ValueError: If a head needs another modality.
     """
+    if lacking := sorted({*heads} - {*answerable(heads, name)}):
+        raise ValueError(
+            "Every target must be one that each modality can answer alone "
+            f"for this. Received: `{lacking[0]}`, which `{name}` cannot; "
+            "another strategy, or `pretrain`, can be used"
+        )
     like = input_names(model)[name]
     x = keras.Input(like.shape[1:], dtype=like.dtype, name=name)
     found = tower_of(model, name)(x)
