@@ -21,6 +21,7 @@ fault, both functions' names and the number of the try alone.
 
     make fuzz                              all faults, all tries
     make fuzz FUZZ="--faults 3,27 --tries 50"
+    make fuzz FUZZ="--faults 2 --first 20 --seconds 170"    in parts
 
 `test_fuzz.py` makes a few tries of each in every run of the tests.
 """
@@ -87,10 +88,23 @@ def collected() -> list[Fault]:
     return sorted(FAULTS, key=lambda one: one.number)
 
 
-def count(one: Fault, tries: int) -> int:
-    """Makes so many tries, and prints the first failures; returns how many."""
-    failed = 0
-    for number in range(tries):
+def count(one: Fault, numbers: range, seconds: float) -> tuple[int, int]:
+    """Makes tries, and prints the first failures.
+
+    Args:
+        one: The fault.
+        numbers: Of its tries.
+        seconds: After how many no further one is begun.
+
+    Returns:
+        How many were made, and how many failed.
+    """
+    made = failed = 0
+    end = time.monotonic() + seconds
+    for number in numbers:
+        if time.monotonic() > end:
+            break
+        made += 1
         try:
             one.one(number)
         except KeyboardInterrupt:
@@ -100,7 +114,7 @@ def count(one: Fault, tries: int) -> int:
             if failed <= SHOWN:
                 text = f"{type(error).__name__}: {error}"[:500]
                 print(f"  {error.__notes__[-1][:300]}\n    {text}")
-    return failed
+    return made, failed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -108,17 +122,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--faults", help="numbers, with commas; all without")
     parser.add_argument("--tries", type=int, help="at most so many of each")
+    parser.add_argument("--first", type=int, default=0, help="tries from here")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="of each, at most"
+    )
     options = parser.parse_args(arguments)
     wanted = {int(n) for n in (options.faults or "").split(",") if n}
     rows = []
     for one in collected():
         if not wanted or one.number in wanted:
             start = time.monotonic()
-            tries = min(one.tries, options.tries or one.tries)
-            failed = count(one, tries)
-            rows.append((one.number, tries, failed))
+            tries = min(one.tries, options.first + (options.tries or one.tries))
+            numbers = range(options.first, tries)
+            made, failed = count(one, numbers, options.seconds)
+            rows.append((one.number, made, failed))
             taken = time.monotonic() - start
-            print(f"{one.number:3} {one.name}: {failed} of {tries} failed, "
+            print(f"{one.number:3} {one.name}: {failed} of {made} failed, "
                   f"{taken:.1f} s", flush=True)  # fmt: skip
     print(f"\n{'fault':>5} {'tries':>7} {'survived':>9} {'failed':>7}")
     for number in sorted({row[0] for row in rows}):

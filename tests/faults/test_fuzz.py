@@ -46,3 +46,8 @@ def test_failures_are_counted_and_repeat(monkeypatch, capsys):
     assert fuzz.main(["--faults", "8"]) == 1
     assert seen[:30] == first and len(seen) == 40
     assert fuzz.main(["--faults", "9"]) == 0
+    # In parts, which are the same tries.
+    seen.clear()
+    fuzz.main(["--faults", "8", "--first", "25", "--tries", "10"])
+    assert seen == [*first, *seen][25:30] + seen[5:] and len(seen) == 10
+    assert fuzz.main(["--faults", "8", "--seconds", "-1"]) == 0
