@@ -49,5 +49,5 @@ def test_failures_are_counted_and_repeat(monkeypatch, capsys):
     # In parts, which are the same tries.
     seen.clear()
     fuzz.main(["--faults", "8", "--first", "25", "--tries", "10"])
-    assert seen == [*first, *seen][25:30] + seen[5:] and len(seen) == 10
+    assert seen[:5] == first[25:] and len(seen) == 10
     assert fuzz.main(["--faults", "8", "--seconds", "-1"]) == 0
