@@ -62,6 +62,7 @@ STAGES = {
     "augment": set(),
     "neighbours": {"towers"},
     "impulses": {"data"},
+    "window": {"data"},
     "build": {"towers", "heads", "model"},
     "show": {"reporting"},
     "pretext": {"training"},

@@ -190,6 +190,27 @@ HEADS = {
             "truth": lambda classes: classes[:, None],
         },
     ),
+    "forecast": (
+        heads.Forecast(2, 2, modality="sound", mean=(1.0, 1.0), std=(0.8, 0.8)),
+        {
+            "labels": lambda classes: np.tile(
+                classes[:, None, None], (1, 2, 2)
+            ).astype("float32"),
+            "truth": lambda classes: classes[:, None, None],
+            "decide": lambda answers, classes: np.rint(answers[..., 1]),
+        },
+    ),
+    # The third class is what no training sample may be.
+    "anomaly": (
+        heads.Anomaly(("sound",), code=2),
+        {
+            "labels": lambda classes: (classes == 2).astype("int32"),
+            "truth": lambda classes: classes == 2,
+            "decide": lambda answers, classes: (
+                answers[:, 0] > 3 * np.median(answers[classes < 2])
+            ),
+        },
+    ),
     "embedding": (heads.Embedding(6), {"decide": nearest}),
     "embedding-siglip": (
         heads.Embedding(6, objective="siglip"),

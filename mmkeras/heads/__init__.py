@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import keras
 
+from mmkeras.heads.anomaly import Anomaly, AnomalyOptions
 from mmkeras.heads.class_losses import (
     Focal,
     SparseCategoricalCrossentropy,
@@ -20,6 +21,7 @@ from mmkeras.heads.classes import (
 )
 from mmkeras.heads.contrastive import InfoNCE, SigLIP
 from mmkeras.heads.embedding import Embedding, EmbeddingOptions
+from mmkeras.heads.forecast import Forecast, ForecastOptions
 from mmkeras.heads.keras_metrics import (
     ClassDistance,
     NearestIsMatch,
@@ -28,9 +30,12 @@ from mmkeras.heads.keras_metrics import (
 from mmkeras.heads.layers import ConditionalsToLogits, TokensToSteps
 from mmkeras.heads.number import Number, NumberOptions
 from mmkeras.heads.number_losses import ScaledHuber, ScaledMeanSquaredError
+from mmkeras.heads.quantiles import interval_factors
 from mmkeras.heads.sequence import Sequence, SequenceOptions
 
 __all__ = [
+    "Anomaly",
+    "AnomalyOptions",
     "Categories",
     "CategoriesOptions",
     "Category",
@@ -40,6 +45,8 @@ __all__ = [
     "Embedding",
     "EmbeddingOptions",
     "Focal",
+    "Forecast",
+    "ForecastOptions",
     "Head",
     "InfoNCE",
     "NearestIsMatch",
@@ -57,12 +64,22 @@ __all__ = [
     "TokensToSteps",
     "WeightedBinaryCrossentropy",
     "balanced",
+    "interval_factors",
     "loss_weights",
     "losses",
     "metrics",
 ]
 
-Head = Category | Categories | Ordinal | Sequence | Number | Embedding
+Head = (
+    Category
+    | Categories
+    | Ordinal
+    | Sequence
+    | Number
+    | Embedding
+    | Forecast
+    | Anomaly
+)
 
 
 def losses(heads: Mapping[str, Head]) -> dict[str, keras.losses.Loss]:

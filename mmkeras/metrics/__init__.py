@@ -6,6 +6,7 @@ of
 target: it takes labels, outputs and weights, and weighs as Keras weighs.
 """
 
+from mmkeras.metrics.anomalies import anomalies
 from mmkeras.metrics.bootstrap import (
     CONFIDENCE,
     RESAMPLES,
@@ -42,6 +43,7 @@ from mmkeras.metrics.figures import (
     of_sums,
     weighted_share,
 )
+from mmkeras.metrics.forecasts import forecasts
 from mmkeras.metrics.numbers import regression
 from mmkeras.metrics.ordinal import ordered_classes
 from mmkeras.metrics.paired import (
@@ -65,6 +67,7 @@ __all__ = [
     "MAX_SEEDS",
     "RESAMPLES",
     "THRESHOLD",
+    "anomalies",
     "any_classes",
     "binary_cross_entropy",
     "calibration_error",
@@ -76,6 +79,7 @@ __all__ = [
     "estimate",
     "figures_kept",
     "finite",
+    "forecasts",
     "has_label",
     "holm",
     "labelled",

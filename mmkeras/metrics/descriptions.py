@@ -87,6 +87,16 @@ _KNOWN = {
     "r2": Description("R²"),
     "correlation": Description("Correlation"),
     "kappa": Description("Kappa (quadratic weights)"),
+    "mase": Description("Mean absolute scaled error", smaller_is_better=True),
+    "skill": Description("Skill against the median"),
+    "pinball": _error("Pinball loss"),
+    "coverage": _share("Labels in the interval"),
+    "width": Description("Width of the interval", in_units=True),
+    "average_precision": _share("Average precision"),
+    "detection_rate": _share("Anomalies found"),
+    "false_alarm_rate": Description(
+        "False alarms", share=True, smaller_is_better=True
+    ),
     "change_f1": _share("F1 of changes"),
     "recall_at_1": _share("Recall at 1"),
     "recall_at_5": _share("Recall at 5"),

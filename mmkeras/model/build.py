@@ -78,7 +78,10 @@ def build_model(
     # A fusion that several targets share is called once.
     unique = {id(layer): layer for layer in layers.values()}
     fused = {key: layer(features, **arguments) for key, layer in unique.items()}
-    seen = _with_masks(found, columns)
+    seen = {
+        name: {**outputs, "input": inputs[name]}
+        for name, outputs in _with_masks(found, columns).items()
+    }
     # By name: outputs of a list would be output_0, output_1 in a TFLite file.
     outputs = {}
     for name, head in sorted(heads.items()):

@@ -7,7 +7,7 @@ import pytest
 from data.data_toys import read_cell
 from data.signal_toys import RATE, signal, write_csv, write_wfdb
 
-from mmkeras.data import BadSample, decode_file, resample
+from mmkeras.data import BadSample, SampleIO, decode_file, resample
 from mmkeras.data.files import on_grid
 from mmkeras.kinds import Series
 
@@ -191,3 +191,41 @@ def test_a_spec_too_large_is_refused():
         spec(sample_rate_hz=1_000_000, duration_sec=10_000)
     with pytest.raises(ValueError, match="`channels` must all differ"):
         spec(channels=["a", "a"])
+
+
+STARTS = ["", "0", "0.5", "1.25", " 1.3 "]
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("rate", [RATE, RATE / 2, RATE * 1.7])
+def test_a_sample_that_begins_later_is_a_part_of_the_whole(
+    tmp_path, start, rate
+):
+    np.save(tmp_path / "x.npy", signal(9))
+    whole = spec(duration_sec=8, sample_rate_hz=rate)
+    whole = read_cell(whole, tmp_path, "x.npy")
+    part = spec(duration_sec=2, sample_rate_hz=rate, start_column="from")
+    io = SampleIO(str(tmp_path))
+    found = part.read({"x": "x.npy", "from": start}, io).value
+    first = round(float(start.strip() or 0) * rate)
+    wanted = whole[first : first + len(found)]
+    # At the very start of a file the filter sees another line to its end.
+    edge = 8 if rate != RATE else 0
+    np.testing.assert_allclose(found[edge:], wanted[edge:], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "start, reason",
+    [("soon", "not_a_number"), ("-1", "not_a_number"), ("nan", "not_a_number"),
+     ("inf", "not_a_number"), ("4", "empty"), ("1e12", "empty")],
+)  # fmt: skip
+def test_a_start_that_cannot_be_is_refused(tmp_path, start, reason):
+    np.save(tmp_path / "x.npy", signal())
+    part = spec(start_column="from")
+    with pytest.raises(BadSample, match=reason):
+        part.read({"x": "x.npy", "from": start}, SampleIO(str(tmp_path)))
+
+
+def test_a_start_stands_beside_a_crop_at_the_start_alone():
+    with pytest.raises(ValueError, match="`crop` must be"):
+        spec(start_column="from", crop="center")

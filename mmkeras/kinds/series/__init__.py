@@ -40,6 +40,9 @@ class Series(Modality):
         duration_sec: Length in seconds; shorter series end in a gap, longer
             ones are cut.
         crop: Which part of a longer series is kept: "start" or "center".
+        start_column: Manifest column with the second at which a sample begins
+            in its file, so that a long recording holds many; from its
+            beginning where left out or empty.
         file_rate_hz: Rate of files that state none, in steps a second: arrays,
             and tables without `time_column`.
         time_column: Column or array with the time of each step, which shows
@@ -62,6 +65,7 @@ class Series(Modality):
     sample_rate_hz: Rate
     duration_sec: Annotated[float, Field(gt=0, le=10_000_000)]
     crop: Literal["start", "center"] = "start"
+    start_column: Column | None = None
     file_rate_hz: Rate | None = None
     time_column: Column | None = None
     time_unit: Literal["s", "ms", "us", "ns", "min", "h"] | None = None
@@ -116,6 +120,7 @@ class Series(Modality):
         *Modality.free_keys,
         "duration_sec",
         "crop",
+        "start_column",
         "time_unit",
         "time_format",
         "array",
@@ -146,6 +151,11 @@ class Series(Modality):
                 f"`time_column`. Received: time_unit={self.time_unit!r}, "
                 f"time_format={self.time_format!r}"
             )
+        if self.start_column is not None and self.crop != "start":
+            raise ValueError(
+                '`crop` must be "start" where `start_column` says where a '
+                f"sample begins. Received: {self.crop!r}"
+            )
         return check_size(self)
 
     @property
@@ -153,6 +163,14 @@ class Series(Modality):
         """Shape of one sample: (steps, channels)."""
         steps = round(self.sample_rate_hz * self.duration_sec)
         return (steps, len(self.channels))
+
+    @property
+    def manifest_columns(self) -> tuple[str, ...]:
+        return (self.column, *self.number_columns)
+
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        return () if self.start_column is None else (self.start_column,)
 
     @property
     def time_steps(self) -> int:

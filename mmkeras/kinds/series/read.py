@@ -12,10 +12,9 @@ from mmkeras.data import (
     SampleIO,
     known_moments,
     known_sums,
-    resample,
     shares,
 )
-from mmkeras.data.files.resampling import check_size, on_grid
+from mmkeras.data.files.resampling import on_grid
 from mmkeras.data.files.signals import (
     Signals,
     read_edf,
@@ -31,6 +30,7 @@ from mmkeras.data.files.signals import (
     unit_scale,
 )
 from mmkeras.kinds.series import Series
+from mmkeras.kinds.series.window import fitted, start_of
 from mmkeras.spec import Learned, Sample
 
 # A rate may be raised so many times, and lowered so many times.
@@ -86,21 +86,22 @@ def read(modality: Series, cells: Mapping[str, str], io: SampleIO) -> Sample:
 
     In this order: the named channels; units; a time column sorted and laid on
     an even grid; resampling (soxr, high quality, around the line from the
-    first value to the last); cut at the end, or on both sides with `crop =
-    "center"`. A gap is NaN: what the file leaves out, and what is missing at
-    the end.
+    first value to the last); cut before `start_column` and at the end, or on
+    both sides with `crop = "center"`. A gap is NaN: what the file leaves out,
+    and what is missing at the end.
     """
     name = cells[modality.column]
     if not name.strip():
         raise BadSample(Reason.MISSING)
     notes: dict[str, int] = {}
+    start = start_of(modality, cells)
     units = modality.units or io.learned or (None,) * len(modality.channels)
     parts, place = [], 0
     for signals in _read(modality, io, name):
         count = signals.values.shape[1]
         here = slice(place, place := place + count)
         values = _in_units(modality, signals, units[here], here, notes, name)
-        parts.append(_on_steps(modality, signals, values, notes, name))
+        parts.append(_on_steps(modality, signals, values, start, notes, name))
     values = np.concatenate(parts, axis=1)
     with np.errstate(over="ignore"):
         values = values.astype(np.float32)
@@ -147,6 +148,7 @@ def _on_steps(
     modality: Series,
     signals: Signals,
     values: np.ndarray,
+    start: float,
     notes: dict[str, int],
     name: str,
 ) -> np.ndarray:
@@ -183,36 +185,11 @@ def _on_steps(
         raise BadSample(Reason.NOT_FINITE, repr(name))
     if rate != modality.sample_rate_hz:
         found["resampled"] = 1
-    values = _fit(modality, _resample(modality, values, rate, name), found)
+    values = fitted(modality, values, rate, start, name, found)
     # Channels that were recorded together are one sample.
     for note, count in found.items():
         notes[note] = max(notes.get(note, 0), count)
     return values
-
-
-def _resample(modality: Series, values, rate: float, name: str) -> np.ndarray:
-    ratio = rate / modality.sample_rate_hz
-    if modality.crop == "start":
-        # 200 steps more than wanted, for the filter.
-        wanted = modality.shape[0] * ratio + 200 * max(ratio, 1)
-        values = values[: math.ceil(wanted)]
-    check_size(len(values) / ratio * values.shape[1], name)
-    return resample(values, rate, modality.sample_rate_hz)
-
-
-def _fit(
-    modality: Series, values: np.ndarray, notes: dict[str, int]
-) -> np.ndarray:
-    steps = modality.shape[0]
-    missing = max(0, steps - len(values))
-    if missing:
-        notes |= {"ends_early": 1, "missing_steps_at_the_end": missing}
-    elif len(values) > steps:
-        notes["cut"] = 1
-    if modality.crop == "center":
-        values = values[max(0, (len(values) - steps) // 2) :]
-    gap = np.full((missing, values.shape[1]), np.nan)
-    return np.concatenate([values[:steps], gap])
 
 
 def _read(modality: Series, io: SampleIO, name: str) -> list[Signals]:

@@ -212,6 +212,22 @@ def token_readers(whole: keras.Model) -> set[str]:
     }
 
 
+def input_readers(whole: keras.Model) -> set[str]:
+    """Returns the modalities whose input another layer than a tower reads.
+
+    As a head does that predicts what comes after it, or rebuilds it.
+    """
+    raw = {id(x): name for name, x in _raw(whole).items()}
+    towers = {id(tower_of(whole, n)) for n in modalities(whole)}
+    return {
+        raw[id(tensor)]
+        for node in private.nodes_of(whole)
+        if id(node.operation) not in towers
+        for tensor in node.input_tensors
+        if id(tensor) in raw
+    }
+
+
 def _raw(whole: keras.Model) -> dict[str, Any]:
     """Returns the inputs of the towers."""
     inputs = input_names(whole)

@@ -10,7 +10,11 @@ import keras
 
 from mmkeras import heads as head_kinds
 from mmkeras.training.embeddings.cache import Embeddings, cache_embeddings
-from mmkeras.training.embeddings.submodels import frozen_model, fusion_model
+from mmkeras.training.embeddings.submodels import (
+    frozen_model,
+    fusion_model,
+    input_readers,
+)
 from mmkeras.training.stages.definition import Stage
 from mmkeras.training.stages.modality_weights import (
     ModalityWeightsFromValidation,
@@ -64,6 +68,15 @@ def _cached(
     possible = importlib.util.find_spec("tensorflow") is not None
     wanted = possible if settings.cache is None else settings.cache
     if not wanted or not settings.fusion_epochs:
+        return None
+    readers = input_readers(model)
+    if readers:
+        if settings.cache:
+            raise ValueError(
+                "`cache` must be left out where a head reads an input itself, "
+                "which a cache of embeddings does not hold. Received: "
+                f"cache=True, and heads that read {', '.join(sorted(readers))}"
+            )
         return None
     passes = settings.cache_passes
     if settings.budget_steps is None and settings.budget_sec is None:

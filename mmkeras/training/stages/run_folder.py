@@ -173,6 +173,8 @@ def save_run(
     ['history.csv', 'model.keras']
     """
     check_finite(model)
+    if settled := getattr(history, "settled", None):
+        fields = {"settled": settled, **fields}
     files, results = ["model.keras", "history.csv"], results or {}
     files += [RECIPE] * (recipe_file is not None)
     files += [STATE] * (state is not None)

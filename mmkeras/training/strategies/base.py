@@ -35,6 +35,7 @@ from mmkeras.training.stages.run_folder import (
     check_room,
     history_of,
 )
+from mmkeras.training.stages.settling import settle
 from mmkeras.training.strategies.settings import TuningSettings
 from mmkeras.training.trainable.freeze import restore_flags, trainable_flags
 from mmkeras.training.trainable.selection import tuned
@@ -179,7 +180,8 @@ class Strategy(TuningSettings):
         Returns:
             The history of all stages, epochs numbered through, with a
             `stage`, a `learning_rate`, and what was spent so far in `steps`
-            and `seconds`, for each epoch.
+            and `seconds`, for each epoch. Its `settled` is what heads have
+            chosen at the end, by target.
 
         Raises:
             ValueError: If the loss becomes NaN or infinite, or the
@@ -242,10 +244,13 @@ class Strategy(TuningSettings):
             with reading(), tuned(self, model) as fit.tuning:
                 stages = self.stages(model, data, heads)
                 run_stages(fit, stages, seed, checkpoint)
+                settled = settle(model, data, heads)
             if out is not None:
                 forget_stages(out, [place.name for place in kept_stages(fit)])
         finally:
             # What lies in a temporary folder goes at once.
             getattr(stages, "close", lambda: None)()
             restore_flags(flags)
-        return history_of(rows.rows, model)
+        history = history_of(rows.rows, model)
+        history.settled = settled
+        return history

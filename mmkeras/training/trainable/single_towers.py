@@ -64,8 +64,9 @@ def tower_model(
     like = input_names(model)[name]
     x = keras.Input(like.shape[1:], dtype=like.dtype, name=name)
     found = tower_of(model, name)(x)
+    seen = {name: {**found, "input": x}}
     outputs = {
-        target: head(found["vector"], target, {name: found})
+        target: head(found["vector"], target, seen)
         for target, head in heads.items()
     }
     return keras.Model({name: x}, outputs, name=f"{name}_alone")
