@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forking
 import offline
 import pytest
 
@@ -17,6 +18,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 offline.block()
+forking.install()
 
 ROOT = Path(__file__).parents[1]
 # All that a device has beside Python.

@@ -42,13 +42,15 @@ NAMED = {
         "demo", "files.media.films", "files.scan_folder", "files.media.sounds",
         "ingest.folder", "ingest.plan", "ingest.workers", "loading.load",
     },
-    "export": {"bundle.device_code", "exporter", "worker.process"},
+    "export": {
+        "bundle.device_code", "exporter", "worker.child", "worker.process",
+    },
     "kinds": {"audio.read", "image.augment", "image.read", "volume.read"},
     "metrics": {"bootstrap"},
     "runs": {"setup"},
     "studies": {
         "compare.run", "ensemble.bagging_boosting", "label.pool",
-        "retrieval.index", "tune.search", "tune.trial",
+        "retrieval.index", "tune.search", "tune.trial", "tune.workers",
     },
     "towers": {"logmel"},
     "training": {
