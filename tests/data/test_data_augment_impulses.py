@@ -1,5 +1,7 @@
 """Sounds of a batch heard as in rooms whose impulse was recorded."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -122,3 +124,16 @@ def test_a_changed_impulse_is_another_setting(tmp_path):
     write(place / "b.wav", impulse(_0=1))
     assert hashes() not in (before, after)
     assert load_data(tmp_path / "data").augment_files == {}
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "room.wav")
+    with pytest.raises(ValueError, match="`impulses` must be a WAV file"):
+        heard(str(tmp_path / "room.wav"))
+    with pytest.raises(ValueError, match="`impulses` must be a WAV file"):
+        heard("/dev/zero")
+    outside = write(tmp_path / "else" / "a.wav", impulse(_0=1))
+    (tmp_path / "rooms").mkdir()
+    (tmp_path / "rooms" / "a.wav").symlink_to(outside)
+    with pytest.raises(ValueError, match="a.wav"):
+        heard(str(tmp_path / "rooms"))

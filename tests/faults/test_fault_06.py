@@ -9,6 +9,7 @@ import csv
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from faults.stopped_toys import (
 )
 from test_cli import run
 
-from mmkeras import stopping
+from mmkeras import artefact, stopping
 from mmkeras.training import latest_checkpoint
 
 # Within an epoch, in a validation, at the last step of an epoch.
@@ -235,6 +236,46 @@ def test_each_command_ends_in_order(name, road, tmp_path, monkeypatch, capfd):
     stop_command(road, out, command, signal.SIGTERM, ready, monkeypatch, capfd)
 
 
+@pytest.fixture(scope="module")
+def trained(road):
+    """A training that nobody stopped."""
+    command = ["train", road / "data", "--model", road / "short.toml"]
+    assert run(*command, "--verbose", "0", "--out", road / "whole") == 0
+    return road / "whole"
+
+
+def test_a_stopped_evaluate_leaves_the_run_as_it_was(
+    trained, tmp_path, monkeypatch, capfd
+):
+    """An older evaluation is whole until the new one is."""
+    copy = Path(shutil.copytree(trained, tmp_path / "a run"))
+    (copy / "evaluation").mkdir()
+    artefact.write_text(copy / "evaluation" / "report.html", "of before")
+    artefact.write_manifest(copy / "evaluation", "evaluation", ["report.html"])
+    before = content(copy)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    inside = {path.name for path in tmp_path.iterdir()}
+    with signalled(signal.SIGTERM, exists(copy, "**/.mmkeras.lock")):
+        code = run("evaluate", copy, "--no-baselines")
+    said = capfd.readouterr().err
+    assert code == 143 and "Traceback" not in said
+    again = shlex.split(said.splitlines()[-1])
+    assert again[-3:] == ["evaluate", str(copy), "--no-baselines"]
+    assert content(copy) == before
+    assert {path.name for path in tmp_path.iterdir()} <= inside
+    assert run("evaluate", copy, "--no-baselines") == 0
+    report = copy / "evaluation" / "report.html"
+    assert report.read_text() != "of before"
+
+
+def content(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".hashes.json"
+    }
+
+
 def _after(seconds):
     end = time.monotonic() + seconds
     return lambda: time.monotonic() > end
@@ -246,13 +287,12 @@ def history(folder):
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-def test_the_printed_command_goes_on_to_the_same_bits(road, tmp_path):
+def test_the_printed_command_goes_on_to_the_same_bits(road, trained, tmp_path):
     """Processes of their own, a shell, and names that need quotes."""
     from mmkeras.model import load_model
 
     command = ["train", str(road / "data"), "--model",
                str(road / "short.toml"), "--verbose", "0"]  # fmt: skip
-    assert run(*command, "--out", tmp_path / "whole") == 0
     out = tmp_path / "it's a run"
     child = subprocess.Popen(
         [sys.executable, "-m", "mmkeras.cli", *command, "--out", str(out)],
@@ -271,9 +311,9 @@ def test_the_printed_command_goes_on_to_the_same_bits(road, tmp_path):
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert "goes on at" in again.stdout or "is done already" in again.stdout
-    assert history(out) == history(tmp_path / "whole")
+    assert history(out) == history(trained)
     pairs = zip(
-        load_model(tmp_path / "whole").weights, load_model(out).weights,
+        load_model(trained).weights, load_model(out).weights,
         strict=True,
     )  # fmt: skip
     for one, other in pairs:

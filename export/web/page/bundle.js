@@ -1,5 +1,6 @@
 // A bundle, checked as run.py checks it, and answered by a runtime.
 
+import { canonical } from "./manifest.js";
 import { loadTokenizer } from "./tokenizer.js";
 
 const ARRAYS = { uint8: Uint8Array, float32: Float32Array, int32: Int32Array };
@@ -24,6 +25,19 @@ export async function sha256(bytes) {
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** Refuses a manifest that is not the one that was written. */
+async function prove(text, manifest) {
+  // Those of earlier versions have neither.
+  if (!("format" in manifest || "sha256" in manifest)) return;
+  const found = await sha256(new TextEncoder().encode(canonical(text)));
+  if (found !== manifest.sha256)
+    refuse(
+      "The manifest",
+      `the one that was written, with sha256 ${manifest.sha256}`.slice(0, 60),
+      found.slice(0, 16),
+    );
+}
+
 /** Returns the runtime that a file of this format needs. */
 async function startRuntime(format) {
   if (format === "tflite") return import("./runtime_litert.js");
@@ -37,7 +51,9 @@ export async function loadBundle(folder, say = () => {}) {
     refuse("This page", "opened over https, or on localhost", location.origin);
   const json = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
   say("Reading the manifest");
-  const manifest = json(await read(`${folder}/manifest.json`));
+  const bytes = await read(`${folder}/manifest.json`);
+  const manifest = json(bytes);
+  await prove(new TextDecoder().decode(bytes), manifest);
   if (manifest.kind !== "bundle")
     refuse("The manifest", "of kind bundle", manifest.kind);
 

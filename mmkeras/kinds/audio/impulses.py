@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.data import BadSample, read_sound
+from mmkeras.data import BadSample, read_inside, read_sound
 from mmkeras.kinds.audio import Audio
 
 # What is later has faded in most rooms; each doubling costs as much again.
@@ -37,7 +37,9 @@ def read_impulses(modality: Audio, place: str | Path) -> np.ndarray:
     found = []
     for each in paths:
         try:
-            sound = read_sound(each.read_bytes(), each.name)
+            # A regular file, not too large, that lies where it is named.
+            raw = read_inside(str(each.parent), each.name)
+            sound = read_sound(raw, each.name)
         except (BadSample, OSError) as error:
             raise ValueError(
                 "`impulses` must be a WAV file, or a folder of them. "

@@ -2,11 +2,19 @@
 
 import base64
 import hashlib
+import json
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from export.export_toys import toy_export
+from manifest_toys import FIELDS, write_toy
+
+from mmkeras import artefact
+
+PAGE = Path(__file__).parents[3] / "export" / "web" / "page"
 
 
 def test_a_changed_page_replaces_what_was_kept(phone, build_site, serve):
@@ -46,6 +54,55 @@ def test_a_changed_file_is_refused(phone, build_site, serve, name):
     message = page.get_by_role("alert").inner_text()
     assert message.startswith(f"`{name}` must be the file with sha256")
     assert page.locator("#bar").is_hidden()
+
+
+def test_a_changed_manifest_is_refused(phone, build_site, serve):
+    out = build_site(toy_export().bundle)
+    path = out / "bundle" / "manifest.json"
+    text = path.read_text()
+    changed = text.replace('"signature": "serving', '"signature": "Serving')
+    path.write_text(changed)
+    assert changed != text
+    page = phone(serve(out).address, ready="#error:visible")
+    message = page.get_by_role("alert").inner_text()
+    assert message.startswith("The manifest must be the one that was written")
+
+
+STRANGE = {
+    "kind": "run",
+    "files": {},
+    # Python sorts by characters, JavaScript by halves of them.
+    "\ue000": 1e-05,
+    "\U0001f600": 1.0,
+    'a"b\\': [1e16, -0.0, 123456789012345678901, 0.1 + 0.2],
+    "": {"sha256": [], "z": None, "a": {"b": [True, {}, [[]]]}},
+    "__proto__": "\x00\u2028é",
+}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_the_page_reads_the_hash_of_a_manifest_as_python_wrote_it(tmp_path):
+    paths = []
+    for kind in FIELDS:
+        (tmp_path / kind).mkdir()
+        paths.append(write_toy(tmp_path / kind, kind))
+    strange = tmp_path / "strange.json"
+    strange.write_text(json.dumps(artefact.hashed(STRANGE), indent=2) + "\n")
+    paths.append(strange)
+    module = shutil.copy(PAGE / "manifest.js", tmp_path / "manifest.mjs")
+    program = f"""
+        import {{ readFileSync }} from "node:fs";
+        import {{ canonical }} from {json.dumps(str(module))};
+        const texts = process.argv.slice(1).map(path =>
+            canonical(readFileSync(path, "utf8")));
+        console.log(JSON.stringify(texts));"""
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", program, *paths],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for path, text in zip(paths, json.loads(done.stdout), strict=True):
+        wanted = json.loads(path.read_text())["sha256"]
+        assert hashlib.sha256(text.encode()).hexdigest() == wanted, path
 
 
 @pytest.mark.parametrize(
