@@ -2,6 +2,7 @@
 
 import collections
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,13 @@ def test_a_full_disk_is_found_before_anything_is_decoded(
     assert str(tmp_path / "out") in message and "\n" not in message
     assert "bytes needed, 1,000 bytes available" in message
     assert not list((tmp_path / "out").glob("*.tfrecord"))
+    needed = re.search(r"([\d,]+) bytes needed", message)[1].replace(",", "")
+    monkeypatch.undo()
+    prepare(make_spec(root), tmp_path / "out", workers=1)
+    # All that grows with the samples.
+    names = ("*.tfrecord", "samples.csv", "sources.json")
+    paths = [p for name in names for p in (tmp_path / "out").glob(name)]
+    assert sum(path.stat().st_size for path in paths) <= int(needed)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -40,6 +40,9 @@ from mmkeras.data.ingest.update import NOTED
 from mmkeras.spec import DataSpec
 
 ARRAYS = "arrays"
+# About what is written of a sample beside the shards: where it is, by its id,
+# and stamps of its files.
+INDEX_BYTES = 64
 IDENTITY = "identity.json"
 LABELS = {
     "spec_sha256": "spec",
@@ -133,11 +136,11 @@ def leave(out: Path) -> None:
     clear(out / PARTIAL)
 
 
-def start(out: Path, identity: dict, needed_bytes: int) -> Path:
+def start(out: Path, identity: dict, sample_bytes: int, samples: int) -> Path:
     """Returns `out/.partial`, with what an equal run left behind.
 
     Raises:
-        OSError: If the disk has less than `needed_bytes` free.
+        OSError: If the disk has no room for so many samples of so many bytes.
     """
     partial = claim(out / PARTIAL, "data", _parts())
     note = partial / IDENTITY
@@ -157,7 +160,8 @@ def start(out: Path, identity: dict, needed_bytes: int) -> Path:
     # A shard without its note is made anew, beside what is there.
     shards = (note.with_suffix("") for note in partial.glob("*.tfrecord.json"))
     there = sum(path.stat().st_size for path in shards if path.is_file())
-    check_room(out, "the shards", needed_bytes - there)
+    needed = (sample_bytes + INDEX_BYTES) * samples
+    check_room(out, "the shards", needed - there)
     return partial
 
 

@@ -184,7 +184,7 @@ def _prepared(job: Job, read: Manifest, name: str, dry_run: bool) -> dict:
     learned = before.learned if before else None
     if learned is None:
         learned = learning.learn(spec, job.root, plan.training)
-    partial = folder.start(out, identity, sample_bytes(spec) * len(plan.table))
+    partial = folder.start(out, identity, sample_bytes(spec), len(plan.table))
     if before:
         before.noted.lend(out, partial)
     files = learning.save(spec, learned, partial)
