@@ -24,6 +24,10 @@ from mmkeras.model import load_model
 from mmkeras.spec import MODALITIES, RESERVED, DataSpec
 
 
+# What is timed is timed in seconds of the thread's processor: the machine may
+# be busy with the other faults.
+
+
 @functools.cache
 def scratch() -> Path:
     return Path(tempfile.mkdtemp(prefix="toy-inputs-"))
@@ -91,10 +95,10 @@ def loading_them(case, folder):
             graph["config"]["layers"].append(extra)
 
     path = with_config(saved_toy(), folder / "bomb.keras", change)
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(ValueError, match="no output needs"):
         load_model(path)
-    assert time.monotonic() - start < 2
+    assert time.thread_time() - start < 2
 
 
 # 19: specs whose fields are missing or of another type.
@@ -142,14 +146,14 @@ def reading_it(case, folder):
         table[path[-1]] = other
     if how == "rename":
         table[path[-1] + letter] = value
-    start = time.monotonic()
+    start = time.thread_time()
     try:
         DataSpec.from_dict(spec, "toy.toml")
     except ValueError as error:
         said = str(error)
         assert said.startswith("toy.toml: ") and "pydantic" not in said
         assert len(said) < 3000
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 1
 
 
 # 20: paths that lead out of the root, and files that are none.
@@ -174,10 +178,10 @@ def rooted() -> Path:
 
 
 def reading_inside(case, folder):
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(BadSample):
         read_inside(str(rooted()), case)
-    assert time.monotonic() - start < 1
+    assert time.thread_time() - start < 1
 
 
 # 36: names.

@@ -5,6 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from faults.stopped_toys import Moment, Stop
 from semi_toys import (
     CLASSES,
     HEADS,
@@ -16,6 +17,7 @@ from semi_toys import (
 )
 from training_toys import Kill
 
+from mmkeras import stopping
 from mmkeras.data import load_data
 from mmkeras.heads import Category, Number
 from mmkeras.training import FullFineTune, make_strategy
@@ -130,6 +132,46 @@ def test_a_killed_training_ends_with_the_same_bits_and_in_its_budget(
     )
     assert type(saved) is type(model)
     check_same(saved, model)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_stopped_training_goes_on_at_its_step(name, folder, tmp_path):
+    """Within an epoch, in a validation, in a stage with pseudo-labels."""
+    strategy = replace(
+        STRATEGIES[name], labelled_epochs=2, epochs=2, tensorboard=False,
+        checkpoint_share=1.0,
+    )  # fmt: skip
+
+    def run(out, stop):
+        model = digit_model(1)
+        data = few_labels(folder, seed=1, augment=QUICK, times=4)
+        checked = load_data(folder, batch_size=4, seed=1, augment=False)
+        data.validation = data.everything.validation = checked.test.take(3)
+        history = strategy.fit(
+            model, data, HEADS, out=out, callbacks=[stop], seed=3, verbose=0,
+            resume=True,
+        ).history  # fmt: skip
+        return model, history
+
+    stop = Stop(None)
+    whole, expected = run(None, stop)
+    steps, done = stop.seen["train"], 0
+    for moment in (
+        Moment("train", 2), Moment("test", 2), Moment("train", steps // 2),
+        Moment("train", 3),
+    ):  # fmt: skip
+        stop = Stop(moment)
+        with pytest.raises(stopping.Stopped, match="is saved in"):
+            run(tmp_path / "stopped", stop)
+        done += stop.seen["train"]
+    rest = Stop(None)
+    model, found = run(tmp_path / "stopped", rest)
+    assert done + rest.seen["train"] == steps
+    check_same(whole, model)
+    expected.pop("seconds"), found.pop("seconds")
+    assert found == expected
 
 
 def test_a_class_is_labelled_from_its_own_threshold_on(folder):
