@@ -23,7 +23,6 @@ from mmkeras.data import BadSample, SampleIO, read_inside
 from mmkeras.model import load_model
 from mmkeras.spec import MODALITIES, RESERVED, DataSpec
 
-
 # What is timed is timed in seconds of the thread's processor: the machine may
 # be busy with the other faults.
 

@@ -33,6 +33,7 @@ from faults.stopped_toys import (
 from test_cli import run
 
 from mmkeras import artefact, stopping
+from mmkeras.checks import BACKENDS
 from mmkeras.training import latest_checkpoint
 
 # Within an epoch, in a validation, at the last step of an epoch.
@@ -74,6 +75,40 @@ def test_a_training_goes_on_at_its_step(name, tmp_path, capsys):
     said = capsys.readouterr().out
     assert f"goes on at epoch 1, step 3 of {STEPS}" in said
     assert "goes on at the validation of epoch" in said
+
+
+ON_A_BACKEND = """
+import pathlib, sys
+from faults.stopped_toys import STEPS, Moment, Stop, assert_same, fit, whole
+from mmkeras import stopping
+out, done = pathlib.Path(sys.argv[1]), 0
+for moment in (
+    Moment("train", 2), Moment("test", 2), Moment("train", STEPS + 2)
+):
+    stop = Stop(moment)
+    try:
+        fit("batches", out, stop)
+    except stopping.Stopped as stopped:
+        assert "is saved in" in stopped.kept
+    else:
+        raise AssertionError("it was not stopped")
+    done += stop.seen["train"]
+rest = Stop(None)
+assert_same("batches", fit("batches", out, rest))
+assert done + rest.seen["train"] == whole("batches")[2]["train"]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_training_on_another_backend_goes_on_at_its_step(backend, tmp_path):
+    pytest.importorskip(backend)
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_BACKEND, tmp_path / "run"],
+        cwd=Path(__file__).parents[1], capture_output=True, text=True,
+        env={**os.environ, "KERAS_BACKEND": backend},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_a_kill_loses_as_much_as_was_said(tmp_path):
