@@ -37,6 +37,7 @@ def answer(arguments: list[str]) -> None:
     known, rest = early.parse_known_args(arguments)
     runner = Runner(known.bundle, known.threads, known.kernels, known.trust)
     given = read_options(early, runner, rest)
+    runner.sampling = sampling_of(runner, given)
     if given["samples"]:
         for row in runner.samples(given["samples"]):
             print(line_of(runner.answer(row)))
@@ -48,7 +49,21 @@ def answer(arguments: list[str]) -> None:
     else:
         row = {name: runner.read(name, given[name]) for name in runner.inputs
                if given[name] is not None}  # fmt: skip
-        print(line_of(runner.answer(row), indent=2))
+        told = print_letter if given.get("stream") else None
+        print(line_of(runner.answer(row, told), indent=2))
+
+
+def sampling_of(runner: Runner, given: dict) -> dict:
+    """Returns how texts are written, as the options say."""
+    found = {n: given[n] for n in runner.options() if given[n] is not None}
+    if given.get("stop"):
+        found["stop"] = tuple(given["stop"])
+    return found
+
+
+def print_letter(name: str, letter: str) -> None:
+    """Prints a character of a text as soon as it is known."""
+    print(line_of({"target": name, "character": letter}), flush=True)
 
 
 def line_of(answer: dict, indent: int | None = None) -> str:
@@ -91,6 +106,7 @@ def read_options(
     parser.add_argument("--samples", help="an .npz file, for many samples")
     add_inputs(parser, runner.inputs)
     add_live(parser)
+    add_writing(parser, runner.options())
     options = [f"--{name}" for name in runner.inputs]
     for at in reversed(range(len(rest) - 1)):
         # argparse takes a value such as -1,2 for an option.
@@ -127,4 +143,19 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--hop-sec", type=float, help=text)
     group.add_argument(
         "--count", type=whole(1, 1e9), help="stop after so many lines"
+    )
+
+
+def add_writing(parser: argparse.ArgumentParser, options: dict) -> None:
+    """Adds the options of a bundle that writes texts."""
+    if not options:
+        return
+    group = parser.add_argument_group("how a text is written")
+    for name, kind in options.items():
+        group.add_argument(f"--{name.replace('_', '-')}", type=kind)
+    group.add_argument(
+        "--stop", action="append", help="a text before which it ends"
+    )
+    group.add_argument(
+        "--stream", action="store_true", help="a line for each character"
     )

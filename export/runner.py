@@ -7,6 +7,7 @@ file does that the manifest names: its reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from run import HERE
 from validation import check_finite, refuse
 
 KERNELS = ("default", "reference")
+# The signature that writes a text; of several, with the name of each behind.
+DECODE = "decode"
 
 
 class Runner:
@@ -42,6 +45,8 @@ class Runner:
         if kernels not in KERNELS:
             refuse("`kernels`", f"one of {KERNELS}", kernels)
         self.folder = Path(folder)
+        # How texts are written, unless `answer` is told.
+        self.sampling: dict[str, object] = {}
         with understood(self.folder):
             self.manifest = read_manifest(self.folder)
             self.present = self.manifest["present"]
@@ -57,10 +62,10 @@ class Runner:
             self._run = self._load(threads, kernels)
 
     def _files(self) -> list[str]:
-        """Returns the files of the bundle that inputs are read with."""
+        """Returns the files of the bundle that its readers open."""
         return [
             entry[key]
-            for name, entry in self.inputs.items()
+            for name, entry in {**self.inputs, **self.outputs}.items()
             for key in getattr(self.readers[name], "FILES", ())
             if key in entry
         ]
@@ -195,8 +200,25 @@ class Runner:
             refuse(f"`{name}`", expected, received)
         getattr(self.readers[name], "check", check_finite)(value, entry)
 
-    def answer(self, inputs: dict) -> dict:
-        """Returns the answer for one sample as JSON values, by target."""
+    def options(self) -> dict[str, Callable]:
+        """Returns what can be said of how texts are written, by name."""
+        found: dict[str, Callable] = {}
+        for name in self.outputs:
+            found.update(getattr(self.readers[name], "OPTIONS", {}))
+        return found
+
+    def answer(
+        self, inputs: dict, told: Callable | None = None, **sampling: object
+    ) -> dict:
+        """Returns the answer for one sample as JSON values, by target.
+
+        Args:
+            inputs: As for `predict`.
+            told: Called with a target and each character that it writes, as
+                soon as it is known.
+            **sampling: How a text is written, such as `temperature=0.7,
+                seed=1`; what is left out is as `self.sampling` says.
+        """
         raw = self.predict(inputs)
         for name, values in raw.items():
             if not np.isfinite(values).all():
@@ -206,13 +228,30 @@ class Runner:
         def known(name: str) -> float:
             return self._known(name, inputs.get(name))
 
-        # Asked only by an output that ends where its input does.
+        # Asked only by an output that ends where its input does, or that
+        # writes a text.
         return {
             name: self.readers[name].answer(
-                raw[name], {**entry, "known": known}
+                raw[name],
+                {
+                    **entry,
+                    "known": known,
+                    "decoder": partial(self._decoder, name),
+                    "sampling": {**self.sampling, **sampling},
+                    "told": told and partial(told, name),
+                },
             )
             for name, entry in self.outputs.items()
         }
+
+    def _decoder(self, name: str) -> tuple[Callable, dict]:
+        """Returns what writes the text `name`, and what it takes."""
+        known = self._interpreter.get_signature_list()
+        key = DECODE if DECODE in known else f"{DECODE}_{name}"
+        if key not in known:
+            refuse("The model", f"one with a signature `{key}`", list(known))
+        run = self._interpreter.get_signature_runner(key)
+        return lambda inputs: run(**inputs), run.get_input_details()
 
     def _known(self, name: str, value: np.ndarray | None) -> float:
         """Returns the share of an input's length before its padding."""

@@ -94,3 +94,21 @@ def meanings(make: Callable) -> dict[str, str]:
         ):
             found[name] = " ".join(said.split())
     return found
+
+
+def finishers(model: Any) -> dict[str, Callable]:
+    """Returns what makes of outputs what is evaluated, by output.
+
+    Of most there is none. The output of a model that writes a text is what
+    the text follows from; its layer writes it, by `finish_outputs(outputs,
+    labels)`.
+    """
+    outputs = getattr(model, "output", None)
+    if not isinstance(outputs, Mapping):
+        return {}
+    layers = {layer.name: layer for layer in getattr(model, "layers", ())}
+    return {
+        name: layers[name].finish_outputs
+        for name in outputs
+        if hasattr(layers.get(name), "finish_outputs")
+    }

@@ -217,6 +217,18 @@ HEADS = {
         {"decide": nearest},
     ),
 }
+WORDS = ("one", "two", "six")
+CODES = [[*map(ord, word), 0] for word in WORDS]
+HEADS["written-text"] = (
+    heads.WrittenText("enosiwtx", 4, units=16, depth=2, heads=2),
+    {
+        "labels": lambda classes: np.array(CODES, "int32")[classes],
+        # What is written is told by its first letter.
+        "decide": lambda answers, classes: answers[:, 0, 0],
+        "truth": lambda classes: np.array(CODES)[classes, 0],
+        "by_layer": True,
+    },
+)
 HEADS = {n: (head, Task(head.loss, **t)) for n, (head, t) in HEADS.items()}
 # Millions of weights: minutes to train, even on a toy problem.
 UNTRAINED = {"image-resnet18", "image-efficientnet"}

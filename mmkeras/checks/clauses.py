@@ -123,7 +123,7 @@ def gradient(model: keras.Model, task: Task = CLASSIFY) -> None:
         # The vectors of absent modalities get gradients from absent samples
         # only.
         x["present"][::2] = 0
-    loss, labels = task.loss(), task.labels(y["label"])
+    loss, labels = task.loss_of(model), task.labels(y["label"])
     with tf.GradientTape() as tape:
         value = loss(labels, model(x, training=True)["label"])
         value += sum(model.losses)

@@ -21,7 +21,9 @@ from mmkeras.export import (
     open_file,
     prove,
     run_all,
+    writing,
 )
+from mmkeras.introspection import finishers
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def exports(
     if not trained:
         _adapt(model, x)
     wanted = output_of(model, x)
+    finish = finishers(model).get("label")
+    wanted = finish(wanted) if finish else wanted
     classes = y["label"]
     decisions = task.decide(wanted, classes)
     right = (decisions == task.truth(classes)).mean()
@@ -88,7 +92,9 @@ def exports(
     with tempfile.TemporaryDirectory() as folder:
         for file in _files(model, Path(folder), kinds, prototypes):
             prove(file.path, x)
-            got = run_all(open_file(file.path), x)["label"]
+            run = open_file(file.path)
+            run = writing(run, file.path, file.notes.decoders)
+            got = run_all(run, x)["label"]
             same = task.decide(got, classes) == decisions
             _compare(file, got, wanted, same.mean() if trained else None)
 
@@ -134,8 +140,13 @@ def _files(
     samples, _ = toy_problem(model, 32, seed=2, prototypes=prototypes)
     made = ConversionContext(folder, model, samples)
     floats: dict[str, ProducedFile] = {}
+    writes = bool(finishers(model))
     for kind in kinds:
         form = FORMATS[kind.format]
+        if writes and kind.recipe not in ("float32", *form.of_texts):
+            continue
+        if writes and not form.of_texts:
+            continue
         if kind.format not in floats:
             floats[kind.format] = form.convert(made)
         source = floats[kind.format]

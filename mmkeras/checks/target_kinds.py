@@ -14,6 +14,7 @@ from mmkeras.checks.read_beside import read_beside
 from mmkeras.checks.report import same
 from mmkeras.checks.toys import toy_tower
 from mmkeras.data import facts_of
+from mmkeras.introspection import finishers
 from mmkeras.metrics import describe
 from mmkeras.spec import Modality, Target
 
@@ -141,6 +142,12 @@ class TargetCase:
             found[name] = drawn.astype(like.dtype)
         return found
 
+    def answered(self) -> np.ndarray:
+        """Returns what is evaluated of the outputs."""
+        found, model, _ = self.outputs()
+        finish = finishers(model).get(NAME)
+        return finish(found, self.encoded()[0]) if finish else found
+
     def head(self) -> None:
         """The output is finite float32, and the loss learns from labels."""
         found, model, head = self.outputs()
@@ -150,10 +157,12 @@ class TargetCase:
                 f"{found.dtype}, {found.ravel()[:5].tolist()}"
             )
         values, weights = self.encoded()
+        by_layer = getattr(head, "scores_by_layer", False)
+        read = (model.get_layer(NAME),) if by_layer else ()
         model.compile(
             "sgd",
-            loss={NAME: head.loss()},
-            weighted_metrics={NAME: head.metrics()},
+            loss={NAME: head.loss(*read)},
+            weighted_metrics={NAME: head.metrics(*read)},
             # To compile one step takes longer than it.
             jit_compile=False,
         )
@@ -163,7 +172,7 @@ class TargetCase:
         )
         if not np.isfinite(logs["loss"]):
             raise ValueError(f"the loss must be finite. Received: {logs}")
-        known = {metric.name for metric in head.metrics()}
+        known = {metric.name for metric in head.metrics(*read)}
         if self.target.training_metric not in known:
             raise ValueError(
                 "`training_metric` must be a metric of the head. Received: "
@@ -173,7 +182,7 @@ class TargetCase:
     def figures(self) -> None:
         """Figures have headline and guard, and follow from counts alone."""
         values, weights = self.encoded()
-        figures = self.target.figures(values, self.outputs()[0], weights)
+        figures = self.target.figures(values, self.answered(), weights)
         once = figures(np.ones((1, figures.samples)))
         twice = figures(np.full((1, figures.samples), 2.0))
         for name in once:
@@ -195,7 +204,7 @@ class TargetCase:
     def answers(self) -> None:
         """What a report shows of a sample can be written as JSON."""
         values, _ = self.encoded()
-        for label, output in zip(values, self.outputs()[0], strict=True):
+        for label, output in zip(values, self.answered(), strict=True):
             json.dumps(self.target.spell(label, output), allow_nan=False)
 
     def device(self) -> None:

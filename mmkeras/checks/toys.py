@@ -17,18 +17,26 @@ class Task:
     """How the output `label` is trained on the toy's classes.
 
     Args:
-        loss: Makes the loss.
+        loss: Makes the loss; of a head that reads labels by the layer of its
+            output, from that layer.
         labels: From classes `(batch,)` to what the loss reads.
         truth: From classes to the right decisions.
         decide: From outputs, and the samples' classes, to decisions.
+        by_layer: Whether the head reads labels so.
     """
 
-    loss: Callable[[], keras.losses.Loss]
+    loss: Callable[..., keras.losses.Loss]
     labels: Callable[[np.ndarray], np.ndarray] = lambda classes: classes
     truth: Callable[[np.ndarray], np.ndarray] = lambda classes: classes
     decide: Callable[[np.ndarray, np.ndarray], np.ndarray] = (
         lambda answers, classes: answers.argmax(-1)
     )
+    by_layer: bool = False
+
+    def loss_of(self, model: keras.Model) -> keras.losses.Loss:
+        """Returns the loss of the output `label` of a model."""
+        layers = (model.get_layer("label"),) if self.by_layer else ()
+        return self.loss(*layers)
 
 
 CLASSIFY = Task(keras.losses.SparseCategoricalCrossentropy)
@@ -165,7 +173,7 @@ def train(
 
     weights = [weight.value for weight in model.trainable_weights]
     flat = keras.Variable(tf.concat([tf.reshape(w, [-1]) for w in weights], 0))
-    optimizer, loss = keras.optimizers.Adam(3e-3), task.loss()
+    optimizer, loss = keras.optimizers.Adam(3e-3), task.loss_of(model)
     optimizer.build([flat])
 
     def step(x, y):

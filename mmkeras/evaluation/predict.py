@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from mmkeras.introspection import finishers
+
 Arrays = dict[str, np.ndarray]
 # Predictions, labels and weights, by target.
 Predicted = tuple[Arrays, Arrays, Arrays]
@@ -31,6 +33,8 @@ def batches(dataset: Any) -> Iterator[tuple[dict, dict, dict]]:
 def predict(model: Any, dataset: Any) -> Predicted:
     """Returns predictions and labels.
 
+    Of a model that writes texts, a prediction is the likeliest text.
+
     Args:
         model: Keras model from `{modality: x}` to `{target: y}`.
         dataset: Batches of `({modality: x}, {target: y},
@@ -50,8 +54,11 @@ def predict(model: Any, dataset: Any) -> Predicted:
     (200, 10)
     """
     found: tuple[dict, dict, dict] = ({}, {}, {})
+    finish = finishers(model)
     for x, y, weights in batches(dataset):
         outputs = _arrays(model.predict_on_batch(x))
+        for target, written in finish.items():
+            outputs[target] = written(outputs[target], y.get(target))
         for parts, new in zip(found, (outputs, y, weights), strict=True):
             for target, values in new.items():
                 parts.setdefault(target, []).append(values)

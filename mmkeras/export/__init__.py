@@ -51,6 +51,7 @@ _HOME = {
     "to_tflite": "conversion.tflite_converter",
     "trace": "formats",
     "write_c_array": "formats.c_source",
+    "writing": "conversion.writing",
     # Ways to make a file smaller.
     "ConversionContext": "recipes.context",
     "Labelled": "recipes.context",

@@ -52,7 +52,7 @@ def _choose(
 ) -> tuple[ConvertedModel, ProducedFile, dict[str, Candidate]]:
     """Returns what was made by then, the chosen file, and the candidates."""
     quantize = converted.job.settings.quantize
-    recipes = list(form.recipes[quantize])
+    recipes = list(form.recipes_of(quantize, converted.job.writes))
     if not recipes:
         return converted, converted.float_of(form), {}
     if len(recipes) == 1:
@@ -60,6 +60,8 @@ def _choose(
     converted.job.report("step: choosing on the validation split")
     candidates = measure_candidates(converted, form, recipes)
     further = form.fallback.get(quantize)
+    if converted.job.writes:
+        further = None
     if further and not any(each.passes for each in candidates.values()):
         converted = _make_further(converted, form, further)
         candidates |= measure_candidates(converted, form, [further])

@@ -96,7 +96,7 @@ def convert_model(job: ExportJob) -> ConvertedModel:
     )
     converted = ConvertedModel(job, found.files, {}, found.answers, calibration)
     for form in settings.written:
-        recipes = form.recipes[settings.quantize]
+        recipes = form.recipes_of(settings.quantize, job.writes)
         apart = [each for each in recipes if not form.needs_model(each)]
         converted = quantize_apart(converted, form, apart)
     return converted

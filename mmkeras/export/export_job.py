@@ -40,3 +40,8 @@ class ExportJob:
     worker: Callable[[Any], Any]
     report: Callable[[str], None]
     reference: Path | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether a target is a text that is written."""
+        return any(target.writes for target in self.spec.targets.values())

@@ -55,14 +55,42 @@ class Settings:
             return load_profile(name)
         return self.target
 
-    @property
-    def needs_labels(self) -> bool:
-        """Whether something is chosen by its metrics, on labelled samples."""
-        return any(
-            len(each.recipes[self.quantize]) > 1
-            or each.needs_labels & set(each.recipes[self.quantize])
+    def needs_labels(self, writes: bool = False) -> bool:
+        """Whether something is chosen by its metrics, on labelled samples.
+
+        Args:
+            writes: Whether a target is a text.
+        """
+        found = [
+            (each, each.recipes_of(self.quantize, writes))
             for each in self.written
+        ]
+        return any(
+            len(recipes) > 1 or each.needs_labels & set(recipes)
+            for each, recipes in found
         )
+
+    def check_texts(self, target: str) -> None:
+        """Raises ValueError if no file of these writes a text.
+
+        Args:
+            target: The target that is a text.
+        """
+        able = [name for name, each in FORMATS.items() if each.of_texts]
+        if set(self.formats) - set(able):
+            raise ValueError(
+                f"`formats` must be {' or '.join(able)} where a target is a "
+                f"text, as `{target}`: its decoder is a function beside the "
+                f"model, which others cannot hold. Received: "
+                f"{list(self.formats)}"
+            )
+        for each in self.written:
+            if self.quantize not in each.of_texts:
+                raise ValueError(
+                    "`quantize` must be one of "
+                    f"{', '.join(each.of_texts)} where a target is a text, as "
+                    f"`{target}`. Received: {self.quantize!r}"
+                )
 
     def _check_each(self) -> None:
         check_choice("quantize", self.quantize, QUANTIZE)

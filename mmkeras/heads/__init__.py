@@ -32,6 +32,13 @@ from mmkeras.heads.number import Number, NumberOptions
 from mmkeras.heads.number_losses import ScaledHuber, ScaledMeanSquaredError
 from mmkeras.heads.quantiles import interval_factors
 from mmkeras.heads.sequence import Sequence, SequenceOptions
+from mmkeras.heads.text_decoder import TextDecoder
+from mmkeras.heads.written_text import (
+    LetterAccuracy,
+    TextCrossentropy,
+    WrittenText,
+    WrittenTextOptions,
+)
 
 __all__ = [
     "Anomaly",
@@ -49,6 +56,7 @@ __all__ = [
     "ForecastOptions",
     "Head",
     "InfoNCE",
+    "LetterAccuracy",
     "NearestIsMatch",
     "Number",
     "NumberOptions",
@@ -61,8 +69,12 @@ __all__ = [
     "SequenceOptions",
     "SigLIP",
     "SparseCategoricalCrossentropy",
+    "TextCrossentropy",
+    "TextDecoder",
     "TokensToSteps",
     "WeightedBinaryCrossentropy",
+    "WrittenText",
+    "WrittenTextOptions",
     "balanced",
     "interval_factors",
     "loss_weights",
@@ -79,19 +91,30 @@ Head = (
     | Embedding
     | Forecast
     | Anomaly
+    | WrittenText
 )
 
 
-def losses(heads: Mapping[str, Head]) -> dict[str, keras.losses.Loss]:
+def losses(
+    heads: Mapping[str, Head], model: keras.Model | None = None
+) -> dict[str, keras.losses.Loss]:
     """Returns `loss` for `model.compile`.
+
+    Args:
+        heads: The heads, by target.
+        model: The model that is trained; needed for a head that reads labels
+            by a layer of it, as one that writes texts does.
 
     Example:
 
-    >>> model.compile("adam", loss=losses(heads),
+    >>> model.compile("adam", loss=losses(heads, model),
     ...               loss_weights=loss_weights(heads),
-    ...               weighted_metrics=metrics(heads))
+    ...               weighted_metrics=metrics(heads, model))
     """
-    return {name: head.loss() for name, head in sorted(heads.items())}
+    return {
+        name: head.loss(*_layers(head, name, model))
+        for name, head in sorted(heads.items())
+    }
 
 
 def loss_weights(heads: Mapping[str, Head]) -> dict[str, float]:
@@ -99,9 +122,30 @@ def loss_weights(heads: Mapping[str, Head]) -> dict[str, float]:
     return {name: head.weight for name, head in sorted(heads.items())}
 
 
-def metrics(heads: Mapping[str, Head]) -> dict[str, list]:
+def metrics(
+    heads: Mapping[str, Head], model: keras.Model | None = None
+) -> dict[str, list]:
     """Returns `weighted_metrics` for `model.compile`.
 
     Weighted, so that samples without a label do not count.
+
+    Args:
+        heads: The heads, by target.
+        model: As for `losses`.
     """
-    return {name: head.metrics() for name, head in sorted(heads.items())}
+    return {
+        name: head.metrics(*_layers(head, name, model))
+        for name, head in sorted(heads.items())
+    }
+
+
+def _layers(head: Head, name: str, model: keras.Model | None) -> tuple:
+    """Returns what the loss of a head reads labels by."""
+    if not getattr(head, "scores_by_layer", False):
+        return ()
+    if model is None:
+        raise ValueError(
+            f"`model` must be given where a head writes texts, as `{name}` "
+            "does. Received: None"
+        )
+    return (model.get_layer(name),)

@@ -58,6 +58,7 @@ from mmkeras.metrics.paired import (
 from mmkeras.metrics.retrieval import nearest, recall_between, recall_within
 from mmkeras.metrics.sample_errors import binary_cross_entropy, cross_entropy
 from mmkeras.metrics.steps import step_classes
+from mmkeras.metrics.texts import written_texts
 
 __all__ = [
     "CONFIDENCE",
@@ -106,4 +107,5 @@ __all__ = [
     "step_classes",
     "worst_class",
     "weighted_share",
+    "written_texts",
 ]

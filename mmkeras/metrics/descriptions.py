@@ -98,6 +98,11 @@ _KNOWN = {
         "False alarms", share=True, smaller_is_better=True
     ),
     "change_f1": _share("F1 of changes"),
+    "exact_match": _share("Exact match"),
+    "rouge_l": _share("ROUGE-L"),
+    "bleu": _share("BLEU"),
+    "cider": Description("CIDEr-D"),
+    "perplexity": Description("Perplexity of a letter", smaller_is_better=True),
     "recall_at_1": _share("Recall at 1"),
     "recall_at_5": _share("Recall at 5"),
     "recall_at_10": _share("Recall at 10"),

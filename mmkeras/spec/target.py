@@ -40,6 +40,8 @@ class Target(Labelling):
     # Whether labels can be proposed to a person: `probabilities`, and the
     # manifest's cell of an answer.
     proposes: ClassVar[bool] = False
+    # Whether a decoder beside the model writes its answer, step by step.
+    writes: ClassVar[bool] = False
     # The figure that is shown first, and the one whose drop an export limits:
     # of that, larger is better, and it has no unit.
     headline: ClassVar[str]
@@ -132,6 +134,15 @@ class Target(Labelling):
         """
         return None
 
+    def distance(
+        self, one: np.ndarray, other: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        """Returns how far a model's outputs and its float file's are apart.
+
+        And the size of what may differ in its last bits, at least 1.
+        """
+        return np.abs(other - one), max(1.0, float(np.abs(one).max()))
+
     def points(
         self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray
     ) -> list[list[float]] | None:
@@ -178,21 +189,12 @@ class Target(Labelling):
         return self.offer("show", "show", label, output, values)
 
     def answer_cell(self, output: np.ndarray) -> str:
-        """Returns one sample's answer as a cell of a manifest.
-
-        Args:
-            output: Of the model.
-        """
+        """Returns one sample's answer as a cell of a manifest."""
         label = np.zeros(self.shape, self.dtype)
         return _cell(self.spell(label, output)["answer"])
 
     def label_cell(self, label: np.ndarray, weight: np.ndarray) -> str:
-        """Returns one sample's label as a cell of a manifest.
-
-        Args:
-            label: As in a batch.
-            weight: As in a batch; 0 where there is no label.
-        """
+        """Returns a label, as in a batch, as a cell of a manifest."""
         return _cell(np.asarray(label).tolist())
 
     def constant(

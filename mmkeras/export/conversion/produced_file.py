@@ -19,12 +19,14 @@ class Notes:
         learned: `.npz` file of the ranges learned in quantization-aware
             training, where the model has any.
         float_layers: Layers that stayed float for the sake of the metrics.
+        decoders: The signature and the letters of each target that writes.
     """
 
     layers: Mapping[str, str] = field(default_factory=dict)
     streams: Mapping[str, str | None] = field(default_factory=dict)
     learned: Path | None = None
     float_layers: tuple[str, ...] = ()
+    decoders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def to_tflite(
     path: str | Path,
     mode: str = "none",
     streams: Mapping[str, keras.Model] | None = None,
+    decoders: Mapping[str, keras.Model] | None = None,
 ) -> None:
     """Converts a functional model with named inputs and dict outputs.
 
@@ -40,13 +41,14 @@ def to_tflite(
         streams: Models of one step by modality, from `step_model`; each
             becomes a further signature, `stream_<modality>`, of the same
             weights.
+        decoders: Models that write a text, by the signature each becomes.
 
     Raises:
         ValueError: If an operator is not built in or does not run; the
             message names the layer it comes from.
     """
     try:
-        _convert(model, path, mode, streams)
+        _convert(model, path, mode, streams, decoders)
     except private.conversion_error() as error:
         refuse_conversion(model, str(error))
     check_built_in(path, model)
@@ -62,11 +64,13 @@ def _convert(
     path: str | Path,
     mode: str,
     streams: Mapping[str, keras.Model] | None = None,
+    decoders: Mapping[str, keras.Model] | None = None,
 ) -> None:
     """Converts the model and its steps; the file holds each weight once."""
     import tensorflow as tf
 
     steps = {f"{PREFIX}{name}": each for name, each in (streams or {}).items()}
+    steps |= decoders or {}
     models = {SIGNATURE: model, **steps}
     with tempfile.TemporaryDirectory() as folder:
         _save(models, folder)

@@ -28,6 +28,9 @@ class Format:
             keeps the metrics.
         needs_labels: Recipes that need labelled samples.
         has_runner: Whether `run.py` answers by its files.
+        of_texts: The same as `recipes`, where a target is a text: its decoder
+            loses more to int8 than what makes a single output. Nothing where
+            its files cannot hold a decoder beside the model.
         inspectable: Whether operators, layers and streams can be read off
             its files.
         batch: Samples that a float file takes at a time.
@@ -41,9 +44,19 @@ class Format:
     recipes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     fallback: ClassVar[Mapping[str, str]] = {}
     needs_labels: ClassVar[frozenset[str]] = frozenset()
+    of_texts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     has_runner: ClassVar[bool] = False
     inspectable: ClassVar[bool] = False
     batch: ClassVar[int] = 1
+
+    def recipes_of(self, quantize: str, writes: bool) -> tuple[str, ...]:
+        """Returns the recipes of the files to choose from.
+
+        Args:
+            quantize: What was asked for.
+            writes: Whether a target is a text.
+        """
+        return (self.of_texts if writes else self.recipes)[quantize]
 
     def convert(self, context: ConversionContext) -> ProducedFile:
         """Writes the float file of a model."""

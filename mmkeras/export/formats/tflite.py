@@ -42,20 +42,26 @@ class TFLite(Format):
     }
     fallback = {"int8": "mixed"}
     needs_labels = frozenset({"mixed"})
+    of_texts = {
+        "none": (),
+        **{name: (name,) for name in (*CONVERTED, "int8-heavy")},
+        "int8": ("dynamic", "int8-heavy"),
+    }
     has_runner = inspectable = True
 
     def convert(self, context: ConversionContext) -> ProducedFile:
         """Writes the float file, with a signature for each stream."""
         from mmkeras.export.conversion.streaming import streamed_towers
+        from mmkeras.export.conversion.writing import decoders_of
 
         context.announce(f"converting to tflite, {FLOAT}")
         path = context.folder / f"{FLOAT}{self.suffix}"
         model, aware = plain(context.model)
-        streams = streamed_towers(model)
+        streams, decoders = streamed_towers(model), decoders_of(model)
         self._convert(model, path, "none", streams)
         scopes = sorted({scope for _, scope in operators(path)})
         layers = {scope: layer_path(model, scope) for scope in scopes}
-        notes = Notes(layers=layers, streams=streams)
+        notes = Notes(layers=layers, streams=streams, decoders=decoders)
         if aware is not None:
             learned = context.folder / "learned_ranges.npz"
             save_ranges(aware, path, learned)
@@ -90,10 +96,12 @@ class TFLite(Format):
     def _convert(model, path: Path, mode: str, streams: dict) -> None:
         from mmkeras.export.conversion.streaming import step_model
         from mmkeras.export.conversion.tflite_converter import to_tflite
+        from mmkeras.export.conversion.writing import decoder_models
 
         steps = {
             name: step_model(model, name)
             for name, reason in streams.items()
             if reason is None
         }
-        to_tflite(model, path, mode, streams=steps)
+        writers = decoder_models(model)
+        to_tflite(model, path, mode, streams=steps, decoders=writers)

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mmkeras.export.conversion import writing
 from mmkeras.export.conversion.operators import narrow_convolutions
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import SIGNATURE
 from mmkeras.export.conversion.signatures import repair
 from mmkeras.export.conversion.stepping import calibration_rows
+from mmkeras.export.conversion.tflite_runtime import open_tflite
+from mmkeras.export.conversion.writing import Decoders
 from mmkeras.export.recipes.context import FLOAT_SCOPES, ConversionContext
 from mmkeras.export.recipes.learned_ranges import Ranges, load_ranges
 
@@ -54,7 +57,12 @@ class HeavyInt8:
             context.float_scopes,
             self.bits,
             self.weight_bits,
-            ranges={**find_ranges(source.path, samples), **learned},
+            ranges={
+                **find_ranges(
+                    source.path, samples, decoders=source.notes.decoders
+                ),
+                **learned,
+            },
             keep=narrow_convolutions(source.path),
         )
         return ()
@@ -106,7 +114,10 @@ def quantize_tflite(
 
 
 def find_ranges(
-    source: str | Path, samples: Mapping[str, np.ndarray], recipe=None
+    source: str | Path,
+    samples: Mapping[str, np.ndarray],
+    recipe=None,
+    decoders: Decoders | None = None,
 ) -> Ranges:
     """Returns the smallest and largest value at each heavy operator's ends.
 
@@ -115,6 +126,7 @@ def find_ranges(
         samples: Arrays by input name, `(samples, ...)`.
         recipe: A recipe of the AI Edge Quantizer; without one, the ranges
             serve any call of `quantize_tflite`.
+        decoders: Of the targets that write a text.
     """
     from ai_edge_quantizer import calibrator
 
@@ -132,6 +144,9 @@ def find_ranges(
         for i in range(count)
     ]
     inputs = {SIGNATURE: rows, **calibration_rows(source, samples)}
+    if decoders:
+        run = open_tflite(source)
+        inputs |= writing.calibration_rows(run, source, decoders, samples)
     found.calibrate(inputs, recipe or _recipe((), 8, (), None))
     return found.get_model_qsvs()
 

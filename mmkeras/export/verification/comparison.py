@@ -9,6 +9,7 @@ import numpy as np
 from mmkeras import metrics
 from mmkeras.export.conversion.produced_file import ProducedFile
 from mmkeras.export.conversion.runtimes import latencies_ms, run_all
+from mmkeras.export.conversion.writing import writing
 from mmkeras.export.formats import FORMATS, open_file
 from mmkeras.export.verification.file_measurement import (
     Comparison,
@@ -42,7 +43,10 @@ def compare_files(
         keras: What the model answers, by scenario and target.
         original: What the larger model answers that it was made from.
     """
-    runs = {file.name: open_file(file.path) for file in files}
+    runs = {
+        file.name: writing(open_file(file.path), file.path, file.notes.decoders)
+        for file in files
+    }
     found = {}
     for scenario, inputs in scenarios(samples.x, spec.optional):
         outputs = {
@@ -155,7 +159,7 @@ def _measure(
         )
     guard = judged.target.guard
     known = guard in base.values and guard in judged.values
-    gap = np.abs(judged.output - keras.output)
+    gap, size = judged.target.distance(keras.output, judged.output)
     return Measurement(
         judged.values,
         judged.target.agreement(keras.output, judged.output, judged.weights),
@@ -164,7 +168,7 @@ def _measure(
         ends if known else None,
         judged.calibration_error,
         _worst(base, judged),
-        _departs_at(gap, keras.output) if file.is_float else None,
+        _departs_at(gap, size) if file.is_float else None,
     )
 
 
@@ -176,9 +180,8 @@ def _worst(base: _Judged, judged: _Judged) -> dict | None:
     return metrics.worst_class(names, base.decisions, judged.decisions)
 
 
-def _departs_at(gap: np.ndarray, keras: np.ndarray) -> int | None:
+def _departs_at(gap: np.ndarray, size: float) -> int | None:
     """Returns the sample where a float file is furthest from Keras, if far."""
-    largest = max(1.0, float(np.abs(keras).max()))
-    if gap.max() <= FLOAT_TOLERANCE * largest:
+    if gap.max() <= FLOAT_TOLERANCE * size:
         return None
     return int(gap.reshape(len(gap), -1).max(axis=1).argmax())

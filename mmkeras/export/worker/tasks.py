@@ -25,6 +25,7 @@ from mmkeras.export.worker.messages import (
     load,
     save,
 )
+from mmkeras.introspection import finishers
 
 PREFIX = "step: "
 LAYERS_SEC = 30
@@ -60,7 +61,7 @@ def _files(
     form = FORMATS[name]
     source = form.convert(context)
     yield proven(source, context)
-    for recipe in form.recipes[quantize]:
+    for recipe in form.recipes_of(quantize, bool(source.notes.decoders)):
         if form.needs_model(recipe):
             made = form.quantize(source, recipe, context)
             yield proven(made, context)
@@ -107,7 +108,9 @@ def measure_layers(request: MeasureLayers) -> LayerErrors:
     own = own_errors(
         source,
         few,
-        find_ranges(source, context.samples),
+        find_ranges(
+            source, context.samples, decoders=request.source.notes.decoders
+        ),
         context.float_scopes,
         narrow_convolutions(source),
         LAYERS_SEC,
@@ -184,6 +187,8 @@ def _predict(
     ends = np.cumsum(sizes)[:-1]
     for scenario, inputs in scenarios(x, optional):
         outputs = model.predict(inputs, batch_size=32, verbose=0)
+        for key, written in finishers(model).items():
+            outputs[key] = written(outputs[key])
         parts = {key: np.split(each, ends) for key, each in outputs.items()}
         yield (
             scenario,

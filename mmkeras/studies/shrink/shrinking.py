@@ -91,6 +91,13 @@ def shrink_run(
         quantize = quantize[:1]
     manifest = artefact.read_manifest(run, "run")
     plain = open_data(manifest, data_folder, augment=False)
+    for name, each in plain.spec.targets.items():
+        if each.writes:
+            raise ValueError(
+                "A search within a budget must have targets that are outputs "
+                f"of the model. Received: `{name}` of kind '{each.kind}', "
+                "which is written; give the decoder fewer `units` or `depth`"
+            )
     with artefact.scratch() as folder:
         search = _Search(
             load_model(run), manifest, plain,
@@ -169,7 +176,7 @@ class _Search:
         )
         distiller.compile(
             optimizer=keras.optimizers.AdamW(schedule, clipnorm=1.0),
-            loss=head_kinds.losses(self.heads),
+            loss=head_kinds.losses(self.heads, student),
             loss_weights=head_kinds.loss_weights(self.heads),
             # A search compiles many models; XLA would take longer than it
             # saves.
@@ -188,7 +195,7 @@ class _Search:
                 of=self._dearest(),
                 importance="taylor",
                 data=self.data.train.take(20),
-                loss=head_kinds.losses(self.heads),
+                loss=head_kinds.losses(self.heads, model),
             )
         except ValueError as error:
             raise budgets.OutOfReach(str(error)) from error

@@ -167,9 +167,9 @@ def validation_figures(model: Any, made: dict, dataset: Any) -> dict:
 def compile_figures(model: keras.Model, made: dict) -> None:
     """Compiles a model for `read_figures`, which may then be called often."""
     model.compile(
-        loss=heads.losses(made),
+        loss=heads.losses(made, model),
         loss_weights=heads.loss_weights(made),
-        weighted_metrics=heads.metrics(made),
+        weighted_metrics=heads.metrics(made, model),
         # Compiling would take longer than it saves.
         jit_compile=False,
     )

@@ -99,7 +99,7 @@ class Balanced(keras.Model):
         super().__init__(name=f"balanced_{model.name}")
         self.model, self.method = model, method
         self.targets = sorted(heads)
-        self.loss_of = head_kinds.losses(heads)
+        self.loss_of = head_kinds.losses(heads, model)
         self.fixed = head_kinds.loss_weights(heads)
         size = (len(heads),)
         # Not trainable: no optimizer keeps slots for them, so that the
@@ -115,7 +115,7 @@ class Balanced(keras.Model):
             optimizer=model.optimizer,
             loss=self.loss_of,
             loss_weights=self.fixed,
-            weighted_metrics=head_kinds.metrics(heads),
+            weighted_metrics=head_kinds.metrics(heads, model),
             jit_compile=model.jit_compile,
         )
 

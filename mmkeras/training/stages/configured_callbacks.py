@@ -37,7 +37,7 @@ def configured_callbacks(
         stage.product,
     ) and modality_weighted_layers(whole)
     if weighted and validation is not None:
-        losses = head_kinds.losses(fit.heads)
+        losses = head_kinds.losses(fit.heads, whole)
         chosen.append(ModalityWeightsFromValidation(whole, losses, validation))
     if fit.out is not None and settings.tensorboard:
         chosen += _tensorboard(fit.out / "logs" / stage.name)

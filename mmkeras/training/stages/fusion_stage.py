@@ -43,7 +43,7 @@ def fusion_stage(
     source = cached or data
     callbacks = []
     if source.validation is not None and modality_weighted_layers(fused):
-        losses = head_kinds.losses(heads)
+        losses = head_kinds.losses(heads, model)
         callbacks = [
             ModalityWeightsFromValidation(fused, losses, source.validation)
         ]

@@ -164,9 +164,9 @@ def compile_stage(
         return
     model.compile(
         optimizer=optimizer,
-        loss=head_kinds.losses(heads),
+        loss=head_kinds.losses(heads, model),
         loss_weights=head_kinds.loss_weights(heads),
-        weighted_metrics=head_kinds.metrics(heads),
+        weighted_metrics=head_kinds.metrics(heads, model),
         jit_compile=jit_compile,
     )
 

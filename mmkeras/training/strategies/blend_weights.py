@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mmkeras import heads as head_kinds
 from mmkeras.training.stages.modality_weights import batches_of
 
 # Overfitting below this share of the first loss is noise.
@@ -68,7 +69,7 @@ def mean_loss(
     Each is a mean over the samples that count, unlike in training, where
     those without a label make it smaller.
     """
-    losses = {target: head.loss() for target, head in heads.items()}
+    losses = head_kinds.losses(heads, model)
     totals = {target: np.zeros(2) for target in heads}
     for x, y, weights in batches_of(dataset):
         outputs = model.predict_on_batch(x)

@@ -110,7 +110,7 @@ class Consistency(keras.Model):
     def __init__(self, model, heads, confidence, weight=1.0):
         super().__init__(name=f"consistent_{model.name}")
         self.model = model
-        self.loss_of = head_kinds.losses(heads)
+        self.loss_of = head_kinds.losses(heads, model)
         self.weight_of = head_kinds.loss_weights(heads)
         self.confidence = confidence
         self.weight = weight
@@ -118,9 +118,9 @@ class Consistency(keras.Model):
         self.figures = {
             target: [
                 _named(metric, f"{target}_" if len(heads) > 1 else "")
-                for metric in head.metrics()
+                for metric in each
             ]
-            for target, head in sorted(heads.items())
+            for target, each in head_kinds.metrics(heads, model).items()
         }
         self.sure = {
             target: keras.metrics.Mean(name=f"{target}_sure")
