@@ -13,7 +13,9 @@ KEYS = {
     "sequence": {"classes": CLASSES, "steps": STEPS},
     "number": {"unit": "mm"},
     "embedding": {},
+    "text": {"max_characters": 12, "references": 2},
 }
+TEXTS = ("a red shoe", "two cats", "a hat|one hat", "red cats run")
 
 
 def target_of(kind: str, **keys) -> Target:
@@ -39,8 +41,27 @@ def problem(kind: str, samples: int = 40, seed: int = 0):
         labels = draw.integers(0, 2, (samples, 3)).astype("float32")
         outputs = 0.4 * labels + draw.uniform(0, 0.6, labels.shape)
         return labels, outputs, (draw.random(samples) < 0.8).astype(float)
+    if kind == "text":
+        return texts(draw, samples)
     shape = (samples, STEPS) if kind == "sequence" else (samples,)
     labels = draw.integers(0, 3, shape)
     guess = np.eye(3)[labels] * 2 + draw.gumbel(size=(*shape, 3))
     outputs = np.exp(guess) / np.exp(guess).sum(-1, keepdims=True)
     return labels, outputs, (draw.random(shape) < 0.8).astype(float)
+
+
+def texts(draw, samples: int):
+    """Labels of one or two texts, and answers of which some are others."""
+    target = target_of("text")
+    places = draw.integers(0, len(TEXTS), samples)
+    labels, weights, _ = target.encode([TEXTS[i] for i in places])
+    weights[draw.random(samples) < 0.2] = 0
+    wrong = draw.random(samples) < 0.3
+    places = np.where(wrong, draw.integers(0, len(TEXTS), samples), places)
+    outputs = np.zeros((samples, 4, target.length))
+    found, there, _ = target.encode([TEXTS[i] for i in places])
+    outputs[:, 0] = found[:, : target.length]
+    likely = -draw.exponential(0.2, (samples, 3, target.length))
+    outputs[:, 1] = likely[:, 0] * there[:, : target.length]
+    outputs[:, 2:] = likely[:, 1:]
+    return labels.astype("int32"), outputs.astype("float32"), weights

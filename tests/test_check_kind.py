@@ -34,6 +34,10 @@ TARGETS = {
         ["a|b|a|a", "b|b|a|b", ""],
     ),
     "number": (kinds.Number(kind="number", column="y"), ["1", "", "2.5", "3"]),
+    "text": (
+        kinds.WrittenText(kind="text", column="y", max_characters=6),
+        ["red", "blue", "", "yellow"],
+    ),
     "embedding": (
         kinds.Embedding(kind="embedding", column="y"),
         ["ann", "bob", "ann", "bob"],

@@ -80,7 +80,7 @@ def test_every_committed_spec_is_valid_and_says_where_it_comes_from(path):
     assert spec.name == path.stem
     assert len(spec.description) > 200
     assert spec.data.id_column == "id"
-    builder = path.stem.removesuffix("_speakers")
+    builder = path.stem.removesuffix("_speakers").removesuffix("_text")
     assert spec.root == SPECS / "../data" / builder
 
 

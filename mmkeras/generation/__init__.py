@@ -4,6 +4,7 @@ How the next token is chosen is one file, how a decoder is run another. They
 do not import each other, since each travels to the device by itself.
 """
 
+from mmkeras.generation.answers import answers_of
 from mmkeras.generation.decoding import (
     FIRST,
     HIDDEN,
@@ -11,7 +12,6 @@ from mmkeras.generation.decoding import (
     UNKNOWN,
     VALUE,
     Decoder,
-    answers_of,
     decoder_of,
     generate,
 )

@@ -199,13 +199,15 @@ def _beam(caches, decoder, sampling, room):
         # Twice as many, since some of them end.
         best = np.argsort(-total, axis=None, kind="stable")
         following, rows = [], []
-        for place in best[: 2 * sampling.beams]:
+        for rank, place in enumerate(best[: 2 * sampling.beams]):
             row, token = divmod(int(place), likely.shape[1])
             score, ids, each = beams[row]
             each = [*each, float(likely[row, token])]
             text = decoder.text_of([*ids, token])
             stopped = any(text.endswith(stop) for stop in sampling.stop)
             if token == END or stopped:
+                if rank >= sampling.beams:
+                    continue  # no better than what is followed
                 length = len(each)
                 if stopped:
                     cut = min(text.find(s) for s in sampling.stop if s in text)
@@ -217,7 +219,7 @@ def _beam(caches, decoder, sampling, room):
                     (float(total[row, token]), [*ids, token], each)
                 )
                 rows.append(row)
-        if len(ended) >= sampling.beams or not following:
+        if not following or _is_done(ended, following[0][0], at + 1, sampling):
             break
         beams, caches = following, caches.pick(rows)
     else:
@@ -226,6 +228,14 @@ def _beam(caches, decoder, sampling, room):
             for score, ids, each in beams
         ]
     return max(ended, key=lambda one: one[0])[1:]
+
+
+def _is_done(ended, best, length, sampling) -> bool:
+    """Whether no text that is followed can become better than those ended."""
+    if len(ended) < sampling.beams:
+        return False
+    possible = best / length**sampling.length_penalty
+    return max(rated for rated, _, _ in ended) >= possible
 
 
 def allowed(logits: np.ndarray) -> np.ndarray:
@@ -267,33 +277,3 @@ def decoder_of(step: Step, details: Mapping, letters: str) -> Decoder:
     layers = sum(name.startswith(KEY) for name in shapes)
     _, places, heads, _ = shapes[f"{KEY}0"]
     return Decoder(row_by_row(step), letters, int(places), layers, int(heads))
-
-
-def answers_of(
-    ids: np.ndarray,
-    chances: np.ndarray,
-    letters: str,
-    true: np.ndarray | None = None,
-    references: int = 1,
-) -> np.ndarray:
-    """Returns what is evaluated of texts that were generated.
-
-    Args:
-        ids: `(rows, tokens)`.
-        chances: Their log-probabilities.
-        letters: The character of each id from `FIRST` on.
-        true: Log-probabilities of the labels, `(rows, references * tokens)`;
-            None where they are not known.
-        references: Labels of a row.
-
-    Returns:
-        `(rows, 2 + references, tokens)`: code points, 0 behind the end;
-        log-probabilities; and those of the labels, 1 where unknown.
-    """
-    codes = np.array([0, 0, 0, *map(ord, letters)])[ids]
-    rows, size = ids.shape
-    known = np.ones((rows, references, size))
-    if true is not None:
-        known = np.asarray(true).reshape(rows, references, size)
-    parts = [codes[:, None], chances[:, None], known]
-    return np.concatenate(parts, axis=1).astype(np.float32)

@@ -17,6 +17,7 @@ from mmkeras.kinds.text import Text
 from mmkeras.kinds.vector import Vector
 from mmkeras.kinds.video import Video
 from mmkeras.kinds.volume import Volume
+from mmkeras.kinds.written_text import WrittenText
 
 __all__ = [
     "Audio",
@@ -32,4 +33,5 @@ __all__ = [
     "Vector",
     "Video",
     "Volume",
+    "WrittenText",
 ]

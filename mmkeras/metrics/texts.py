@@ -1,13 +1,14 @@
 """Figures of texts against the texts that people wrote."""
 
 import collections
+import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mmkeras.metrics.figures import Figures, Sums, means, of_sums
+from mmkeras.metrics.figures import Figures, Part, Sums, means, of_sums
 
 # What figures of words count: words, and signs by themselves.
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -48,21 +49,32 @@ def written_texts(
         plain(answer) in map(plain, texts)
         for texts, answer in zip(references, answers, strict=True)
     ]
-    parts = dict(
+    weights = np.asarray(weights, "float64")
+    parts: dict[tuple[str, ...], Part] = dict(
         means(
-            np.asarray(weights, "float64"),
+            weights,
             exact_match=np.array(exact, "float64"),
             rouge_l=np.array([rouge_l(*pair) for pair in pairs]),
-            cider=cider(true, found),
         ).parts
     )
-    parts["bleu",] = of_sums(
-        _weighted(bleu_counts(references, answers), weights), _bleu
+    parts["cider",] = later(
+        lambda: means(weights, cider=cider(true, found)).parts["cider",]
+    )
+    parts["bleu",] = later(
+        lambda: of_sums(
+            _weighted(bleu_counts(references, answers), weights), _bleu
+        )
     )
     if likely is not None:
         rows = {"likely": likely[0] * weights, "letters": likely[1] * weights}
         parts["perplexity",] = of_sums(rows, _perplexity)
     return Figures(len(answers), parts)
+
+
+def later(make: Callable[[], Part]) -> Part:
+    """Returns a part that is made when it is first asked for: it is dear."""
+    made = functools.cache(make)
+    return lambda counts: made()(counts)
 
 
 def plain(text: str) -> str:

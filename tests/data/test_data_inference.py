@@ -230,13 +230,22 @@ def test_no_kind_takes_what_is_broken_or_another_kind(tmp_path):
     "arguments, message",
     [
         ({"target": "colour"}, "`color`"),
-        ({"target": "text"}, "some kind of target reads"),
+        ({"target": "audio"}, "some kind of target reads"),
         ({"target": "color", "group": "pat"}, "must have the column `pat`"),
     ],
 )
 def test_what_cannot_be_is_one_message(root, arguments, message):
     with pytest.raises(ValueError, match=message):
         mmkeras.infer_spec(root / "rows.csv", **arguments)
+
+
+def test_a_column_of_captions_can_be_written():
+    cells = [f"a dog runs over the {n} hills" for n in range(9)]
+    guess = TARGETS.known["text"].recognise(SeenColumn("caption", cells))
+    assert guess.keys == {"max_characters": 27}
+    for other in (["red", "blue"], ["2 4", "3 5"], [], ["a b" * 1000]):
+        column = SeenColumn("caption", other)
+        assert TARGETS.known["text"].recognise(column) is None
 
 
 def test_specs_that_people_wrote_name_the_same_kinds(root):

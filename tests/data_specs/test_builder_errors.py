@@ -7,6 +7,7 @@ from pathlib import Path
 
 import avdigits
 import builder
+import easyvqa
 import emodb
 import fsdd
 import imdb
@@ -17,6 +18,7 @@ from builder_toys import run, write_idx
 FOLDER = Path(builder.__file__).parent
 SCRIPTS = {
     "avdigits": avdigits,
+    "easyvqa": easyvqa,
     "emodb": emodb,
     "fsdd": fsdd,
     "imdb": imdb,
@@ -50,7 +52,7 @@ def test_the_command_ends_with_code_2_and_no_traceback(name):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["emodb", "imdb"])
+@pytest.mark.parametrize("name", ["easyvqa", "emodb", "imdb"])
 def test_no_download_without_a_known_checksum(name, capsys):
     assert run(SCRIPTS[name], "--download") == 2
     message = capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from target_toys import CLASSES, KEYS, target_of
+from target_toys import CLASSES, KEYS, problem, target_of
 
 from mmkeras.metrics import (
     any_classes,
@@ -23,6 +23,11 @@ def pair(kind, count=300, seed=0):
         labels = rng.normal(5, 2, count)
         before = labels[:, None] + rng.normal(0, 0.5, (count, 1))
         return labels, weight, before, before + rng.normal(0, 1, (count, 1))
+    if kind == "text":
+        labels, before, weight = problem(kind, count)
+        # Some of the answers are those of others.
+        after = np.where(rng.random((count, 1, 1)) < 0.3, before[::-1], before)
+        return labels, weight, before, after
     labels = rng.integers(0, 3, count)
     truth = np.eye(3)[labels]
     noise = [rng.uniform(0, size, (count, 3)) for size in (1.2, 2.0)]

@@ -23,6 +23,7 @@ IN_TRAINING = {
     "sequence": ("accuracy",),
     "number": ("rmse",),
     "embedding": ("recall_at_1",),
+    "text": (),
 }
 
 
