@@ -34,7 +34,9 @@ def models(names) -> dict[str, keras.Model]:
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request):
+def backend(request, monkeypatch):
+    # Compiling takes most of the time, and is not what is compared.
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed; see `make backends`")
     return request.param
