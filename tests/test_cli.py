@@ -14,16 +14,17 @@ modality_dropout = 0.1
 
 [towers.image]
 filters = 8
-depth = 2
+depth = 1
 units = 16
 
 [towers.audio]
 units = 16
 mel_bands = 16
 width = 16
-depth = 2
+depth = 1
 
 [towers.text]
+variant = "bag"
 units = 16
 
 [fusion]

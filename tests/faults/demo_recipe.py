@@ -4,14 +4,15 @@
 RECIPE = """
 [towers.image]
 filters = 4
-depth = 2
+depth = 1
 units = 8
 [towers.audio]
 units = 8
 mel_bands = 16
 width = 8
-depth = 2
+depth = 1
 [towers.text]
+variant = "bag"
 units = 8
 [fusion]
 method = "concat"

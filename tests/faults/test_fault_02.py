@@ -20,15 +20,16 @@ RECIPE = """
 modality_dropout = 0.1
 [towers.image]
 filters = 4
-depth = 2
+depth = 1
 units = 8
 dropout = 0.2
 [towers.audio]
 units = 8
 mel_bands = 16
 width = 8
-depth = 2
+depth = 1
 [towers.text]
+variant = "bag"
 units = 8
 [fusion]
 method = "concat"
