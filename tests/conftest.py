@@ -30,10 +30,15 @@ SLOWEST = (
     "test_pairs.py",
     "test_notebooks.py",
     "test_contract.py",
+    "test_fault_06.py",
+    "test_cli.py",
     "test_qat_file.py",
     "test_golden.py",
+    "test_backends.py",
+    "test_compare_run.py",
     "test_fault_02.py",
     "test_ensembles.py",
+    "test_fault_10.py",
     "test_pruning.py",
 )
 

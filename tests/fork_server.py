@@ -16,12 +16,14 @@ import importlib.util
 import json
 import os
 import runpy
+import signal
 import socket
 import sys
 import tempfile
 import threading
 import traceback
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
 ENTRY = ROOT / "mmkeras" / "process_entry.py"
@@ -41,12 +43,17 @@ HEAVY = (
 HIGH = 200
 
 
+def load_file(path: Path) -> ModuleType:
+    """Returns the module of a file, whose folder is on no path."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def load_package() -> None:
     """Imports mmkeras as a child's own entry does, and what is heavy."""
-    spec = importlib.util.spec_from_file_location("entry", ENTRY)
-    entry = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(entry)
-    entry._find_package()
+    load_file(ENTRY)._find_package()
     for name in HEAVY:
         importlib.import_module(name)
     from mmkeras import process_entry
@@ -141,6 +148,7 @@ def seed_anew() -> None:
 
 def finish(request: dict) -> int:
     """Runs the program, and ends as an interpreter does; returns its code."""
+    interrupted = False
     try:
         run(request["words"])
         code = 0
@@ -153,7 +161,7 @@ def finish(request: dict) -> int:
             code = 1
     except KeyboardInterrupt:
         traceback.print_exc()
-        code = 130
+        code, interrupted = 1, True
     except BaseException:
         traceback.print_exc()
         code = 1
@@ -163,6 +171,9 @@ def finish(request: dict) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     return code & 0xFF
 
 
