@@ -31,6 +31,7 @@ import contextlib
 import importlib
 import io
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -156,4 +157,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(HERE.parent))
     from faults.fuzz import main as command
 
+    # A shell ignores it for what it runs in the background, and so would all
+    # that is stopped by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(command())

@@ -113,6 +113,8 @@ def run(
     """
 
     def limited():
+        # A shell ignores it for what it runs in the background.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         for what, size in limits:
             resource.setrlimit(what, (size, size))
 
