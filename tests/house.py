@@ -63,6 +63,7 @@ STAGES = {
     "augment": set(),
     "neighbours": {"towers"},
     "impulses": {"data"},
+    "naive": set(),
     "window": {"data"},
     "build": {"towers", "heads", "model"},
     "show": {"reporting"},

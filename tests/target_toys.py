@@ -14,6 +14,8 @@ KEYS = {
     "number": {"unit": "mm"},
     "embedding": {},
     "text": {"max_characters": 12, "references": 2},
+    "forecast": {"channels": ["a", "b"], "steps": STEPS},
+    "anomaly": {"normal": ["fine"]},
 }
 TEXTS = ("a red shoe", "two cats", "a hat|one hat", "red cats run")
 
@@ -33,6 +35,17 @@ def problem(kind: str, samples: int = 40, seed: int = 0):
         outputs /= np.linalg.norm(outputs, axis=1, keepdims=True)
         labels[::9] = -1
         return labels, outputs, (labels >= 0).astype(float)
+    if kind == "forecast":
+        labels = draw.normal(5, 3, (samples, STEPS, 2)).astype("float32")
+        middle = labels + draw.normal(0, 1, labels.shape)
+        away = draw.uniform(0.2, 2, (2, *labels.shape))
+        outputs = np.stack([middle - away[0], middle, middle + away[1]], -1)
+        known = draw.random(labels.shape) < 0.8
+        return labels, outputs, known.astype(float)
+    if kind == "anomaly":
+        labels = draw.integers(-1, 2, samples)
+        outputs = draw.gamma(2, 0.3, samples) * (1 + 2 * (labels > 0))
+        return labels, outputs[:, None], np.ones(samples)
     if kind == "number":
         labels = draw.normal(50, 9, samples)
         outputs = (labels + draw.normal(0, 4, samples))[:, None]

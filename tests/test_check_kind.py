@@ -42,6 +42,18 @@ TARGETS = {
         kinds.Embedding(kind="embedding", column="y"),
         ["ann", "bob", "ann", "bob"],
     ),
+    "forecast": (
+        kinds.Forecast(
+            kind="forecast", column="y", channels=["a", "b"], steps=3
+        ),
+        ["[[1, 2], [3, null], [5, 6.5]]", "", "[[0, 0], [1, 9]]"],
+    ),
+    "anomaly": (
+        kinds.Anomaly(
+            kind="anomaly", column="y", normal=["ok"], abnormal=["torn"]
+        ),
+        ["ok", "", "torn", "ok", "other"],
+    ),
 }  # fmt: skip
 MODALITIES = {
     "audio": kinds.Audio(

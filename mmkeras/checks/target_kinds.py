@@ -96,7 +96,7 @@ class TargetCase:
             )
         else:
             empty, none, _ = target.encode([""])
-        if np.any(none):
+        if np.any(none) and not target.learns_unlabelled:
             raise ValueError(
                 "an empty cell must have weight 0. Received: "
                 f"{np.asarray(none).tolist()} for {np.asarray(empty).tolist()}"

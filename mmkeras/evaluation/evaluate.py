@@ -9,7 +9,7 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.evaluation.modality_subsets import subsets, without
-from mmkeras.evaluation.predict import Predicted, predict
+from mmkeras.evaluation.predict import Predicted, batches, predict
 from mmkeras.evaluation.worst_samples import worst_samples
 from mmkeras.metrics import (
     Decisions,
@@ -87,6 +87,7 @@ def evaluate(
         "optional": sorted(optional),
         "targets": {},
     }
+    naive = _naive_outputs(dataset, targets)
     for name, target in sorted(targets.items()):
         # One seed for all: every model is resampled with the same draws.
         score = functools.partial(_score, name, target, resamples, seed)
@@ -97,6 +98,7 @@ def evaluate(
             "metrics": score(everything),
             "baselines": [
                 *({**c, "metrics": score(c["metrics"])} for c in constant),
+                *_naive(name, naive, everything, score),
                 *_trained(baselines or {}, name),
             ],
             "subsets": [
@@ -204,6 +206,25 @@ def _constant(name, target, everything, known, train_samples):
         shape = everything[0][name].shape
         found = ({name: np.broadcast_to(constant, shape)}, *everything[1:])
         yield {"name": target.baseline, "trained": False, "metrics": found}
+
+
+def _naive_outputs(dataset, targets) -> dict[tuple[str, str], np.ndarray]:
+    """Returns what follows from inputs alone, by target and baseline."""
+    rows: dict[tuple[str, str], list] = {}
+    able = {n: t for n, t in targets.items() if t.has_naive}
+    for x, _, _ in batches(dataset) if able else ():
+        for name, target in able.items():
+            for key, outputs in target.naive(x).items():
+                rows.setdefault((name, key), []).append(outputs)
+    return {key: np.concatenate(each) for key, each in rows.items()}
+
+
+def _naive(name, found, everything, score):
+    """Yields the baselines of a target that follow from inputs."""
+    for (target, key), outputs in found.items():
+        if target == name:
+            metrics = score(({name: outputs}, *everything[1:]))
+            yield {"name": key, "trained": False, "metrics": metrics}
 
 
 def _trained(baselines, name):

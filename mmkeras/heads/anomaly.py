@@ -114,11 +114,8 @@ class Anomaly:
     def _error(self, hidden: Any, name: str, key: str, found: Any) -> Any:
         """Returns how badly one modality is rebuilt, `(batch, 1)`."""
         raw, start = found.get("input"), f"{name}_{key}"
-        values = self.rebuild == "values" and key in self.scales
-        if values and raw is not None:
-            size = math.prod(raw.shape[1:])
-        if values and raw is not None and size <= MAX_VALUES:
-            scale = self.scales[key]
+        if self._by_values(key, raw):
+            scale, size = self.scales[key], math.prod(raw.shape[1:])
             wanted = parts.Standardised(*scale, name=f"{start}_wanted")(raw)
             known = parts.KnownCells(name=f"{start}_known", dtype="float32")(
                 raw
@@ -136,6 +133,14 @@ class Anomaly:
         return parts.MeanSquare(name=f"{start}_error", dtype="float32")(
             wanted, guess, known
         )
+
+    def _by_values(self, key: str, raw: Any) -> bool:
+        """Whether values of a modality are rebuilt, and not its features."""
+        if self.rebuild != "values" or raw is None or key not in self.scales:
+            return False
+        # A column of categories has no mean.
+        one_each = len(self.scales[key][0]) == raw.shape[-1]
+        return one_each and math.prod(raw.shape[1:]) <= MAX_VALUES
 
     def finish(self, output: Any, name: str) -> Any:
         raise ValueError(

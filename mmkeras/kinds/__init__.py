@@ -4,10 +4,12 @@ A folder each: the class and its plain facts in `__init__`, and a file for
 each stage that needs code, imported when that stage asks for it.
 """
 
+from mmkeras.kinds.anomaly import Anomaly
 from mmkeras.kinds.audio import Audio
 from mmkeras.kinds.categories import Categories
 from mmkeras.kinds.category import Category
 from mmkeras.kinds.embedding import Embedding
+from mmkeras.kinds.forecast import Forecast
 from mmkeras.kinds.image import Image
 from mmkeras.kinds.number import Number
 from mmkeras.kinds.ordinal import Ordinal
@@ -20,10 +22,12 @@ from mmkeras.kinds.volume import Volume
 from mmkeras.kinds.written_text import WrittenText
 
 __all__ = [
+    "Anomaly",
     "Audio",
     "Categories",
     "Category",
     "Embedding",
+    "Forecast",
     "Image",
     "Number",
     "Ordinal",

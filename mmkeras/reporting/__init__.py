@@ -3,6 +3,7 @@
 from mmkeras.reporting.thumbnails import (
     MAX_LETTERS,
     MAX_LINES,
+    band,
     film_strip,
     lines,
     numbers,
@@ -14,6 +15,7 @@ from mmkeras.reporting.thumbnails import (
 __all__ = [
     "MAX_LETTERS",
     "MAX_LINES",
+    "band",
     "film_strip",
     "lines",
     "numbers",

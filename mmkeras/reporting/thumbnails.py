@@ -56,6 +56,49 @@ def lines(series: np.ndarray) -> Markup:
     )
 
 
+def band(
+    before: Sequence[float],
+    middle: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    truth: Sequence[float] | None = None,
+) -> Markup:
+    """Returns a forecast: what was seen, and the median in its interval.
+
+    Args:
+        before: The last steps that were seen; NaN in gaps.
+        middle: The median of each step.
+        low: The lower end of its interval.
+        high: The upper end.
+        truth: What came, where that is known.
+    """
+    rows = [np.asarray(one, float) for one in (before, middle, low, high)]
+    truth = np.asarray([] if truth is None else truth, float)
+    known = np.concatenate([*rows, truth])
+    known = known[np.isfinite(known)]
+    start, size = len(rows[0]), max(float(np.ptp(known)), 1e-9)
+
+    def line(values: np.ndarray, first: int) -> list[str]:
+        heights = 47 - 46 * (values - known.min()) / size
+        return [f"{first + i},{h:.1f}" for i, h in enumerate(heights)
+                if np.isfinite(h)]  # fmt: skip
+
+    ends = line(rows[3], start) + line(rows[2], start)[::-1]
+    parts = [f'<polygon class="band" points="{" ".join(ends)}"/>']
+    for name, values, first in (
+        ("seen", rows[0], 0),
+        ("truth", truth, start),
+        ("median", rows[1], start),
+    ):
+        points = " ".join(line(values, first))
+        parts.append(f'<polyline class="{name}" points="{points}"/>')
+    box = f"0 0 {max(1, start + len(rows[1]) - 1)} 48"
+    return Markup(
+        f'<svg class="lines" viewBox="{box}" preserveAspectRatio="none" '
+        f'role="img" aria-label="forecast">{"".join(parts)}</svg>'
+    )
+
+
 def waveform(samples: np.ndarray, columns: int = 240) -> Markup:
     """Returns the envelope of a recording, `(samples,)` in [-1, 1]."""
     parts = np.array_split(samples.astype(float), min(columns, len(samples)))

@@ -88,7 +88,15 @@ def heads_of(
     """Returns the heads of a recipe, which know losses and metrics."""
     found = {}
     for name in sorted(spec.targets):
-        facts = statistics.get("targets", {}).get(name, {})
+        facts = dict(statistics.get("targets", {}).get(name, {}))
+        # A head may read an input itself.
+        facts["inputs"] = {
+            key: {
+                **statistics.get("modalities", {}).get(key, {}),
+                "unit": modality.statistics_unit,
+            }
+            for key, modality in spec.modalities.items()
+        }
         with naming(f"heads.{name}"):
             found[name] = spec.targets[name].head(facts, recipe.heads[name])
     return found

@@ -22,6 +22,8 @@ class Labelling(Kind):
     unlabelled: ClassVar[float] = 0
     # Whether each step of time has a label of its own.
     follows_time: ClassVar[bool] = False
+    # Whether samples without a label are learned from, and weigh as others.
+    learns_unlabelled: ClassVar[bool] = False
     # Whether `read` makes a label, where its sample is read: from files, or
     # from what its modalities became. Else `encode` reads the column alone.
     read_with_sample: ClassVar[bool] = False

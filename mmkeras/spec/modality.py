@@ -35,6 +35,8 @@ class Modality(Kind):
     absent: ClassVar[float] = 0.0
     # What stands for a value on the runner's command line in an example.
     example: ClassVar[str] = "VALUE"
+    # What a value in a batch is divided by before statistics are taken.
+    statistics_unit: ClassVar[float] = 1.0
     # Keys that the weights of a tower do not depend on.
     free_keys: ClassVar[tuple[str, ...]] = ("column", "optional")
     # How training batches may be changed, by the keys of a recipe.

@@ -53,6 +53,8 @@ class Target(Labelling):
     # What the last layer applies: "softmax", "sigmoid" or "linear". Outputs
     # of several models are pooled by it; None where they cannot be.
     activation: ClassVar[str | None] = None
+    # Whether `naive` answers, which takes a pass over the inputs.
+    has_naive: ClassVar[bool] = False
     # What knows the training labels alone, and what decisions are about.
     baseline: ClassVar[str] = "majority class"
     counted: ClassVar[str] = "Samples"
@@ -142,6 +144,16 @@ class Target(Labelling):
         And the size of what may differ in its last bits, at least 1.
         """
         return np.abs(other - one), max(1.0, float(np.abs(one).max()))
+
+    def naive(self, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns outputs, by name, that follow from inputs without a model.
+
+        They are baselines of an evaluation, as "as before" is of a forecast.
+
+        Args:
+            x: Inputs of a batch, by modality.
+        """
+        return {}
 
     def points(
         self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray

@@ -24,6 +24,8 @@ IN_TRAINING = {
     "number": ("rmse",),
     "embedding": ("recall_at_1",),
     "text": (),
+    "forecast": ("mae",),
+    "anomaly": (),
 }
 
 
@@ -113,7 +115,8 @@ def test_they_weigh_as_keras_does_while_training_and_tuning(kind):
     import keras
 
     target, (labels, outputs, weights) = target_of(kind), arrays(kind)
-    head = target.head({"mean": 50.0, "std": 9.0}, target.head_options()())
+    mean, std = (np.full(target.shape[1:], x).tolist() for x in (50.0, 9.0))
+    head = target.head({"mean": mean, "std": std}, target.head_options()())
     found = evaluated(target, labels, outputs, weights)
     metrics = {metric.name: metric for metric in head.metrics()}
     assert target.training_metric in metrics

@@ -55,6 +55,7 @@ class Image(Modality):
     window_high: Unit | None = None
     noise_std: Annotated[float, Field(ge=0, le=10)] = 0.0
     dtype: ClassVar[str] = "uint8"
+    statistics_unit: ClassVar[float] = 255.0
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
         "translation": Augmentation(
             0.1,

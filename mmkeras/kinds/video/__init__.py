@@ -48,6 +48,7 @@ class Video(Modality):
     min_decoded: Annotated[float, Field(ge=0, le=1)] = 0.75
     resize: Literal["stretch", "crop", "pad", "refuse"] = "stretch"
     dtype: ClassVar[str] = "uint8"
+    statistics_unit: ClassVar[float] = 255.0
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
         "horizontal_flip": Augmentation(
             0,

@@ -103,7 +103,7 @@ def one_modality(
         if weights is None:
             weights = {target: 1.0 for target in y}
         # A sequence has a weight for each of its steps.
-        here = {0: here, 1: here, 2: here[:, None]}
+        here = {0: here, 1: here, 2: here[:, None], 3: here[:, None, None]}
         weights = {
             t: w * here[len(getattr(w, "shape", ()))]
             for t, w in weights.items()
