@@ -88,10 +88,10 @@ class DataSpec(Table):
                 f"{' or '.join(map(repr, sorted(kinds)))}. "
                 f"Received: {stratify!r}; targets: {sorted(self.targets)}"
             )
-        if self.data.duplicates == "group" and self.split.method == "column":
+        if self.data.duplicates == "group" and self.split.method != "fractions":
             raise ValueError(
                 '`data.duplicates` must be "keep", "first" or "drop" where a '
-                'column holds the splits: "group" would move samples. '
+                'column decides on the splits: "group" would move samples. '
                 "Received: 'group'"
             )
         for name, target in self.targets.items():

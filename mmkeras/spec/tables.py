@@ -93,23 +93,27 @@ class Split(Table):
     """Table `[split]`: which samples train, validate and test.
 
     Args:
-        method: "fractions" draws at random, "column" reads `column`.
+        method: "fractions" draws at random, "column" reads `column`, "time"
+            trains on what was first and tests on what was last, by `time`.
         train: Fraction of the samples; with `group`, in whole groups.
         validation: Fraction of the samples.
         test: Fraction of the samples.
         column: Column holding "train", "validation" (or "val", "valid",
             "dev") or "test".
+        time: Column that holds when a sample was: a number, or a date as ISO
+            8601 has it. Samples of one time are never parted.
         stratify: Category target whose classes keep their share in each split.
         group: Column, such as a speaker or a patient, whose value is never on
             two sides.
         seed: Seed of the draw.
     """
 
-    method: Literal["fractions", "column"] = "fractions"
+    method: Literal["fractions", "column", "time"] = "fractions"
     train: Fraction = 0.8
     validation: Fraction = 0.1
     test: Fraction = 0.1
     column: Column | None = None
+    time: Column | None = None
     stratify: str | None = None
     group: Column | None = None
     seed: Annotated[int, Field(ge=0)] = 0
@@ -121,6 +125,17 @@ class Split(Table):
                 '`column` must be given with `method = "column"`, and only '
                 f"there. Received: method={self.method!r}, "
                 f"column={self.column!r}"
+            )
+        if (self.method == "time") != (self.time is not None):
+            raise ValueError(
+                '`time` must be given with `method = "time"`, and only there. '
+                f"Received: method={self.method!r}, time={self.time!r}"
+            )
+        drawn = self.stratify or self.group
+        if self.method == "time" and drawn:
+            raise ValueError(
+                '`stratify` and `group` must be left out with `method = "time"`'
+                f", which time alone decides. Received: {drawn!r}"
             )
         total = self.train + self.validation + self.test
         if abs(total - 1) > 1e-6 or min(self.train, self.test) <= 0:

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 from data.data_toys import make_spec
 
-from mmkeras.data.ingest import SPLITS, assign_splits, shares_missed
+from mmkeras.data.ingest import (
+    SPLITS,
+    assign_splits,
+    bad_times,
+    draw_places,
+    shares_missed,
+)
 
 
 def table(rows: int, groups: int = 1) -> pd.DataFrame:
@@ -117,3 +123,54 @@ def test_a_column_that_parts_a_group_is_refused():
     # Without a group there is nothing to part.
     rows["group"] = list("abcdd") + ["", ""]
     assert assign_splits(split, rows)[-1] == "test"
+
+
+def by_time(cells, kept=None, **shares):
+    when = pd.DataFrame({"when": cells})
+    found = draw_places(spec(method="time", time="when", **shares), when,
+                        kept=kept)  # fmt: skip
+    return found.tolist()
+
+
+DATES = [f"2026-01-{day:02d}T08:00:00" for day in range(1, 11)]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [list(map(str, range(10))), DATES, [f"{d}Z" for d in DATES],
+     [f"{i}e3" for i in range(10)]],
+)  # fmt: skip
+def test_what_was_first_trains_and_what_was_last_tests(cells):
+    wanted = [0] * 6 + [1] * 2 + [2] * 2
+    assert by_time(cells) == wanted
+    order = np.random.default_rng(0).permutation(10)
+    mixed = by_time([cells[i] for i in order])
+    assert [mixed[i] for i in np.argsort(order)] == wanted
+
+
+def test_samples_of_one_time_are_not_parted():
+    found = by_time(["1"] * 6 + ["2"] * 4, train=0.5, validation=0, test=0.5)
+    assert found == [0] * 6 + [2] * 4
+
+
+def test_new_samples_go_where_their_time_is():
+    kept = np.array([0, 0, 1, 2, -1, -1, -1], np.int8)
+    found = by_time(["1", "2", "3", "4", "1.5", "2.5", "9"], kept)
+    assert found == [0, 0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"method": "time"}, {"time": "when"},
+     {"method": "time", "time": "when", "group": "g"}],
+)  # fmt: skip
+def test_a_split_by_time_needs_its_column_alone(wrong):
+    with pytest.raises(ValueError, match="must be"):
+        spec(**wrong)
+
+
+def test_a_time_that_cannot_be_read_is_told():
+    found = [*bad_times(["1", "", "soon", "2026-01-01", "nan"])]
+    assert [(row, reason) for row, _, reason, _ in found] == [
+        (1, "missing"), (2, "not_a_number"), (4, "not_a_number"),
+    ]  # fmt: skip

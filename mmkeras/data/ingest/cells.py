@@ -19,7 +19,8 @@ Keep = Callable[[str, bytes], str]
 
 def columns_of(spec: DataSpec) -> list[str]:
     """Returns the manifest columns that `spec` reads, sorted."""
-    columns = {spec.data.id_column, spec.split.column, spec.split.group}
+    split = spec.split
+    columns = {spec.data.id_column, split.column, split.group, split.time}
     for part in (*spec.modalities.values(), *spec.targets.values()):
         columns.update(part.manifest_columns)
     return sorted(columns - {None})

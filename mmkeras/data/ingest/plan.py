@@ -17,6 +17,7 @@ from mmkeras.data.ingest.split import (
     places_of,
     shares_missed,
 )
+from mmkeras.data.ingest.split_by_time import bad_times
 from mmkeras.data.ingest.stamps import read_columns
 from mmkeras.data.ingest.table import Table
 from mmkeras.data.ingest.targets import labelled_rows, read_target, rows_of
@@ -97,6 +98,8 @@ def make_plan(spec: DataSpec, table: Table) -> Plan:
         values[name] = found[0] if target.sparse else Narrow(found[0])
         weights[name] = Narrow(found[1])
         bad += [(row, name, *fault) for row, *fault in found[2]]
+    if spec.split.method == "time":
+        bad += bad_times(table[spec.split.time])
     if spec.split.method == "column":
         for row, cell in enumerate(table[spec.split.column]):
             if cell not in SPLITS:

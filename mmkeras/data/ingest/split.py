@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmkeras.data.ingest.split_by_time import places_by_time
 from mmkeras.data.ingest.table import (
     BLOCK_ROWS,
     Table,
@@ -65,7 +66,9 @@ def draw_places(
     """
     split = spec.split
     groups = codes_of(table[split.group]) if split.group else None
-    if split.method == "column":
+    if split.method == "time":
+        found = places_by_time(split, table[split.time], kept)
+    elif split.method == "column":
         found = places_of(table[split.column])
         if groups is not None:
             _check_groups(split, table[split.group], groups, found)
@@ -77,7 +80,7 @@ def draw_places(
         found = _draw(split, groups, labels, kept)
     for place, name in enumerate(SPLITS):
         wanted = name != "validation" or (
-            split.method == "fractions" and split.validation > 0
+            split.method != "column" and split.validation > 0
         )
         if wanted and not (found == place).any():
             raise ValueError(
