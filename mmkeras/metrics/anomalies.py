@@ -32,8 +32,6 @@ def anomalies(
     known = labels >= 0
     labels, weights = labels[known], weights[known]
     scores = outputs.reshape(len(outputs), -1)[known, 0].astype("float64")
-    if not len(labels):
-        return Figures(0, {})
     abnormal = labels > 0
     parts: dict[tuple[str, ...], Part] = {
         ("roc_auc",): _area("roc_auc", abnormal, scores, weights),
