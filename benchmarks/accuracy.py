@@ -22,12 +22,19 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).parents[1]
-SHOWN = ("accuracy", "macro_f1", "mae", "r2")
+SHOWN = ("accuracy", "macro_f1", "mae", "r2", "wer")
+
+
+def builder_of(name: str) -> str:
+    """Returns the builder of a spec: that of `emodb_speakers` is `emodb`."""
+    if (ROOT / "data_specs" / f"{name}.py").is_file():
+        return name
+    return builder_of(name.rpartition("_")[0])
 
 
 def build_data(name: str, source: Path, out: Path) -> Path:
     """Writes the manifest of a set once; returns its folder."""
-    builder = name.split("_")[0]
+    builder = builder_of(name)
     folder = out / builder
     if not (folder / ".built").exists():
         script = ROOT / "data_specs" / f"{builder}.py"
@@ -124,7 +131,7 @@ def main() -> None:
     options.add_argument("--no-export", action="store_true")
     options = options.parse_args()
     # Both specs of EmoDB take one recipe, as they take one builder.
-    name = options.name.split("_")[0]
+    name = builder_of(options.name)
     recipes = ROOT / "data_specs" / "recipes"
     options.model = options.model or recipes / f"{name}.toml"
     options.out.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ LIVE = {
     "microphone": "hear the last seconds, again and again",
     "camera": "see what is there at each answer",
     "window": "slide over a long recording",
+    "listen": "read a long recording step by step, and answer for all so far",
     "stdin": "read a JSON object by modality from each line",
 }
 # As the spec has them; what is shown of an example.

@@ -2,6 +2,7 @@
 
     python run.py --microphone --camera
     python run.py --audio long.wav --window --hop-sec 0.5
+    python run.py --audio long.wav --listen
     python run.py --stdin < requests.jsonl
 
 `command.py` imports this file when it is asked for one of these. Each answer
@@ -35,6 +36,9 @@ def answers(runner, given: dict) -> Iterator[dict]:
         given: The options of `run.py` by name, those of modalities as well.
     """
     given, recording = dict(given), None
+    if given.get("listen"):
+        yield from streamed(runner, given)
+        return
     if given["window"]:
         name = only(runner, "window")
         recording, given[name] = given[name], None
@@ -141,6 +145,64 @@ def ticks(hop_sec: float) -> Iterator[tuple[dict, dict]]:
     while True:
         yield {"time_sec": round(time.monotonic() - start, 3)}, {}
         time.sleep(hop_sec - (time.monotonic() - start) % hop_sec)
+
+
+def streamed(runner, given: dict) -> Iterator[dict]:
+    """Yields the answer so far, while a recording is read step by step."""
+    others = [key for key in ("stdin", "window", "microphone", "camera")
+              if given[key]]  # fmt: skip
+    if others:
+        raise ValueError(
+            "The lines must come from one place. Received: --listen and "
+            f"--{others[0]}"
+        )
+    streams = runner.manifest.get("streams", {})
+    names = [name for name in runner.takes("window") if name in streams]
+    if len(names) != 1 or given[names[0]] is None:
+        raise ValueError(
+            "`--listen` must have a recording, --NAME FILE.wav, of an input "
+            f"that the manifest lists under `streams`. Received: {names}"
+        )
+    name, path = names[0], given[names[0]]
+    rows = {key: runner.read(key, given[key]) for key in runner.inputs
+            if given[key] is not None and key != name}  # fmt: skip
+    listen = runner.stream_answer(name, rows)
+    absent = [key for key in runner.inputs if key not in {name, *rows}]
+    rate = runner.inputs[name]["sample_rate_hz"]
+    hop = round((given["hop_sec"] or HOP_SEC) * rate)
+    told, spent_ms = 0, 0.0
+    for end, last, part in parts_of(runner, name, path):
+        start = time.perf_counter()
+        answer = listen(part)
+        spent_ms += (time.perf_counter() - start) * 1000
+        if not last and end < (told + 1) * hop:
+            continue
+        told += 1
+        yield {
+            "time_sec": round(end / rate, 3),
+            "latency_ms": round(spent_ms, 3),
+            "answer": answer,
+            "absent": absent,
+        }
+        spent_ms = 0.0
+        if told == given["count"]:
+            return
+
+
+def parts_of(runner, name: str, path: str) -> Iterator[tuple]:
+    """Yields a recording in steps: its end, whether it is the last, samples.
+
+    Silence follows the end of the recording.
+    """
+    entry, reader = runner.inputs[name], runner.readers[name]
+    step = runner.manifest["streams"][name]["step"]
+    frames = reader.frames(path, entry)
+    block = entry["shape"][0] // step * step
+    for start in range(0, frames, block):
+        sound = reader.window(path, entry, start)
+        for at in range(0, min(block, frames - start), step):
+            end = min(start + at + step, frames)
+            yield end, end == frames, sound[at : at + step]
 
 
 def windows(runner, name: str, path: str, hop_sec: float) -> Iterator[tuple]:

@@ -144,7 +144,8 @@ class Runner:
 
         Returns:
             A function from one step, an array of the manifest's `step`
-            samples or tokens, to the raw outputs for all steps so far.
+            samples or tokens, to the raw outputs for all steps so far; of an
+            output that has steps itself, to those of this step.
         """
         streams = self.manifest.get("streams", {})
         if name not in streams:
@@ -170,6 +171,31 @@ class Runner:
             return {key: value[0] for key, value in found.items()}
 
         return step
+
+    def stream_answer(self, name: str, inputs: dict | None = None) -> Callable:
+        """As `stream`, but each step returns the answer for all steps so far.
+
+        A text goes on from step to step: a symbol that one step ends with and
+        the next begins with counts once.
+        """
+        step = self.stream(name, inputs)
+        told = {
+            key: self._begin(self.readers[key], entry)
+            for key, entry in self.outputs.items()
+        }
+
+        def listen(part: np.ndarray) -> dict:
+            raw = step(part)
+            check_outputs(raw)
+            return {key: tell(raw[key]) for key, tell in told.items()}
+
+        return listen
+
+    def _begin(self, reader, entry: dict) -> Callable:
+        begin = getattr(reader, "begin", None)
+        if begin is not None:
+            return begin(entry)
+        return lambda output: reader.answer(output, entry)
 
     def _feed(self, inputs: dict) -> dict[str, np.ndarray]:
         given = {k: v for k, v in inputs.items() if v is not None}
@@ -220,10 +246,7 @@ class Runner:
                 seed=1`; what is left out is as `self.sampling` says.
         """
         raw = self.predict(inputs)
-        for name, values in raw.items():
-            if not np.isfinite(values).all():
-                # No JSON has a word for them.
-                refuse(f"The answer `{name}`", "finite", "NaN or infinity")
+        check_outputs(raw)
 
         def known(name: str) -> float:
             return self._known(name, inputs.get(name))
@@ -269,3 +292,10 @@ class Runner:
         from samples import read_samples  # slow to import, and needed here
 
         return read_samples(path, self)
+
+
+def check_outputs(raw: dict[str, np.ndarray]) -> None:
+    """Raises ValueError for outputs that no JSON has a word for."""
+    for name, values in raw.items():
+        if not np.isfinite(values).all():
+            refuse(f"The answer `{name}`", "finite", "NaN or infinity")

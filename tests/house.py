@@ -69,6 +69,7 @@ STAGES = {
     "show": {"reporting"},
     "pretext": {"training"},
     "profile": {"data"},
+    "frame_decoding": set(),
     "device": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

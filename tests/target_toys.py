@@ -16,6 +16,12 @@ KEYS = {
     "text": {"max_characters": 12, "references": 2},
     "forecast": {"channels": ["a", "b"], "steps": STEPS},
     "anomaly": {"normal": ["fine"]},
+    "transcript": {
+        "alphabet": "ab ",
+        "steps": STEPS,
+        "max_symbols": STEPS,
+        "modality": "x",
+    },
 }
 TEXTS = ("a red shoe", "two cats", "a hat|one hat", "red cats run")
 
@@ -56,6 +62,14 @@ def problem(kind: str, samples: int = 40, seed: int = 0):
         return labels, outputs, (draw.random(samples) < 0.8).astype(float)
     if kind == "text":
         return texts(draw, samples)
+    if kind == "transcript":
+        said = draw.choice(["a b", "ab", "b a", "ba b"], samples)
+        labels, _, _ = target_of(kind).encode(said.tolist())
+        # Each symbol in every other frame.
+        paths = np.zeros((samples, STEPS), int)
+        paths[:, ::2] = labels[:, 1:5]
+        outputs = 3 * np.eye(4)[paths] + draw.gumbel(size=(samples, STEPS, 4))
+        return labels, outputs, (draw.random(samples) < 0.8).astype(float)
     shape = (samples, STEPS) if kind == "sequence" else (samples,)
     labels = draw.integers(0, 3, shape)
     guess = np.eye(3)[labels] * 2 + draw.gumbel(size=(*shape, 3))

@@ -33,6 +33,13 @@ TARGETS = {
         ),
         ["a|b|a|a", "b|b|a|b", ""],
     ),
+    "transcript": (
+        kinds.Transcript(
+            kind="transcript", column="y", alphabet="ab ", steps=8,
+            max_symbols=5, modality="toy",
+        ),
+        ["ab a", "b", "", "a b"],
+    ),
     "number": (kinds.Number(kind="number", column="y"), ["1", "", "2.5", "3"]),
     "text": (
         kinds.WrittenText(kind="text", column="y", max_characters=6),

@@ -64,7 +64,7 @@ TOWERS = {
     "audio-gru": partial(audio, variant="gru", width=8),
     "audio-lstm": partial(audio, variant="lstm", width=8),
     "audio-lstm-one-way": partial(
-        audio, variant="lstm", width=8, bidirectional=False
+        audio, variant="lstm", width=8, bidirectional=False, stride=1
     ),
     "audio-wavenet": partial(audio, variant="wavenet", width=8, depth=2),
     "audio-wavenet-samples": partial(
@@ -172,6 +172,21 @@ SIZE = {
     "labels": lambda classes: classes.astype("float32"),
     "decide": lambda answers, classes: np.rint(answers[:, 0]),
 }
+
+
+def said(classes):
+    """A transcript of one symbol: how many there are, and which."""
+    return np.stack([np.ones_like(classes), classes + 1, 0 * classes], axis=1)
+
+
+def heard(answers, classes):
+    """The first symbol of the likeliest path; -1 where there is none."""
+    best = answers.argmax(-1)
+    first = (best > 0).argmax(axis=1)
+    return best[np.arange(len(best)), first] - 1
+
+
+SAID = {"labels": said, "decide": heard}
 # Each with what it is taught of three classes, and how it decides.
 HEADS = {
     "category": (heads.Category(3), {}),
@@ -210,6 +225,21 @@ HEADS = {
                 answers[:, 0] > 3 * np.median(answers[classes < 2])
             ),
         },
+    ),
+    "transcript": (
+        heads.Transcript(symbols=3, steps=4, modality="sound", units=8),
+        SAID,
+    ),
+    "transcript-memory": (
+        heads.Transcript(
+            symbols=3,
+            steps=8,
+            modality="sound",
+            units=8,
+            memory=8,
+            context=True,
+        ),
+        SAID,
     ),
     "embedding": (heads.Embedding(6), {"decide": nearest}),
     "embedding-siglip": (

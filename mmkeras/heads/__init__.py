@@ -20,6 +20,7 @@ from mmkeras.heads.classes import (
     OrdinalOptions,
 )
 from mmkeras.heads.contrastive import InfoNCE, SigLIP
+from mmkeras.heads.ctc import CTC, SymbolErrorRate
 from mmkeras.heads.embedding import Embedding, EmbeddingOptions
 from mmkeras.heads.forecast import Forecast, ForecastOptions
 from mmkeras.heads.keras_metrics import (
@@ -33,6 +34,12 @@ from mmkeras.heads.number_losses import ScaledHuber, ScaledMeanSquaredError
 from mmkeras.heads.quantiles import interval_factors
 from mmkeras.heads.sequence import Sequence, SequenceOptions
 from mmkeras.heads.text_decoder import TextDecoder
+from mmkeras.heads.transcript import (
+    AddToFrames,
+    TokensToFrames,
+    Transcript,
+    TranscriptOptions,
+)
 from mmkeras.heads.written_text import (
     LetterAccuracy,
     TextCrossentropy,
@@ -43,6 +50,8 @@ from mmkeras.heads.written_text import (
 __all__ = [
     "Anomaly",
     "AnomalyOptions",
+    "AddToFrames",
+    "CTC",
     "Categories",
     "CategoriesOptions",
     "Category",
@@ -71,7 +80,11 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "TextCrossentropy",
     "TextDecoder",
+    "SymbolErrorRate",
+    "TokensToFrames",
     "TokensToSteps",
+    "Transcript",
+    "TranscriptOptions",
     "WeightedBinaryCrossentropy",
     "WrittenText",
     "WrittenTextOptions",
@@ -92,6 +105,7 @@ Head = (
     | Forecast
     | Anomaly
     | WrittenText
+    | Transcript
 )
 
 

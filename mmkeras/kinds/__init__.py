@@ -16,6 +16,7 @@ from mmkeras.kinds.ordinal import Ordinal
 from mmkeras.kinds.sequence import Sequence
 from mmkeras.kinds.series import Series
 from mmkeras.kinds.text import Text
+from mmkeras.kinds.transcript import Transcript
 from mmkeras.kinds.vector import Vector
 from mmkeras.kinds.video import Video
 from mmkeras.kinds.volume import Volume
@@ -34,6 +35,7 @@ __all__ = [
     "Sequence",
     "Series",
     "Text",
+    "Transcript",
     "Vector",
     "Video",
     "Volume",

@@ -59,6 +59,7 @@ from mmkeras.metrics.retrieval import nearest, recall_between, recall_within
 from mmkeras.metrics.sample_errors import binary_cross_entropy, cross_entropy
 from mmkeras.metrics.steps import step_classes
 from mmkeras.metrics.texts import written_texts
+from mmkeras.metrics.transcripts import aligned, edits, transcript_errors
 
 __all__ = [
     "CONFIDENCE",
@@ -69,6 +70,7 @@ __all__ = [
     "RESAMPLES",
     "THRESHOLD",
     "anomalies",
+    "aligned",
     "any_classes",
     "binary_cross_entropy",
     "calibration_error",
@@ -77,6 +79,7 @@ __all__ = [
     "describe",
     "draws",
     "drop_spans",
+    "edits",
     "estimate",
     "figures_kept",
     "finite",
@@ -105,6 +108,7 @@ __all__ = [
     "smallest_p",
     "span_of",
     "step_classes",
+    "transcript_errors",
     "worst_class",
     "weighted_share",
     "written_texts",

@@ -70,6 +70,10 @@ def _error(label: str) -> Description:
     return Description(label, in_units=True, smaller_is_better=True)
 
 
+def _wrong(label: str) -> Description:
+    return Description(label, share=True, smaller_is_better=True)
+
+
 # Those of kinds of one's own, by the process that registered them.
 _own: dict[str, Description] = {}
 _KNOWN = {
@@ -103,6 +107,9 @@ _KNOWN = {
     "bleu": _share("BLEU"),
     "cider": Description("CIDEr-D"),
     "perplexity": Description("Perplexity of a letter", smaller_is_better=True),
+    "wer": _wrong("Word error rate"),
+    "cer": _wrong("Character error rate"),
+    "word_accuracy": _share("Word accuracy"),
     "recall_at_1": _share("Recall at 1"),
     "recall_at_5": _share("Recall at 5"),
     "recall_at_10": _share("Recall at 10"),

@@ -18,8 +18,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # Names that already mean something in a batch, on the runner's command line,
 # or in a call by names, as the signatures of a TFLite file are run.
 OPTIONS = (
-    "bundle", "camera", "count", "help", "hop_sec", "kernels", "microphone",
-    "present", "samples", "self", "stdin", "threads", "trust", "window",
+    "bundle", "camera", "count", "help", "hop_sec", "kernels", "listen",
+    "microphone", "present", "samples", "self", "stdin", "stream", "threads",
+    "trust", "window",
 )  # fmt: skip
 RESERVED = frozenset((*OPTIONS, *keyword.kwlist))
 

@@ -24,6 +24,9 @@ class Labelling(Kind):
     follows_time: ClassVar[bool] = False
     # Whether samples without a label are learned from, and weigh as others.
     learns_unlabelled: ClassVar[bool] = False
+    # Whether a label tells all that is in its input, so that no part of it
+    # may be cut away or moved out.
+    needs_whole: ClassVar[bool] = False
     # Whether `read` makes a label, where its sample is read: from files, or
     # from what its modalities became. Else `encode` reads the column alone.
     read_with_sample: ClassVar[bool] = False

@@ -28,12 +28,13 @@ class AudioCnn(Spectrogram):
 
 @dataclass(frozen=True, kw_only=True)
 class AudioRecurrent(Spectrogram):
-    """Options of a GRU or an LSTM over half the frames.
+    """Options of a GRU or an LSTM over groups of frames.
 
     Args:
         width: Filters of the convolutions before it, and units of each
             direction.
         repeats: Convolutions before it.
+        stride: Frames that are averaged to one token.
         bidirectional: Whether it reads in both directions. If not, the whole
             tower looks back only: frames end where their hop ends and
             convolutions are causal, so that it can be streamed.
@@ -41,6 +42,7 @@ class AudioRecurrent(Spectrogram):
 
     width: int = option(128, COUNT, role="width")
     repeats: int = option(1, COUNT)
+    stride: int = option(2, COUNT, "frames")
     bidirectional: bool = option(True, FLAG)
 
 
@@ -69,18 +71,19 @@ def convolutions(sound, rate, options, name):
     width, depth, repeats = options.width, options.depth, options.repeats
     for i in range(depth):
         filters = 2 * width if depth <= 2 * i else width
-        x = halve(x, f"{name}_pool_{i}") if i else x
+        x = pool(x, 2, f"{name}_pool_{i}") if i else x
         kernel = 3 if i else 5
         x = stage(x, filters, repeats, kernel, False, f"{name}_{i}")
     return x
 
 
 def recurrence(sound, rate, options, name):
-    """One stage of convolutions, halved frames, a GRU or an LSTM."""
+    """One stage of convolutions, fewer frames, a GRU or an LSTM."""
     both = options.bidirectional
     x = spectrogram(sound, rate, options, name, causal=not both)
     x = stage(x, options.width, options.repeats, 5, not both, f"{name}_0")
-    x = halve(x, f"{name}_pool", not both)
+    if options.stride > 1:
+        x = pool(x, options.stride, f"{name}_pool", not both)
     kind = options.variant
     return temporal.recurrence(x, kind, options.width, both, f"{name}_{kind}")
 
@@ -115,9 +118,9 @@ def _block(x, filters, stride, name):
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def halve(x, name, causal=False):
+def pool(x, size, name, causal=False):
     padding = "valid" if causal else "same"
-    return layers.AveragePooling1D(2, padding=padding, name=name)(x)
+    return layers.AveragePooling1D(size, padding=padding, name=name)(x)
 
 
 def stage(x, filters, repeats, kernel, causal, name):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mmkeras import fusion, towers
+from mmkeras import fusion, heads, towers
 from mmkeras.checks import classifier, random_input
 from mmkeras.export import step_length, step_model, streamed_towers
 
@@ -130,6 +130,63 @@ def test_a_streamed_tower_under_a_fusion(method):
     found = stream_through(step_model(model, "text"), "text", x, 12)
     np.testing.assert_allclose(found["label"], wanted, atol=1e-6)
     assert streamed_towers(model) == {"text": None}
+
+
+def transcribed(kinds, read=None, **options):
+    """Towers under the head of a transcript, 4 frames a token."""
+    made = {kind.partition(",")[0]: KINDS[kind]() for kind in kinds}
+    inputs = {
+        name: keras.Input(
+            tower.input_shape[1:], dtype=tower.inputs[0].dtype, name=name
+        )
+        for name, tower in made.items()
+    }
+    features = {name: tower(inputs[name]) for name, tower in made.items()}
+    fused = fusion.Concat(8)(features)
+    steps = 4 * next(iter(features.values()))["tokens"].shape[1]
+    head = heads.Transcript(
+        symbols=3, steps=steps, modality=read or tuple(made), units=8, **options
+    )
+    model = keras.Model(inputs, {"said": head(fused, "said", features)})
+    return stirred(model)
+
+
+@pytest.mark.parametrize("kind", ["audio", "series, TCN"])
+@pytest.mark.parametrize("options", [{}, {"memory": 6}])
+def test_the_frames_of_all_steps_are_those_of_the_whole(kind, options):
+    keras.utils.set_random_seed(1)
+    model = transcribed([kind], **options)
+    (tensor,) = model.inputs
+    name, rng = tensor.name, np.random.default_rng(0)
+    x = rng.normal(size=(2, *tensor.shape[1:])).astype("float32")
+    wanted = np.asarray(model({name: x}, training=False)["said"])
+    assert np.ptp(wanted, axis=1).max() > 1e-3
+
+    step = step_model(model, name)
+    assert step.output["said"].shape[1:] == (4, 4)
+    length = step_length(model.get_layer(f"{name}_tower"))
+    states = {
+        t.name: np.zeros((2, *t.shape[1:]), "float32")
+        for t in step.inputs
+        if t.name.startswith("state_")
+    }
+    frames = []
+    for at in range(0, x.shape[1] - length + 1, length):
+        found = step({name: x[:, at : at + length], **states})
+        states = {key: np.asarray(found[key]) for key in states}
+        frames.append(np.asarray(found["said"]))
+    np.testing.assert_allclose(np.concatenate(frames, 1), wanted, atol=1e-5)
+
+
+def test_steps_of_another_modality_that_is_there_as_a_whole_are_refused():
+    model = transcribed(["series, TCN", "text"])
+    with pytest.raises(ValueError, match="`said_joined`, which adds 48 steps"):
+        step_model(model, "series")
+
+
+def test_a_text_streams_beside_a_modality_that_only_the_fusion_reads():
+    model = transcribed(["series, TCN", "text"], read="series")
+    assert step_model(model, "series").output["said"].shape[1:] == (4, 4)
 
 
 REFUSED = {

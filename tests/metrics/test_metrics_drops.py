@@ -28,6 +28,10 @@ def pair(kind, count=300, seed=0):
         # Some of the answers are those of others.
         after = np.where(rng.random((count, 1, 1)) < 0.3, before[::-1], before)
         return labels, weight, before, after
+    if kind == "transcript":
+        labels, before, _ = problem(kind, 30, seed)
+        after = before + rng.gumbel(size=before.shape)
+        return labels, weight[:30], before, after
     labels = rng.integers(0, 3, count)
     truth = np.eye(3)[labels]
     noise = [rng.uniform(0, size, (count, 3)) for size in (1.2, 2.0)]

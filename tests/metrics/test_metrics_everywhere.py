@@ -26,6 +26,7 @@ IN_TRAINING = {
     "text": (),
     "forecast": ("mae",),
     "anomaly": (),
+    "transcript": (),
 }
 
 

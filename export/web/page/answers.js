@@ -1,4 +1,4 @@
-// Shows an answer: the best class, every probability as a bar, a number.
+// Shows an answer: the best class, every probability as a bar, a number, a text.
 
 const MOST_BARS = 6;
 
@@ -40,6 +40,12 @@ function target(name, entry, answer) {
   if (entry.web === "number") {
     const value = Number(answer.value.toPrecision(4)).toString();
     box.append(make("p", "big", value, make("small", "", ` ${answer.unit}`)));
+    return box;
+  }
+  if (entry.web === "transcript") {
+    const big = make("p", "big", answer.text || "nothing said");
+    big.append(make("small", "", ` ${percent(answer.probability)}`));
+    box.append(big);
     return box;
   }
   const labels = answer.labels ?? [answer.label];

@@ -19,6 +19,29 @@ async function read(address) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
+/** Returns a text, as run.py tells it: runs of a symbol count once, blanks not. */
+export function transcribed(values, { alphabet, separator, steps }) {
+  const width = alphabet.length + 1;
+  const found = { text: "", probability: 0, symbols: [], steps: [] };
+  let last = 0;
+  for (let step = 0; step < steps; step++) {
+    const row = values.slice(step * width, (step + 1) * width);
+    const most = Math.max(...row);
+    const best = row.indexOf(most);
+    found.probability -= Math.log(
+      row.reduce((sum, value) => sum + Math.exp(value - most), 0),
+    );
+    if (best && best !== last) {
+      found.symbols.push(alphabet[best - 1]);
+      found.steps.push(step);
+    }
+    last = best;
+  }
+  found.text = found.symbols.join(separator);
+  found.probability = Math.exp(found.probability);
+  return found;
+}
+
 /** Returns the SHA-256 of bytes in hexadecimal. */
 export async function sha256(bytes) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -151,6 +174,10 @@ export class Bundle {
       const values = [...raw[name]];
       if (entry.web === "number") {
         answers[name] = { value: values[0], unit: entry.unit };
+        continue;
+      }
+      if (entry.web === "transcript") {
+        answers[name] = transcribed(values, entry);
         continue;
       }
       const probabilities = Object.fromEntries(

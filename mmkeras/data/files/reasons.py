@@ -39,6 +39,8 @@ class Reason(enum.StrEnum):
     ROW_OUT_OF_RANGE = "row_out_of_range"  # no such row in the .npy file
     BAD_LABEL = "bad_label"  # refused by a kind of target of one's own
     UNKNOWN_CLASS = "unknown_class"
+    OUTSIDE_ALPHABET = "outside_alphabet"  # a letter that the spec lacks
+    TOO_LONG = "too_long"  # a transcript of more symbols than there is room
     DUPLICATE = "duplicate"  # the same as another one, and not wanted twice
     UNKNOWN_SPLIT = "unknown_split"
 

@@ -215,6 +215,15 @@ def _check_steps(spec: DataSpec, name: str, values: dict) -> None:
             "label for each step, which would no longer be that of its step. "
             f"Received: {values[moved[0]]}, target `{labelled[0]}`"
         )
+    # A variant is the whole sample, and only its pace is another.
+    cut = [key for key in moved if not keys[key].of_variants]
+    whole = [n for n, t in spec.targets.items() if t.needs_whole]
+    if cut and whole:
+        raise ValueError(
+            f"`augment.{name}.{cut[0]}` must be 0 where a label tells all that "
+            "is in a sample, of which a part would be lost. "
+            f"Received: {values[cut[0]]}, target `{whole[0]}`"
+        )
 
 
 def _follows(target: Target, name: str, what: str) -> bool:

@@ -76,7 +76,8 @@ class StreamFigures:
         signature: Its signature in the file.
         step: Samples or tokens of a step.
         samples: Sequences that were compared.
-        largest_difference: Of any output at the end, in the float file.
+        largest_difference: Of any output at the end, in the float file; of an
+            output with steps of its own, of all of them.
         shipped_difference: The same in the file that is shipped, if another.
     """
 
@@ -104,7 +105,13 @@ def compare_streams(path: str | Path, x: Arrays) -> dict[str, StreamFigures]:
     whole = run_all(open_tflite(path), few)
     for name, (run, step) in opened.items():
         last = [
-            _last(run, step, name, {k: v[i : i + 1] for k, v in few.items()})
+            _answer(
+                run,
+                step,
+                name,
+                {k: v[i : i + 1] for k, v in few.items()},
+                {k: v.shape[1:] for k, v in whole.items()},
+            )
             for i in range(len(few[name]))
         ]
         gap = max(
@@ -116,6 +123,14 @@ def compare_streams(path: str | Path, x: Arrays) -> dict[str, StreamFigures]:
     return found
 
 
-def _last(run: Any, step: int, name: str, x: Arrays) -> Arrays:
-    *_, (_, outputs) = walk(run, step, name, x)
-    return outputs
+def _answer(
+    run: Any, step: int, name: str, x: Arrays, shapes: Mapping[str, tuple]
+) -> Arrays:
+    """Returns the last outputs; all in a row of those that have steps."""
+    found = [outputs for _, outputs in walk(run, step, name, x)]
+    return {
+        key: found[-1][key]
+        if found[-1][key].shape[1:] == shape
+        else np.concatenate([each[key] for each in found], axis=1)
+        for key, shape in shapes.items()
+    }

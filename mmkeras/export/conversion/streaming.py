@@ -47,7 +47,8 @@ def step_model(model: keras.Model, modality: str) -> keras.Model:
     """Builds the model that takes one step of `modality` at a time.
 
     Started with zeros, and fed every step in turn, its last answer is that
-    of the whole sequence.
+    of the whole sequence; of an output that has steps itself, such as a
+    transcript's, its answers one after the other are.
 
     Args:
         model: Model with dict inputs and outputs, and a tower that looks back
@@ -149,7 +150,9 @@ class _Replay:
         """Returns the outputs for one step, and whether they have time."""
         name = type(layer).__name__
         behind = name == "ExpandDims" and layer.axis == -1
-        if name in POINTWISE or behind or _in_patches(layer):
+        alone = getattr(layer, "looks_at_each_step", False)
+        if name in POINTWISE or alone or behind or _in_patches(layer):
+            self._check_alike(layer, args, kwargs)
             return layer(*args, **kwargs), True
         if isinstance(layer, RECURRENT) and _forward(layer):
             return self._recur(layer, args[0]), True
@@ -158,8 +161,7 @@ class _Replay:
         if getattr(layer, "causal", False):
             return self._frame(layer, args[0]), True
         if isinstance(layer, layers.GlobalAveragePooling1D):
-            ones = ops.ones_like(args[0][:, :, 0])
-            return self._mean(layer, args[0], ones), False
+            return self._mean(layer, args[0]), False
         if name == "MaskedMean":
             return self._mean(layer, *args), False
         if getattr(layer, "reads_tokens", True) is False:
@@ -171,6 +173,21 @@ class _Replay:
             "pooling, layers that take each step alone, and a fusion of "
             "vectors"
         )
+
+    def _check_alike(self, layer, args, kwargs):
+        """Refuses to join one step with all the steps of something else."""
+        for tensor in keras.tree.flatten((args, kwargs)):
+            shape = getattr(tensor, "shape", ())
+            if (
+                len(shape) > 2
+                and shape[1] != 1
+                and id(tensor) not in self.timed
+            ):
+                raise ValueError(
+                    "A streamed tower must not be joined step by step with "
+                    f"what is there as a whole. Received: `{layer.name}`, "
+                    f"which adds {shape[1]} steps of another modality"
+                )
 
     def _state(self, name, shape):
         name = f"{PREFIX}{name}"
@@ -193,17 +210,7 @@ class _Replay:
 
     def _convolve(self, layer, x):
         past = (layer.kernel_size[0] - 1) * layer.dilation_rate[0]
-        x = self._with_past(layer.name, x, past)
-        # The padding is the state now, so nothing more is to be padded.
-        y = ops.conv(
-            x,
-            layer.kernel,
-            strides=layer.strides[0],
-            padding="valid",
-            dilation_rate=layer.dilation_rate[0],
-        )
-        y = y + layer.bias if layer.use_bias else y
-        return layer.activation(y)
+        return _Convolved(layer)(self._with_past(layer.name, x, past))
 
     def _frame(self, layer, x):
         past = layer.frame_length - layer.hop_length
@@ -216,18 +223,62 @@ class _Replay:
         if count == 0:
             return x
         past = self._state(name, (count, *x.shape[2:]))
-        x = ops.concatenate([past, x], axis=1)
-        self._next(name, x[:, -count:])
+        x, rest = _Past(count, name=f"{name}_with_past")(past, x)
+        self._next(name, rest)
         return x
 
-    def _mean(self, layer, x, mask):
+    def _mean(self, layer, x, mask=None):
         total = self._state(f"{layer.name}_sum", (x.shape[-1],))
         count = self._state(f"{layer.name}_count", (1,))
-        total = total + ops.sum(x * ops.expand_dims(mask, -1), axis=1)
-        count = count + ops.sum(mask, axis=1, keepdims=True)
+        mean = _RunningMean(name=f"{layer.name}_running")
+        y, total, count = mean(x, total, count, mask)
         self._next(f"{layer.name}_sum", total)
         self._next(f"{layer.name}_count", count)
-        return total / ops.maximum(count, 1)
+        return y
+
+
+# What the replay adds are layers, with names of their own: an operation by
+# itself may be called like one that the model has from another process.
+class _Past(layers.Layer):
+    """Puts the end of the step before in front of a step."""
+
+    def __init__(self, count, **kwargs):
+        super().__init__(**kwargs)
+        self.count = count
+
+    def call(self, past, x):
+        x = ops.concatenate([past, x], axis=1)
+        return x, x[:, -self.count :]
+
+
+class _Convolved(layers.Layer):
+    """A causal convolution of what its past stands in front of."""
+
+    def __init__(self, layer):
+        super().__init__(name=f"{layer.name}_convolved")
+        self.inner = layer
+
+    def call(self, x):
+        # The padding is the state now, so nothing more is to be padded.
+        y = ops.conv(
+            x,
+            self.inner.kernel,
+            strides=self.inner.strides[0],
+            padding="valid",
+            dilation_rate=self.inner.dilation_rate[0],
+        )
+        y = y + self.inner.bias if self.inner.use_bias else y
+        return self.inner.activation(y)
+
+
+class _RunningMean(layers.Layer):
+    """The mean of all steps so far, with their sum and their number."""
+
+    def call(self, x, total, count, mask=None):
+        mask = ops.ones_like(x[:, :, 0]) if mask is None else mask
+        total = total + ops.sum(x * ops.expand_dims(mask, -1), axis=1)
+        count = count + ops.sum(mask, axis=1, keepdims=True)
+        return total / ops.maximum(count, 1), total, count
 
 
 class _Steps(layers.Layer):
