@@ -11,6 +11,7 @@ from pathlib import Path
 import forking
 import offline
 import pytest
+import stackless
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -57,6 +58,8 @@ def pytest_collection_finish():
     """
     gc.collect()
     gc.freeze()
+    if "tensorflow" in sys.modules:
+        stackless.forget_stacks()
 
 
 @pytest.fixture(autouse=True)

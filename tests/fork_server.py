@@ -27,6 +27,7 @@ from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
 ENTRY = ROOT / "mmkeras" / "process_entry.py"
+STACKLESS = Path(__file__).with_name("stackless.py")
 # What children import first of all, or soon.
 HEAVY = (
     "keras",
@@ -56,6 +57,7 @@ def load_package() -> None:
     load_file(ENTRY)._find_package()
     for name in HEAVY:
         importlib.import_module(name)
+    load_file(STACKLESS).forget_stacks()
     from mmkeras import process_entry
 
     # It has been found; a second one would be another package.
