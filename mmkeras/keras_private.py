@@ -7,7 +7,8 @@ Tried on Keras 3.15.0 and 3.15.1, TensorFlow 2.21.0, ai-edge-litert 2.3.0 and
 tf2onnx 1.17.0. To import this module imports none of them.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 # Modules that Keras itself names in a saved model, for what `keras.layers` and
@@ -99,6 +100,29 @@ def plain_kernel(layer: Any) -> Any:
 def forget_variable(layer: Any, variable: Any) -> None:
     """Takes a variable away from a layer, which can publicly only add one."""
     layer._untrack_variable(variable)
+
+
+@contextlib.contextmanager
+def sums_seen() -> Iterator[list[tuple[tuple, tuple]]]:
+    """Yields a list of the shapes of all that Keras adds, meanwhile.
+
+    Keras 3.15's `add(a, b)` on TensorFlow takes a `b` with one side above 1
+    for a bias if `a` has as many channels, which nobody can tell by a result.
+    """
+    import keras
+
+    home, seen = keras.src.backend.numpy, []
+    add = home.add
+
+    def watched(x1, x2):
+        seen.append(tuple(tuple(getattr(x, "shape", ())) for x in (x1, x2)))
+        return add(x1, x2)
+
+    home.add = watched
+    try:
+        yield seen
+    finally:
+        home.add = add
 
 
 # Training.

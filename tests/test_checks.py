@@ -125,6 +125,24 @@ BROKEN = {
 }
 
 
+@registered
+class SecondSpread(Mean):
+    """Adds a number a sample, which Keras 3.15 may take for a bias."""
+
+    def fuse(self, features):
+        x = super().fuse(features)
+        return ops.add(x, features["middle"]["vector"][:, :1])
+
+
+@registered
+class FirstSpread(Mean):
+    """The same the other way round, which is right."""
+
+    def fuse(self, features):
+        x = super().fuse(features)
+        return ops.add(features["middle"]["vector"][:, :1], x)
+
+
 def broken_clauses(error) -> list[str]:
     lines = str(error.value).splitlines()
     return [line[2:].split(":")[0] for line in lines if line.startswith("- ")]
@@ -141,6 +159,17 @@ def test_a_broken_clause_is_named(clause):
     with pytest.raises(ValueError, match="must keep every clause") as error:
         check_fusion(BROKEN[clause](16, name="mine"), export=False)
     assert clause in broken_clauses(error)
+
+
+@pytest.mark.parametrize("units", [4, 11])
+def test_a_sum_that_is_wrong_at_some_sizes_of_batch_is_found(units):
+    """At 4 by its numbers: samples, tokens and units are as many."""
+    with pytest.raises(ValueError, match="must keep every clause") as error:
+        check_fusion(SecondSpread(units), export=False)
+    assert "batch" in broken_clauses(error)
+    said = "give the same output" if units == 4 else r"must .* first, `add\(b, a\)`"
+    assert error.match(said)
+    check_fusion(FirstSpread(units), export=False)
 
 
 def test_not_a_number_when_all_are_absent_is_found():

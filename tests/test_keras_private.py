@@ -238,6 +238,17 @@ def test_an_optimizer_with_steps_of_its_own():
         np.testing.assert_allclose(weight, average)
 
 
+def test_sums_are_seen_with_their_shapes():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("what is watched for is TensorFlow's")
+    one, other = np.zeros((3, 4)), np.zeros((3, 1))
+    with private.sums_seen() as sums:
+        keras.ops.add(one, other)
+        layers.Add()([one, one])
+    keras.ops.add(one, 1.0)
+    assert sums == [((3, 4), (3, 1)), ((3, 4), (3, 4))]
+
+
 def test_what_conversion_needs(tmp_path):
     tf = pytest.importorskip("tensorflow")
     assert private.tensorflow_layers().tf is tf

@@ -5,15 +5,20 @@ Each takes what it needs and raises ValueError where the part breaks it.
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from mmkeras import keras_private as private
 from mmkeras.checks.toys import CLASSIFY, Task, random_input, toy_problem
 from mmkeras.towers import is_tower_output
+
+# Of a batch that has as many samples as a part has steps or channels.
+MOST_SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -98,9 +103,44 @@ def _tower_shapes(samples: int, count: int, width: int) -> dict[str, tuple]:
 
 
 def batch_of_one(known: Answers) -> None:
-    """The output of a sample does not depend on the batch."""
-    found = output_of(known.model, _rows(known.x, 1))
-    _near("one sample and a batch", found, known.outputs[:1], 1e-5)
+    """The output of a sample does not depend on the batch, nor on its size."""
+    with private.sums_seen() as sums:
+        found = output_of(known.model, _rows(known.x, 1))
+        _near("one sample and a batch", found, known.outputs[:1], 1e-5)
+        size = _usual_size(known.model)
+        x, _ = toy_problem(known.model, size + 1)
+        many, some = (
+            output_of(known.model, _rows(x, n)) for n in (size + 1, size)
+        )
+    _near(f"{size} samples and {size + 1}", some, many[:size], 1e-5)
+    _check_sums(sums, size + 1)
+
+
+def _usual_size(model: keras.Model) -> int:
+    """Returns the steps or channels that most of a model's tensors have."""
+    found, waiting = Counter({2: 0}), [model]
+    while waiting:
+        graph = private.graph_of(waiting.pop())
+        for node in private.nodes_of(graph) if graph else ():
+            waiting.append(node.operation)
+            for tensor in keras.tree.flatten(node.outputs):
+                sides = {*tensor.shape[1:2], *tensor.shape[2:][-1:]}
+                found.update(s for s in sides if 1 < (s or 0) <= MOST_SAMPLES)
+    return max(found, key=found.get)
+
+
+def _check_sums(sums: Collection[tuple[tuple, tuple]], samples: int) -> None:
+    """Raises ValueError where `b` of `add(a, b)` is a number a sample.
+
+    With as many samples as channels or steps Keras 3.15 takes it for a bias.
+    """
+    for one, other in sums:
+        if len(one) > 1 and other == (samples, *(1 for _ in one[1:])) != one:
+            raise ValueError(
+                "a sum of Keras must have what is spread over a sample first, "
+                "`add(b, a)`: second, and as many samples as channels, it is "
+                f"taken for a bias. Received: add({one}, {other})"
+            )
 
 
 def graph(known: Answers) -> None:

@@ -98,6 +98,29 @@ def test_the_hostile_layer_stands_out(hostile):
     assert {layer_of(model, scope) for scope in worst} == hostile and gain > 10
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda model, source, path, x: to_tflite(model, path),
+        lambda model, source, path, x: quantize_tflite(source, path, x),
+        lambda model, source, path, x: quantize_full(source, path, x),
+    ],
+    ids=["float", "heavy", "full"],
+)
+def test_a_file_that_is_open_answers_the_same_while_another_takes_its_place(
+    hostile, tmp_path, write
+):
+    model, source, x, _ = hostile
+    path, few = tmp_path / "model.tflite", {"x": x["x"][:8]}
+    quantize_tflite(source, path, few)
+    before, run = path.stat().st_ino, open_file(path)
+    wanted = run_all(run, few)["label"]
+    write(model, source, path, few)
+    np.testing.assert_array_equal(run_all(run, few)["label"], wanted)
+    assert path.stat().st_ino != before
+    assert [p.name for p in tmp_path.iterdir()] == ["model.tflite"]
+
+
 def test_errors_grow_along_the_file(hostile, tmp_path):
     model, source, x, _ = hostile
     quantize_tflite(source, tmp_path / "int8.tflite", x)

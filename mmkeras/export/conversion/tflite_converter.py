@@ -9,6 +9,7 @@ from typing import NoReturn
 import keras
 import numpy as np
 
+from mmkeras import artefact
 from mmkeras import keras_private as private
 from mmkeras.export.conversion.failing_layer import find_culprit
 from mmkeras.export.conversion.operators import check_built_in, refuse_operator
@@ -47,16 +48,17 @@ def to_tflite(
         ValueError: If an operator is not built in or does not run; the
             message names the layer it comes from.
     """
-    try:
-        _convert(model, path, mode, streams, decoders)
-    except private.conversion_error() as error:
-        refuse_conversion(model, str(error))
-    check_built_in(path, model)
-    try:
-        _run_once(path)
-    except (RuntimeError, ValueError) as error:
-        Path(path).unlink()
-        refuse_run(model, str(error))
+    # An interpreter maps its file: one that is open would read the new bytes.
+    with artefact.atomic(path) as temporary:
+        try:
+            _convert(model, temporary, mode, streams, decoders)
+        except private.conversion_error() as error:
+            refuse_conversion(model, str(error))
+        check_built_in(temporary, model)
+        try:
+            _run_once(temporary)
+        except (RuntimeError, ValueError) as error:
+            refuse_run(model, str(error))
 
 
 def _convert(

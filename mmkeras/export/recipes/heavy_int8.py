@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmkeras import artefact
 from mmkeras.export.conversion import writing
 from mmkeras.export.conversion.operators import narrow_convolutions
 from mmkeras.export.conversion.produced_file import ProducedFile
@@ -109,8 +110,10 @@ def quantize_tflite(
     if ranges is None:
         ranges = find_ranges(source, samples, recipe)
     result = tool.quantize(ranges, enable_progress_report=False)
-    result.export_model(str(target), overwrite=True)
-    repair(source, target)
+    # An interpreter maps its file: one that is open would read the new bytes.
+    with artefact.atomic(target) as temporary:
+        result.export_model(str(temporary), overwrite=True)
+        repair(source, temporary)
 
 
 def find_ranges(
