@@ -29,6 +29,7 @@ SHAPES = {
     "series": (1000, 6),
     "video": (16, 64, 64, 3),
     "volume": (32, 64, 64),
+    "points": (4096, 4),
 }
 VARIANTS = {
     "image": (
@@ -46,6 +47,7 @@ VARIANTS = {
     "series": ("resnet", "tcn", "gru", "lstm", "patch_transformer"),
     "video": ("gru", "attention", "cnn3d"),
     "volume": ("cnn", "resnet"),
+    "points": ("pointnet",),
 }  # fmt: skip
 
 

@@ -47,6 +47,7 @@ _HOME = {
     "load_data": "data",
     "load_model": "model",
     "load_spec": "spec",
+    "points_tower": "towers",
     "prepare": "data",
     "register_modality": "spec",
     "register_target": "spec",

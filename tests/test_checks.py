@@ -167,7 +167,11 @@ def test_a_sum_that_is_wrong_at_some_sizes_of_batch_is_found(units):
     with pytest.raises(ValueError, match="must keep every clause") as error:
         check_fusion(SecondSpread(units), export=False)
     assert "batch" in broken_clauses(error)
-    said = "give the same output" if units == 4 else r"must .* first, `add\(b, a\)`"
+    said = (
+        "give the same output"
+        if units == 4
+        else r"must .* first, `add\(b, a\)`"
+    )
     assert error.match(said)
     check_fusion(FirstSpread(units), export=False)
 

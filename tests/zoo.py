@@ -49,6 +49,11 @@ def volume(**arguments):
     )
 
 
+def points(**arguments):
+    arguments = {"crop_m": [-1, -1, -1, 1, 1, 1], "width": 8, **arguments}
+    return towers.points_tower(32, 4, units=16, **arguments)
+
+
 TOWERS = {
     "image-cnn": partial(image, filters=4, depth=2),
     "image-mobilenet": partial(image, variant="mobilenet", filters=8, depth=2),
@@ -110,6 +115,8 @@ TOWERS = {
     "video-gru": partial(video, frame_tower=FRAME),
     "video-attention": partial(video, variant="attention", frame_tower=FRAME),
     "video-cnn3d": partial(video, variant="cnn3d", filters=4, depth=2),
+    "points-pointnet": partial(points, depth=2, stride=8),
+    "points-pillars": partial(points, variant="pillars", cells=8, stages=2),
     "volume-cnn": volume,
     "volume-resnet": partial(volume, variant="resnet"),
 }

@@ -18,6 +18,13 @@ from mmkeras.towers.image_hub import ImageBackbone
 from mmkeras.towers.logmel import LogMel, SpecAugment, mel_filterbank
 from mmkeras.towers.masked_layers import MaskedMean, SelfAttention
 from mmkeras.towers.mobilenet import ImageMobileNet
+from mmkeras.towers.pillars import PillarMax, PillarPlaces
+from mmkeras.towers.points import (
+    POINT_TOWERS,
+    Pillars,
+    PointNet,
+    points_tower,
+)
 from mmkeras.towers.series import (
     SERIES_TOWERS,
     SeriesRecurrent,
@@ -93,6 +100,11 @@ __all__ = [
     "MarkGaps",
     "MaskedMean",
     "MissingCells",
+    "POINT_TOWERS",
+    "PillarMax",
+    "PillarPlaces",
+    "Pillars",
+    "PointNet",
     "Regroup",
     "SERIES_TOWERS",
     "STANDARDISED_LIMIT",
@@ -127,6 +139,7 @@ __all__ = [
     "is_tower_output",
     "load_backbone",
     "mel_filterbank",
+    "points_tower",
     "read_word_vectors",
     "series_tower",
     "spread_convolution",

@@ -20,6 +20,7 @@ from mmkeras.towers.temporal import (
     MarkGaps,
     normalise,
     recurrence,
+    standardise,
 )
 from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.values import COUNT, FLAG, SHARE
@@ -157,7 +158,7 @@ def series_tower(
 
     missing = MissingCells(name=f"{name}_missing")(series)
     x = FillMissing(dtype="float32", name=f"{name}_fill_missing")(
-        _standardise(series, mean, std, name)
+        standardise(series, mean, std, name)
     )
     x = MarkGaps(name=f"{name}_mark_gaps")(x, missing)
     x = layers.Conv1D(chosen.width, stride, stride, name=f"{name}_patches")(x)
@@ -175,28 +176,6 @@ def series_tower(
         "mask": mask,
     }
     return keras.Model(series, outputs, name=f"{name}_tower")
-
-
-def _standardise(series, mean, std, name):
-    channels = series.shape[-1]
-    mean = [0.0] * channels if mean is None else mean
-    std = [1.0] * channels if std is None else std
-    for key, values in {"mean": mean, "std": std}.items():
-        if len(values) != channels:
-            raise ValueError(
-                f"`{key}` must have one number for each of the "
-                f"{channels} channels. Received: {len(values)} numbers"
-            )
-    if min(std) < 0:
-        raise ValueError(
-            f"`std` must not be negative. Received: std={list(std)}"
-        )
-    # In float32 whatever the policy: raw units may exceed float16.
-    x = layers.Rescaling(
-        1.0, [-m for m in mean], dtype="float32", name=f"{name}_centre"
-    )(series)
-    scale = [1 / s if s else 1.0 for s in std]
-    return layers.Rescaling(scale, dtype="float32", name=f"{name}_scale")(x)
 
 
 def _resnet(x, known, options, name):

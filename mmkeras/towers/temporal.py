@@ -136,6 +136,36 @@ def normalise(x, name, relu=True):
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
+def standardise(series, mean, std, name):
+    """Brings each channel to mean 0 and deviation 1, by known statistics.
+
+    Args:
+        series: `(batch, steps, channels)`.
+        mean: One number a channel; None: 0.
+        std: As that, 0 for a channel that does not change; None: 1.
+        name: Start of the layers' names.
+    """
+    channels = series.shape[-1]
+    mean = [0.0] * channels if mean is None else mean
+    std = [1.0] * channels if std is None else std
+    for key, values in {"mean": mean, "std": std}.items():
+        if len(values) != channels:
+            raise ValueError(
+                f"`{key}` must have one number for each of the "
+                f"{channels} channels. Received: {len(values)} numbers"
+            )
+    if min(std) < 0:
+        raise ValueError(
+            f"`std` must not be negative. Received: std={list(std)}"
+        )
+    # In float32 whatever the policy: raw units may exceed float16.
+    x = layers.Rescaling(
+        1.0, [-m for m in mean], dtype="float32", name=f"{name}_centre"
+    )(series)
+    scale = [1 / s if s else 1.0 for s in std]
+    return layers.Rescaling(scale, dtype="float32", name=f"{name}_scale")(x)
+
+
 def recurrence(x, kind, units, bidirectional, name, mask=None):
     """A `"gru"` or an `"lstm"` that returns every step.
 
