@@ -13,7 +13,7 @@ from mmkeras.spec import MODALITIES, DataSpec, Modality, Target
 class Points(Modality):
     """A cloud of points."""
 
-    kind: Literal["points"]
+    kind: Literal["cloud"]
     column: str
     count: int
 
@@ -30,7 +30,7 @@ class Stars(Target):
 
 SPEC = {
     "name": "own",
-    "modalities": {"cloud": {"kind": "points", "column": "c", "count": 5}},
+    "modalities": {"cloud": {"kind": "cloud", "column": "c", "count": 5}},
     "targets": {"rating": {"kind": "stars", "column": "r"}},
 }
 
@@ -65,7 +65,7 @@ def test_a_kind_of_ones_own_is_read_from_a_spec():
 def test_registrations_end_with_their_context():
     with mmkeras.registrations():
         mmkeras.register_modality(Points)
-    with pytest.raises(ValueError, match="must be one of audio, image, ser"):
+    with pytest.raises(ValueError, match="one of audio, image, points, ser"):
         DataSpec.from_dict(SPEC)
 
 
@@ -128,7 +128,7 @@ def test_a_kind_without_a_name_is_refused():
 
 
 def test_what_a_kind_does_not_offer_is_said():
-    cloud = Points(kind="points", column="c", count=5)
+    cloud = Points(kind="cloud", column="c", count=5)
     assert Points.part("read") is None
-    with pytest.raises(ValueError, match="'points' must define `augment`"):
+    with pytest.raises(ValueError, match="'cloud' must define `augment`"):
         cloud.ask("augment", "augment")

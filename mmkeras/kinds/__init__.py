@@ -13,6 +13,7 @@ from mmkeras.kinds.forecast import Forecast
 from mmkeras.kinds.image import Image
 from mmkeras.kinds.number import Number
 from mmkeras.kinds.ordinal import Ordinal
+from mmkeras.kinds.points import Points
 from mmkeras.kinds.sequence import Sequence
 from mmkeras.kinds.series import Series
 from mmkeras.kinds.text import Text
@@ -32,6 +33,7 @@ __all__ = [
     "Image",
     "Number",
     "Ordinal",
+    "Points",
     "Sequence",
     "Series",
     "Text",

@@ -108,7 +108,7 @@ def register_modality(cls: type[Modality]) -> type[Modality]:
 
     >>> @mmkeras.register_modality
     ... class Points(mmkeras.Modality):
-    ...     kind: Literal["points"]
+    ...     kind: Literal["cloud"]
     """
     return MODALITIES.register(cls)
 

@@ -97,6 +97,6 @@ def test_decode_file_gives_what_the_model_gets(tmp_path):
 def test_decode_file_refuses_kinds_without_files(tmp_path):
     vector = Vector(kind="vector", columns=("a",))
     with pytest.raises(
-        ValueError, match="kind='vector'.*audio, image, series, text"
+        ValueError, match="kind='vector'.*audio, image, points, series, text"
     ):
         decode_file(vector, tmp_path)

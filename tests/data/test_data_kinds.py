@@ -29,7 +29,7 @@ from mmkeras.spec import Augmentation, Learned, Sample, Stored
 
 @mmkeras.register_modality
 class Points(mmkeras.Modality):
-    kind: Literal["points"]
+    kind: Literal["cloud"]
     column: str
     count: int
     stored: ClassVar[Stored] = Stored("u1", scale=0.01, offset=-1.0)
@@ -98,7 +98,7 @@ def clouds(root) -> DataSpec:
             "name": "clouds",
             "data": {"root": str(root), "id_column": "id"},
             "modalities": {
-                "cloud": {"kind": "points", "column": "cloud", "count": 4}
+                "cloud": {"kind": "cloud", "column": "cloud", "count": 4}
             },
             "targets": {"size": {"kind": "number", "column": "size"}},
         }

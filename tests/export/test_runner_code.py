@@ -272,7 +272,7 @@ def test_only_what_the_kinds_need_is_shipped(modality, target, expected):
 class Points(mmkeras.Modality):
     """A kind of a single file."""
 
-    kind: Literal["points"]
+    kind: Literal["cloud"]
     column: str
     count: int
     device_keys = ("count",)
@@ -287,7 +287,7 @@ def points_spec() -> DataSpec:
     return DataSpec.from_dict(
         {
             "name": "own",
-            "modalities": {"x": {"kind": "points", "column": "p", "count": 5}},
+            "modalities": {"x": {"kind": "cloud", "column": "p", "count": 5}},
             "targets": {"y": {"kind": "number", "column": "n"}},
         }
     )
@@ -300,10 +300,10 @@ def test_a_kind_of_ones_own_brings_its_file(tmp_path, monkeypatch):
     with mmkeras.registrations():
         mmkeras.register_modality(Points)
         spec = points_spec()
-    assert bundle.code(spec)["input_points.py"] == path
+    assert bundle.code(spec)["input_cloud.py"] == path
     entry = bundle.describe("input", "x", spec.modalities["x"], tmp_path, True)
     assert entry == {
-        "kind": "points", "reader": "input_points.py", "example": "POINTS",
+        "kind": "cloud", "reader": "input_cloud.py", "example": "POINTS",
         "shape": [5, 3], "dtype": "float32", "optional": False, "count": 5,
     }  # fmt: skip
 
@@ -312,7 +312,7 @@ def test_a_kind_without_a_file_ends_the_export_first(tmp_path):
     with mmkeras.registrations():
         mmkeras.register_modality(Points)
         spec = points_spec()
-    message = "'points' must have a file for the device: `Points.device`"
+    message = "'cloud' must have a file for the device: `Points.device`"
     with pytest.raises(ValueError, match=message):
         export("run", spec, None, tmp_path / "bundle")
     assert not list(tmp_path.iterdir())
