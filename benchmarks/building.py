@@ -43,9 +43,9 @@ VARIANTS = {
         "bag", "cnn", "gru", "lstm", "transformer", "bert", "distilbert",
         "roberta",
     ),
-    "vector": ("mlp", "ft_transformer"),
+    "vector": ("mlp", "ft_transformer", "grouped"),
     "series": ("resnet", "tcn", "gru", "lstm", "patch_transformer"),
-    "video": ("gru", "attention", "cnn3d"),
+    "video": ("gru", "attention", "cnn3d", "differences"),
     "volume": ("cnn", "resnet"),
     "points": ("pointnet",),
 }  # fmt: skip

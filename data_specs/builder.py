@@ -26,7 +26,8 @@ class Builder:
 
     Args:
         name: Name of the data set and of its folder in `data/`.
-        source: What the folder SOURCE must hold, for `--help`.
+        source: What the folder SOURCE must hold, for `--help`; None for a set
+            that is generated, of which there is no original.
         home: Web page of the original distribution.
         build: Called with the source and an empty folder; writes the files
             and the manifest, and returns the number of samples.
@@ -35,9 +36,9 @@ class Builder:
     """
 
     name: str
-    source: str
+    source: str | None
     home: str
-    build: Callable[[Path, Path], int]
+    build: Callable[[Path | None, Path], int]
     download: Callable[[Path], None] | None = None
 
 
@@ -58,7 +59,7 @@ def main(builder: Builder, arguments: list[str] | None = None) -> int:
                     f"{builder.home} and give its folder as SOURCE."
                 )
             builder.download(options.source)
-        if not options.source.is_dir():
+        if builder.source is not None and not options.source.is_dir():
             raise ValueError(
                 f"SOURCE must be a folder with {builder.source} (see "
                 f"{builder.home}). Received: {options.source}"
@@ -79,14 +80,17 @@ def _parser(builder: Builder) -> argparse.ArgumentParser:
         description=f"Writes the data set {builder.name} and its manifest.",
         epilog=f"Original distribution: {builder.home}",
     )
-    parser.add_argument(
-        "source",
-        metavar="SOURCE",
-        nargs="?",
-        type=Path,
-        default=Path("data", f"{builder.name}_original"),
-        help=f"folder with {builder.source} (default: %(default)s)",
-    )
+    if builder.source is None:
+        parser.set_defaults(source=None)
+    else:
+        parser.add_argument(
+            "source",
+            metavar="SOURCE",
+            nargs="?",
+            type=Path,
+            default=Path("data", f"{builder.name}_original"),
+            help=f"folder with {builder.source} (default: %(default)s)",
+        )
     parser.add_argument(
         "--out",
         type=Path,

@@ -115,10 +115,17 @@ TOWERS = {
     "video-gru": partial(video, frame_tower=FRAME),
     "video-attention": partial(video, variant="attention", frame_tower=FRAME),
     "video-cnn3d": partial(video, variant="cnn3d", filters=4, depth=2),
-    "points-pointnet": partial(points, depth=2, stride=8),
-    "points-pillars": partial(points, variant="pillars", cells=8, stages=2),
     "volume-cnn": volume,
     "volume-resnet": partial(volume, variant="resnet"),
+    # Newer ones at the end, so that the others keep their partners.
+    "points-pointnet": partial(points, depth=2, stride=8),
+    "points-pillars": partial(points, variant="pillars", cells=8, stages=2),
+    "vector-grouped": partial(
+        vector, 9, variant="grouped", groups=4, categories=[3, 2]
+    ),
+    "video-differences": partial(
+        video, variant="differences", filters=4, depth=2
+    ),
 }
 FUSIONS = {
     "mean": lambda: fusion.Mean(16),

@@ -150,10 +150,15 @@ def _pointnet(cloud, x, known, crop_m, options, name):
     vector = layers.Dropout(options.dropout, name=f"{name}_whole_dropout")(
         vector
     )
+    tokens = layers.Dense(options.units, name=f"{name}_tokens")(x)
+    mask = known[:, :, 0]
+    # With the mean, tokens learn under a fusion that reads vectors alone.
+    mean = MaskedMean(name=f"{name}_mean")(tokens, mask)
+    vector = layers.Dense(options.units, name=f"{name}_whole")(vector)
     return {
-        "vector": layers.Dense(options.units, name=f"{name}_vector")(vector),
-        "tokens": layers.Dense(options.units, name=f"{name}_tokens")(x),
-        "mask": known[:, :, 0],
+        "vector": layers.Add(name=f"{name}_vector")([vector, mean]),
+        "tokens": tokens,
+        "mask": mask,
     }
 
 

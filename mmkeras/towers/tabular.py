@@ -114,6 +114,25 @@ def starts_of(sizes: Sequence[int]) -> list[int]:
     return [sum(sizes[:i]) + 2 * i for i in range(len(sizes))]
 
 
+def look_up_categories(ids, categories, units, name):
+    """Returns a learned vector a category: (batch, columns, units)."""
+    table = layers.Embedding(
+        sum(size + 2 for size in categories),
+        units,
+        embeddings_initializer=keras.initializers.RandomNormal(
+            stddev=units**-0.5
+        ),
+        name=f"{name}_categories",
+    )
+    found = table(ids)
+    # What training may never show has to stay neutral.
+    values = np.array(ops.convert_to_numpy(table.embeddings))
+    for start in starts_of(categories):
+        values[[start + MISSING, start + UNKNOWN]] = 0
+    table.embeddings.assign(values)
+    return found
+
+
 @keras.saving.register_keras_serializable(package="mmkeras")
 class FeatureTokens(layers.Layer):
     """Turns each number of a row into a token: its value times a vector.

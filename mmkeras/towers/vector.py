@@ -9,11 +9,10 @@ import numpy as np
 from keras import layers, ops
 
 from mmkeras.options import Part, Variants, option
+from mmkeras.towers.column_groups import VectorGroups, grouped
 from mmkeras.towers.masked_layers import transformer_block
 from mmkeras.towers.tabular import (
-    MISSING,
     PROJECTIONS,
-    UNKNOWN,
     CategoryIds,
     Columns,
     FeatureTokens,
@@ -23,7 +22,7 @@ from mmkeras.towers.tabular import (
     check_columns,
     check_projection,
     fit_projection,
-    starts_of,
+    look_up_categories,
 )
 from mmkeras.towers.tower_options import TowerOptions
 from mmkeras.values import COUNT, one_of, or_none
@@ -87,25 +86,26 @@ def vector_tower(
     `"mlp"` suits most tables, and is the smallest. `"ft_transformer"` makes a
     token of each column, which other modalities can attend to; it wins where
     columns matter together, and costs the square of their number (Gorishniy
-    et al. 2021, https://arxiv.org/abs/2106.11959).
+    et al. 2021, https://arxiv.org/abs/2106.11959). `"grouped"` is for tens of
+    thousands of columns, such as genes: groups of neighbours are tokens.
 
     Args:
         size: Columns with numbers, the first of the row; may be 0 where there
             are `categories`.
         name: Name of the modality, and of the input.
-        variant: `"mlp"` or `"ft_transformer"`.
+        variant: `"mlp"`, `"ft_transformer"` or `"grouped"`.
         mean: Mean of each number over the training rows. Defaults to 0.
         variance: Variance of each number; 0 for a constant one. Defaults to 1.
         categories: Known categories of each further column, which holds an
             index: 0 = missing, 1 = unknown, known ones from 2.
         rows: `(rows, columns)`, the training rows to fit `projection` on.
         options: Those of the variant: `units` (64), `dropout`, and what
-            `VectorMlp` or `VectorTransformer` have.
+            `VectorMlp`, `VectorTransformer` or `VectorGroups` have.
 
     Returns:
         Model from float32 `(batch, columns)` to `{"vector": (batch, units),
         "tokens": (batch, t, units), "mask": (batch, t)}`, `t` being 1, or the
-        columns with "ft_transformer"; the mask is all ones.
+        columns with "ft_transformer", or the groups; the mask is all ones.
 
     Raises:
         ValueError: If arguments do not fit each other.
@@ -200,7 +200,7 @@ def _first_layer(numbers, missing, ids, categories, width, name):
         parts.append(if_missing(missing))
     if ids is not None:
         # A dense layer on one-hot categories, without the many zeros.
-        rows = _look_up(ids, categories, width, name)
+        rows = look_up_categories(ids, categories, width, name)
         parts.append(ops.sum(rows, axis=1))
     if len(parts) == 1:
         return parts[0]
@@ -224,29 +224,10 @@ def _features(numbers, missing, ids, categories, units, name):
         features = FeatureTokens(units, name=f"{name}_features")
         parts.append(features(numbers, missing))
     if ids is not None:
-        parts.append(_look_up(ids, categories, units, name))
+        parts.append(look_up_categories(ids, categories, units, name))
     if len(parts) == 1:
         return parts[0]
     return layers.Concatenate(axis=1, name=f"{name}_columns")(parts)
-
-
-def _look_up(ids, categories, units, name):
-    """Returns a learned vector a category: (batch, columns, units)."""
-    table = layers.Embedding(
-        sum(size + 2 for size in categories),
-        units,
-        embeddings_initializer=keras.initializers.RandomNormal(
-            stddev=units**-0.5
-        ),
-        name=f"{name}_categories",
-    )
-    found = table(ids)
-    # What training may never show has to stay neutral.
-    values = np.array(ops.convert_to_numpy(table.embeddings))
-    for start in starts_of(categories):
-        values[[start + MISSING, start + UNKNOWN]] = 0
-    table.embeddings.assign(values)
-    return found
 
 
 def _normalise(row, mean, variance, name):
@@ -283,5 +264,6 @@ VECTOR_TOWERS = Variants(
     {
         "mlp": Part(VectorMlp, _mlp),
         "ft_transformer": Part(VectorTransformer, _transformer),
+        "grouped": Part(VectorGroups, grouped),
     },
 )

@@ -10,6 +10,10 @@ from keras import layers, ops
 
 from mmkeras.arguments import check_positive
 from mmkeras.options import Options, Part, Variants, option
+from mmkeras.towers.frame_differences import (
+    VideoDifferences,
+    read_differences,
+)
 from mmkeras.towers.hub import as_tower
 from mmkeras.towers.image import IMAGE_TOWERS, image_tower, normalise_pixels
 from mmkeras.towers.masked_layers import LearnedPosition, transformer_block
@@ -136,14 +140,16 @@ def video_tower(
         channels: Channels a pixel.
         name: Name of the modality, and of the input.
         variant: `"gru"` (order of frames), `"attention"` (learned
-            positions, pre-norm blocks: which frames matter) or `"cnn3d"`
+            positions, pre-norm blocks: which frames matter), `"cnn3d"`
             (convolutions 3x3 in a frame, then 3 across frames: fine motion;
-            each stage halves all axes).
+            each stage halves all axes) or `"differences"` (each frame and its
+            difference from the last: actions, in front of any scene).
         mean: Mean of pixels / 255 over the training frames, one number for
             each channel. Defaults to 0.
         std: Their standard deviation. Defaults to 1.
         options: Those of the variant: `units` (64), `dropout` (0.1), and what
-            `VideoGru`, `VideoAttention` or `VideoCnn3d` have.
+            `VideoGru`, `VideoAttention`, `VideoCnn3d` or `VideoDifferences`
+            have.
 
     Returns:
         Model from uint8 `(batch, frames, height, width, channels)` to
@@ -222,5 +228,6 @@ VIDEO_TOWERS = Variants(
         "gru": Part(VideoGru, _gru),
         "attention": Part(VideoAttention, _attention),
         "cnn3d": Part(VideoCnn3d, _cnn3d),
+        "differences": Part(VideoDifferences, read_differences),
     },
 )

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,8 @@ pytest.importorskip("laspy")
 pytest.importorskip("trimesh")
 pytest.importorskip("pypcd4")
 CLOUD = cloud()
+# Real files, each of the same 213 points.
+CLOUDS = Path(__file__).parent / "clouds"
 FORMATS = formats(CLOUD)
 TABLE = {"kind": "points", "column": "x", "columns": COLUMNS, "points": 256}
 
@@ -70,6 +73,18 @@ def test_surveys_have_their_own_numbers(tmp_path, compress):
         ordered(found)[:, :3], ordered(wanted)[:, :3], atol=2e-4
     )
     assert set(found[:, 3]) == set(wanted[:, 3].astype("float32"))
+
+
+@pytest.mark.parametrize("name", ["ascii", "binary", "binary_compressed"])
+def test_clouds_that_others_wrote(tmp_path, name):
+    """PCL's sample as pypcd4 tests with it (BSD, see `clouds/LICENSE.txt`)."""
+    raw = (CLOUDS / f"{name}.pcd").read_bytes()
+    columns = ["x", "y", "z", "rgb"]
+    found = there(sample(tmp_path, raw, columns=columns, points=213).value)
+    assert len(found) == 213
+    np.testing.assert_allclose(found.min(0)[:2], [-0.95526, -0.31546])
+    np.testing.assert_allclose(found.max(0)[:2], [0.99185, 0.35641])
+    assert (found[:, 3] > 4e6).all() and not found[:, 2].any()
 
 
 LIES = npy(CLOUD).replace(b"(200, 4)", b"(999, 4)")

@@ -61,7 +61,7 @@ def test_the_spec_is_checked_without_tensorflow(here):
         cwd=here, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "modality cloud: points, 48 x 3" in done.stdout
+    assert "modality cloud: cloud, 48 x 3" in done.stdout
     assert "target heading: direction" in done.stdout
     assert "tensorflow" not in done.stderr and "keras.src" not in done.stderr
 

@@ -297,3 +297,20 @@ def test_refuses_a_projection(arguments, said):
 def test_refuses(arguments, said):
     with pytest.raises(ValueError, match=said):
         vector_tower(**{"size": 3, **arguments})
+
+
+def test_a_genome_needs_no_dense_layer_of_its_width():
+    """20,000 columns, and the last group is shorter than the others."""
+    size = 20_001
+    groups = vector_tower(size, variant="grouped", groups=100)
+    dense = vector_tower(size)
+    assert groups.count_params() < dense.count_params() / 6
+    draw = np.random.default_rng(0)
+    row = draw.normal(size=(2, size)).astype("float32")
+    before = groups(row)
+    assert before["tokens"].shape == (2, 100, 64)
+    # The first column is in the first group alone.
+    row[:, 0] += 3
+    moved = np.abs(groups(row)["tokens"] - before["tokens"]).max(axis=(0, 2))
+    assert moved[0] > 1e-4 and not moved[1:].any()
+    assert np.abs(groups(row)["vector"] - before["vector"]).max() > 1e-5

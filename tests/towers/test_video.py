@@ -126,3 +126,18 @@ def test_half_precision(variant):
 def test_refuses(arguments, said):
     with pytest.raises(ValueError, match=said):
         build(**arguments)
+
+
+def test_differences_see_movement_and_nothing_else():
+    """Two clips of another brightness that move alike are the same."""
+    draw = np.random.default_rng(0)
+    moving = draw.integers(0, 90, (1, 4, 8, 8, 3))
+    tower = video_tower(
+        4, 8, 8, 3, variant="differences", frames_too=False, filters=4
+    )
+    plain, bright, still = (
+        np.asarray(tower(clip.astype("uint8"))["vector"])
+        for clip in (moving, moving + 100, moving[:, :1].repeat(4, 1))
+    )
+    np.testing.assert_allclose(plain, bright, atol=1e-5)
+    assert np.abs(plain - still).max() > 1e-3

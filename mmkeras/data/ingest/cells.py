@@ -78,11 +78,11 @@ def as_cells(
         classes: By column, the names that whole numbers in it stand for.
     """
     parts = {**spec.modalities, **spec.targets}
+    # A row of a table may be of as many columns as a genome has genes.
+    owned = {name: {*part.manifest_columns} for name, part in parts.items()}
     columns = {}
     for column in rows.columns:
-        readers = {
-            n: p for n, p in parts.items() if column in p.manifest_columns
-        }
+        readers = {n: p for n, p in parts.items() if column in owned[n]}
         names = (classes or {}).get(column)
         columns[column] = [
             cell

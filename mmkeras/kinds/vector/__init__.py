@@ -14,6 +14,8 @@ from mmkeras.spec.tables import Column, Columns, Fraction
 # the first of the known ones.
 MISSING, UNKNOWN, FIRST = 0, 1, 2
 
+# As many as the genes of a genome.
+Wide = Annotated[tuple[Column, ...], Field(strict=False, max_length=100_000)]
 Quantiles = Annotated[tuple[Fraction, Fraction], Field(strict=False)]
 
 
@@ -42,7 +44,7 @@ class Vector(Modality):
     """
 
     kind: Literal["vector"]
-    columns: Columns = ()
+    columns: Wide = ()
     categorical: Columns = ()
     file: str | None = None
     column: Column | None = None
