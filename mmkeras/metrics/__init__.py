@@ -16,6 +16,12 @@ from mmkeras.metrics.bootstrap import (
     resample,
     span_of,
 )
+from mmkeras.metrics.boxes import (
+    SURE,
+    average_precision,
+    box_errors,
+    same_boxes,
+)
 from mmkeras.metrics.calibration import calibration_error, worst_class
 from mmkeras.metrics.classes import (
     THRESHOLD,
@@ -34,6 +40,7 @@ from mmkeras.metrics.descriptions import (
     figures_kept,
     register_figure,
 )
+from mmkeras.metrics.detections import find_boxes
 from mmkeras.metrics.figures import (
     Figures,
     finite,
@@ -68,11 +75,14 @@ __all__ = [
     "Figures",
     "MAX_SEEDS",
     "RESAMPLES",
+    "SURE",
     "THRESHOLD",
     "anomalies",
     "aligned",
     "any_classes",
+    "average_precision",
     "binary_cross_entropy",
+    "box_errors",
     "calibration_error",
     "confusion",
     "cross_entropy",
@@ -82,6 +92,7 @@ __all__ = [
     "edits",
     "estimate",
     "figures_kept",
+    "find_boxes",
     "finite",
     "forecasts",
     "has_label",
@@ -102,6 +113,7 @@ __all__ = [
     "register_figure",
     "regression",
     "resample",
+    "same_boxes",
     "seeds_for",
     "sign_flip",
     "single_label",

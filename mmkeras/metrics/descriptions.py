@@ -34,6 +34,8 @@ def describe(name: str) -> Description:
     'Panoptic quality'
     """
     known = _KNOWN.get(name) or _own.get(name)
+    if known is None and name.startswith(OF_CLASS):
+        return _share(f"AP50 of {name.removeprefix(OF_CLASS)}")
     return known or Description(name.replace("_", " ").capitalize())
 
 
@@ -76,6 +78,8 @@ def _wrong(label: str) -> Description:
 
 # Those of kinds of one's own, by the process that registered them.
 _own: dict[str, Description] = {}
+# What a figure of one class is called, before its name.
+OF_CLASS = "ap50_"
 _KNOWN = {
     "accuracy": _share("Accuracy"),
     "balanced_accuracy": _share("Balanced accuracy"),
@@ -113,4 +117,6 @@ _KNOWN = {
     "recall_at_1": _share("Recall at 1"),
     "recall_at_5": _share("Recall at 5"),
     "recall_at_10": _share("Recall at 10"),
+    "ap": _share("AP (IoU .50 to .95)"),
+    "ap50": _share("AP50"),
 }
