@@ -259,6 +259,7 @@ class Runner:
                 {
                     **entry,
                     "known": known,
+                    "inputs": self.inputs,
                     "decoder": partial(self._decoder, name),
                     "sampling": {**self.sampling, **sampling},
                     "told": told and partial(told, name),

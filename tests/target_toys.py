@@ -12,6 +12,7 @@ KEYS = {
     "ordinal": {"classes": CLASSES},
     "sequence": {"classes": CLASSES, "steps": STEPS},
     "number": {"unit": "mm"},
+    "boxes": {"classes": CLASSES, "modality": "view", "max_boxes": 4},
     "embedding": {},
     "text": {"max_characters": 12, "references": 2},
     "forecast": {"channels": ["a", "b"], "steps": STEPS},
@@ -52,6 +53,8 @@ def problem(kind: str, samples: int = 40, seed: int = 0):
         labels = draw.integers(-1, 2, samples)
         outputs = draw.gamma(2, 0.3, samples) * (1 + 2 * (labels > 0))
         return labels, outputs[:, None], np.ones(samples)
+    if kind == "boxes":
+        return boxes(samples, draw)
     if kind == "number":
         labels = draw.normal(50, 9, samples)
         outputs = (labels + draw.normal(0, 4, samples))[:, None]
@@ -92,3 +95,23 @@ def texts(draw, samples: int):
     outputs[:, 1] = likely[:, 0] * there[:, : target.length]
     outputs[:, 2:] = likely[:, 1:]
     return labels.astype("int32"), outputs.astype("float32"), weights
+
+
+def boxes(samples, draw):
+    """Boxes, and cells that tell them nearly, of which some are unsure."""
+    low = draw.uniform(0, 0.6, (samples, 4, 2))
+    high = low + draw.uniform(0.1, 0.4, low.shape)
+    classes = draw.integers(-1, 3, (samples, 4, 1))
+    labels = np.concatenate([low, high, classes], axis=-1)
+    labels[:, 0, 4] = np.maximum(labels[:, 0, 4], 0)
+    outputs = np.zeros((samples, 6, 8 + len(CLASSES)))
+    outputs[:, :4, :4] = labels[..., :4] + draw.normal(
+        0, 0.02, low.shape[:2] + (4,)
+    )
+    outputs[:, 4:, 2:4] = 0.3
+    outputs[..., 4:8] = 0.5
+    likely = draw.uniform(0, 0.5, (samples, 6, len(CLASSES)))
+    own = np.eye(len(CLASSES))[np.maximum(labels[..., 4], 0).astype(int)]
+    likely[:, :4] += 0.5 * own * (labels[..., 4:] >= 0)
+    outputs[..., 8:] = likely
+    return labels.astype("float32"), outputs, (draw.random(samples) < 0.8) * 1.0

@@ -75,6 +75,18 @@ MODALITIES = {
     "vector": kinds.Vector(kind="vector", columns=["x"], categorical=["y"]),
 }  # fmt: skip
 
+# Targets that are read with a modality, and what writes a label of them.
+READ = {
+    "boxes": (
+        kinds.Boxes(
+            kind="boxes", column="y", classes=["a", "b"], modality="toy",
+            max_boxes=3,
+        ),
+        MODALITIES["image"],
+        lambda place, folder: f"a:{place},1,2,3;b:0,0,4,4",
+    ),
+}  # fmt: skip
+
 
 @pytest.fixture
 def samples(tmp_path):
@@ -113,8 +125,18 @@ def test_a_target_keeps_the_contract(name):
     assert set(found.values()) == {"kept"}
 
 
+@pytest.mark.parametrize("name", READ)
+def test_a_target_read_with_its_sample_keeps_it(name, samples, tmp_path):
+    target, modality, make = READ[name]
+    rows = samples[modality.kind]
+    for place, row in enumerate(rows):
+        row["y"] = make(place, tmp_path)
+    found = mmkeras.check_kind(target, rows, tmp_path, beside={"toy": modality})
+    assert set(found.values()) == {"kept"}
+
+
 def test_every_kind_of_target_is_checked():
-    assert set(TARGETS) == set(mmkeras.spec.TARGETS.known)
+    assert {*TARGETS, *READ} == set(mmkeras.spec.TARGETS.known)
 
 
 class Pair(mmkeras.Modality):

@@ -201,6 +201,8 @@ def heard(answers, classes):
 
 
 SAID = {"labels": said, "decide": heard}
+# A box for each class: left, top, right, bottom.
+PLACES = np.array([[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1], [0.25, 0, 0.75, 1]])
 # Each with what it is taught of three classes, and how it decides.
 HEADS = {
     "category": (heads.Category(3), {}),
@@ -254,6 +256,17 @@ HEADS = {
             context=True,
         ),
         SAID,
+    ),
+    "boxes": (
+        heads.Boxes(classes=3, modality="sound", levels=2, filters=8),
+        {
+            "labels": lambda classes: np.concatenate(
+                [PLACES[classes], classes[:, None]], axis=1
+            )[:, None].astype("float32"),
+            "decide": lambda answers, classes: (
+                answers[..., 8:].max(axis=1).argmax(-1)
+            ),
+        },
     ),
     "embedding": (heads.Embedding(6), {"decide": nearest}),
     "embedding-siglip": (

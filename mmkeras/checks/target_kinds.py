@@ -116,7 +116,11 @@ class TargetCase:
         options = self.target.head_options().read({}, f"heads.{NAME}")
         head = self.target.head(self.known(), options)
         towers = {
-            name: modality.build(name, {}, modality.tower_options().read({}))
+            name: modality.build(
+                name,
+                {"skips": name in self.target.skips_of},
+                modality.tower_options().read({}),
+            )
             for name, modality in self.beside.items()
         } or {self.toy: toy_tower(self.toy)}
         inputs = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -149,11 +150,22 @@ def paired_classifier(
     return keras.Model(inputs, {"label": _label(fused, fusion)})
 
 
+def toy_maps(tokens: Any) -> list[Any]:
+    """Returns feature maps, finest first, of a toy tower's tokens."""
+    fine = keras.layers.Reshape((TOKENS, WIDTH, 1))(tokens)
+    coarse = keras.layers.Conv2D(
+        WIDTH, 3, strides=2, padding="same", activation="relu"
+    )(fine)
+    return [fine, coarse]
+
+
 def headed_model(head) -> keras.Model:
     """Puts a head on a toy tower; its output is called `label`."""
     inputs = keras.Input((TOKENS, WIDTH), name="sound")
     outputs = toy_tower("sound")(inputs)
     fused = keras.layers.Dense(16, "tanh", name="fused")(outputs["vector"])
+    if getattr(head, "needs", ()):
+        outputs = {**outputs, "skips": toy_maps(outputs["tokens"])}
     output = head(fused, "label", {"sound": outputs})
     return keras.Model({"sound": inputs}, {"label": output})
 

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 import keras
 
 from mmkeras.heads.anomaly import Anomaly, AnomalyOptions
+from mmkeras.heads.box_layers import CellsToBoxes
+from mmkeras.heads.box_losses import BoxLoss, BoxOverlap
+from mmkeras.heads.boxes import Boxes, BoxesOptions
 from mmkeras.heads.class_losses import (
     Focal,
     SparseCategoricalCrossentropy,
@@ -52,10 +55,15 @@ __all__ = [
     "AnomalyOptions",
     "AddToFrames",
     "CTC",
+    "BoxLoss",
+    "BoxOverlap",
+    "Boxes",
+    "BoxesOptions",
     "Categories",
     "CategoriesOptions",
     "Category",
     "CategoryOptions",
+    "CellsToBoxes",
     "ClassDistance",
     "ConditionalsToLogits",
     "Embedding",
@@ -106,6 +114,7 @@ Head = (
     | Anomaly
     | WrittenText
     | Transcript
+    | Boxes
 )
 
 

@@ -6,6 +6,7 @@ each stage that needs code, imported when that stage asks for it.
 
 from mmkeras.kinds.anomaly import Anomaly
 from mmkeras.kinds.audio import Audio
+from mmkeras.kinds.boxes import Boxes
 from mmkeras.kinds.categories import Categories
 from mmkeras.kinds.category import Category
 from mmkeras.kinds.embedding import Embedding
@@ -26,6 +27,7 @@ from mmkeras.kinds.written_text import WrittenText
 __all__ = [
     "Anomaly",
     "Audio",
+    "Boxes",
     "Categories",
     "Category",
     "Embedding",

@@ -28,6 +28,43 @@ def picture(pixels: np.ndarray) -> str:
     )
 
 
+def framed(
+    pixels: np.ndarray, frames: Sequence[tuple[Sequence[float], str, str]]
+) -> Markup:
+    """Returns a picture with rectangles drawn on it.
+
+    Args:
+        pixels: `(height, width, channels)` uint8.
+        frames: Left, top, right and bottom in shares of the picture; the
+            colour; and what is written there, or "".
+    """
+    height, width = pixels.shape[:2]
+    size, drawn = max(height, width) / 20, []
+    for corners, colour, text in frames:
+        sides = np.multiply(corners, [width, height, width, height])
+        left, top, right, bottom = (float(side) for side in sides)
+        drawn.append(
+            Markup(
+                '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" '
+                'fill="none" stroke="{}" stroke-width="{:.2f}"/>'
+            ).format(left, top, right - left, bottom - top, colour, size / 10)
+        )
+        if text:
+            drawn.append(
+                Markup(
+                    '<text x="{:.1f}" y="{:.1f}" fill="{}" '
+                    'font-size="{:.1f}">{}</text>'
+                ).format(left, top + size, colour, size, text)
+            )
+    shown = Markup(
+        '<svg viewBox="0 0 {} {}" width="320" role="img" aria-label="boxes">'
+        '<image href="{}" width="{}" height="{}"/>{}</svg>'
+    )
+    return shown.format(
+        width, height, picture(pixels), width, height, Markup("").join(drawn)
+    )
+
+
 def film_strip(frames: np.ndarray) -> str:
     """Returns `(frames, height, width, channels)` as a row of pictures."""
     count = min(MAX_FRAMES, len(frames))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from target_toys import CLASSES, KEYS, problem, target_of
+from target_toys import CLASSES, KEYS, boxes, problem, target_of
 
 from mmkeras.metrics import (
     any_classes,
@@ -32,6 +32,10 @@ def pair(kind, count=300, seed=0):
         labels, before, _ = problem(kind, 30, seed)
         after = before + rng.gumbel(size=before.shape)
         return labels, weight[:30], before, after
+    if kind == "boxes":
+        labels, before, _ = boxes(40, rng)
+        after = before + rng.uniform(-0.1, 0.1, before.shape)
+        return labels, weight[:40], before, after
     labels = rng.integers(0, 3, count)
     truth = np.eye(3)[labels]
     noise = [rng.uniform(0, size, (count, 3)) for size in (1.2, 2.0)]

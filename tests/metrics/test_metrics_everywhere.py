@@ -22,6 +22,7 @@ IN_TRAINING = {
     "ordinal": ("accuracy", "mae"),
     "sequence": ("accuracy",),
     "number": ("rmse",),
+    "boxes": (),
     "embedding": ("recall_at_1",),
     "text": (),
     "forecast": ("mae",),

@@ -41,6 +41,8 @@ class Reason(enum.StrEnum):
     UNKNOWN_CLASS = "unknown_class"
     OUTSIDE_ALPHABET = "outside_alphabet"  # a letter that the spec lacks
     TOO_LONG = "too_long"  # a transcript of more symbols than there is room
+    BOX_EMPTY = "box_empty"  # a box of no area
+    BOX_OUTSIDE = "box_outside"  # a box with nothing of it in the picture
     DUPLICATE = "duplicate"  # the same as another one, and not wanted twice
     UNKNOWN_SPLIT = "unknown_split"
 

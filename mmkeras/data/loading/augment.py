@@ -160,6 +160,7 @@ def _mover(
                 values = _one_of(values, variants, share, draws)
             outputs[name] = step(values, draws)
             moves[name] = draws.moves
+            moves[name].shape = spec.modalities[name].shape
             if name in spec.optional:
                 there = inputs["present"][:, spec.optional.index(name)]
                 outputs[name] = _where(there, outputs[name], absent[name])

@@ -12,11 +12,13 @@ class Moves:
         affines: `(batch, n + 1, n + 1)` float32 each, from a place after the
             move to the place before it, x first, in pixels or voxels from
             the corner of the first one: its centre is at 0.5.
+        shape: Of a sample, as its modality has it: rows before columns.
         spans: What `Draws.spans` yielded, and the steps of a sample: step t
             is what was at t + first; outside of the bounds there is nothing.
     """
 
     affines: list[Any] = field(default_factory=list)
+    shape: tuple[int, ...] = ()
     spans: list[tuple] = field(default_factory=list)
 
     def __bool__(self) -> bool:
