@@ -157,15 +157,18 @@ def test_a_stopped_training_goes_on_at_its_step(name, folder, tmp_path):
 
     stop = Stop(None)
     whole, expected = run(None, stop)
-    steps, done = stop.seen["train"], 0
+    steps, done, saved = stop.seen["train"], 0, []
     for moment in (
         Moment("train", 2), Moment("test", 2), Moment("train", steps // 2),
         Moment("train", 3),
     ):  # fmt: skip
         stop = Stop(moment)
-        with pytest.raises(stopping.Stopped, match="is saved in"):
+        with pytest.raises(stopping.Stopped) as stopped:
             run(tmp_path / "stopped", stop)
-        done += stop.seen["train"]
+        # Of the first step of a stage, nothing is kept.
+        done += stop.seen["train"] - (stopped.value.kept is None)
+        saved.append(stopped.value.kept)
+    assert all(" is saved in " in each for each in saved[:2])
     rest = Stop(None)
     model, found = run(tmp_path / "stopped", rest)
     assert done + rest.seen["train"] == steps
