@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import avdigits
+import bccd
 import builder
 import easyvqa
 import emodb
@@ -18,6 +19,7 @@ from builder_toys import run, write_idx
 FOLDER = Path(builder.__file__).parent
 SCRIPTS = {
     "avdigits": avdigits,
+    "bccd": bccd,
     "easyvqa": easyvqa,
     "emodb": emodb,
     "fsdd": fsdd,
@@ -52,7 +54,7 @@ def test_the_command_ends_with_code_2_and_no_traceback(name):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["easyvqa", "emodb", "imdb"])
+@pytest.mark.parametrize("name", ["bccd", "easyvqa", "emodb", "imdb"])
 def test_no_download_without_a_known_checksum(name, capsys):
     assert run(SCRIPTS[name], "--download") == 2
     message = capsys.readouterr().err

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import avdigits
+import bccd
 import builder
 import emodb
 import fsdd
@@ -68,6 +69,21 @@ def test_avdigits_pairs_every_recording_with_pictures_of_its_digit(digits):
     assert Counter(takes.values()) == {3: 2992, 2: 8}
     spoken = table["audio"].str.removeprefix("audio/").str[0]
     assert (spoken == table["digit"]).all()
+
+
+def test_bccd_keeps_its_split_and_counts_its_red_cells(
+    shared, tmp_path_factory
+):
+    path = build(bccd, shared / "bccd", tmp_path_factory.mktemp("bccd"))
+    table, root = rows_of(path), load_spec(path).root
+    counts = table["split"].value_counts().to_dict()
+    assert counts == {"train": 205, "validation": 87, "test": 72}
+    # 4,155 in all, as its authors say.
+    assert table["red_cells"].astype(int).sum() == 4155
+    for row in table.iloc[::100].to_dict("records"):
+        original = shared / "bccd" / "JPEGImages" / f"{row['id']}.jpg"
+        assert (root / row["image"]).read_bytes() == original.read_bytes()
+        assert b"<annotation" in (root / row["boxes"]).read_bytes()
 
 
 def test_avdigits_keeps_recordings_and_pictures_apart(digits):
