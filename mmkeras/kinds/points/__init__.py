@@ -59,9 +59,15 @@ class Points(Modality):
     absent: ClassVar[float] = float("nan")
     augmentations: ClassVar[Mapping[str, Augmentation]] = {
         "rotation_degrees": Augmentation(
-            10, 0, 180, "degrees about the vertical axis, either way"
+            10,
+            0,
+            180,
+            "degrees about the vertical axis, either way",
+            moves_space="alone",
         ),
-        "scale": Augmentation(0.05, 0, 0.9, "fraction, larger or smaller"),
+        "scale": Augmentation(
+            0.05, 0, 0.9, "fraction, larger or smaller", moves_space="alone"
+        ),
         "jitter_std": Augmentation(
             0.01, 0, 10, "metres, or what x, y and z are in; each point"
         ),
@@ -74,6 +80,7 @@ class Points(Modality):
             1,
             "1: left and right (y) change sides in half of the clouds",
             shared=True,
+            moves_space="alone",
         ),
     }
     # Half of two clouds is no cloud.
