@@ -18,7 +18,7 @@ def runner(tmp_path_factory):
 
         def __init__(self, outputs, readers):
             self.outputs, self.readers = outputs, readers
-            self.inputs = {}
+            self.inputs, self.sampling = {}, {}
 
         def predict(self, inputs):
             return inputs
