@@ -48,10 +48,12 @@ def answer(arguments: list[str]) -> None:
         for line in answers(runner, given):
             print(line_of(line), flush=True)
     else:
-        row = {name: runner.read(name, given[name]) for name in runner.inputs
-               if given[name] is not None}  # fmt: skip
         told = print_letter if given.get("stream") else None
-        print(line_of(runner.answer(row, told), indent=2))
+        paths = {name: given[name] for name in runner.inputs
+                 if given[name] is not None}  # fmt: skip
+        row = {name: runner.read(name, paths[name]) for name in paths}
+        found = runner.answer(row, told, placed=runner.placed(paths))
+        print(line_of(found, indent=2))
 
 
 def sampling_of(runner: Runner, given: dict) -> dict:

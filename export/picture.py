@@ -1,4 +1,4 @@
-"""Pictures: PNG, or JPEG with Pillow, of the model's size and no other."""
+"""Pictures: PNG, or JPEG with Pillow, brought to the model's size by Pillow."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from geometry import geometry_of, resized
 from jpeg import is_cut, layout_of
-from validation import read_file, refuse
+from validation import MAX_FILE_BYTES, read_file, refuse
 
 # As `prepare`, which refuses others or makes them smaller.
 MAX_PIXELS = 64_000_000
@@ -18,18 +19,66 @@ TELLING = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type exif")
 PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 
 
-def read_picture(path: str, shape: list[int]) -> np.ndarray:
-    """Reads a PNG, or a JPEG with Pillow, as `(height, width, channels)`."""
+def read_picture(
+    path: str, shape: list[int], rule: str | None = None
+) -> np.ndarray:
+    """Reads a PNG, or a JPEG with Pillow, as `(height, width, channels)`.
+
+    Args:
+        path: The file.
+        shape: What the model takes.
+        rule: How one of another size is brought to it, as `prepare` does;
+            None or "refuse" refuses it.
+    """
+    data = picture_bytes(path, shape, rule)
+    if data[:3] == b"\xff\xd8\xff":
+        picture = upright_jpeg(data, path)
+        channels = {"L": 1, "RGB": 3}.get(picture.mode, picture.mode)
+        found = [picture.height, picture.width, channels]
+        check_shape(path, shape, found, rule)
+        pixels = np.asarray(picture).reshape(found)
+    else:
+        pixels = read_png(data, path, shape, rule)
+    if list(pixels.shape) == list(shape):
+        return pixels
+    picture = as_picture(pixels, path)
+    found = resized(picture, (shape[1], shape[0]), rule)
+    return np.asarray(found).reshape(shape)
+
+
+def as_picture(pixels: np.ndarray, path: str) -> Any:
+    """Returns pixels as a Pillow picture, which alone resizes as `prepare`."""
+    try:
+        from PIL import Image
+    except ImportError:
+        what = "of the model's size, as Pillow is not installed"
+        refuse(f"`{path}`", what, list(pixels.shape))
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def picture_bytes(path: str, shape: list[int], rule: str | None) -> bytes:
+    """Returns the bytes of a PNG or JPEG file."""
     height, width, channels = shape
-    data = read_file(path, 4 * height * width * channels + 1_000_000)
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return read_png(data, path, shape)
-    if data[:3] != b"\xff\xd8\xff":
+    limit = 4 * height * width * channels + 1_000_000
+    data = read_file(path, MAX_FILE_BYTES if resizes(rule) else limit)
+    if data[:8] != b"\x89PNG\r\n\x1a\n" and data[:3] != b"\xff\xd8\xff":
         refuse(f"`{path}`", "a PNG or JPEG file", "another kind")
-    picture = upright_jpeg(data, path)
-    channels = {"L": 1, "RGB": 3}.get(picture.mode, picture.mode)
-    check_shape(path, shape, [picture.height, picture.width, channels])
-    return np.asarray(picture).reshape(shape)
+    return data
+
+
+def resizes(rule: str | None) -> bool:
+    """Whether a picture of another size is brought to the model's."""
+    return rule in ("stretch", "crop", "pad")
+
+
+def place_picture(path: str, shape: list[int], rule: str | None) -> Any:
+    """Returns where the pixels of a picture that can be read come to lie."""
+    data = picture_bytes(path, shape, rule)
+    if data[:3] == b"\xff\xd8\xff":
+        size = upright_jpeg(data, path).size
+    else:
+        size = struct.unpack(">II", png_chunks(data, path)[b"IHDR"][:8])
+    return geometry_of(size, (shape[1], shape[0]), rule or "stretch")
 
 
 def upright_jpeg(data: bytes, path: str) -> Any:
@@ -56,14 +105,20 @@ def upright_jpeg(data: bytes, path: str) -> Any:
     return ImageOps.exif_transpose(picture)
 
 
-def check_shape(path: str, expected: list[int], received: list) -> None:
-    """Raises ValueError unless a picture has the model's shape."""
+def check_shape(
+    path: str, expected: list[int], received: list, rule: str | None = None
+) -> None:
+    """Raises ValueError unless a picture has, or gets, the model's shape."""
+    if resizes(rule) and expected[-1] == received[-1]:
+        return
     if list(expected) != received:
         order = "(height, width, channels)"
         refuse(f"`{path}`", f"{order} {expected}", received)
 
 
-def read_png(data: bytes, path: str, shape: list[int]) -> np.ndarray:
+def read_png(
+    data: bytes, path: str, shape: list[int], rule: str | None = None
+) -> np.ndarray:
     """Decodes a PNG of up to 8 bits a sample that is not interlaced."""
     chunks = png_chunks(data, path)
     texts = b"".join(chunks.get(k, b"") for k in (b"tEXt", b"zTXt", b"iTXt"))
@@ -78,7 +133,7 @@ def read_png(data: bytes, path: str, shape: list[int]) -> np.ndarray:
         refuse(f"`{path}`", "a PNG of at most 8 bits, not interlaced", kind)
     samples = PNG_SAMPLES[colour]
     channels = 3 if colour in (2, 3, 6) else 1
-    check_shape(path, shape, [height, width, channels])
+    check_shape(path, shape, [height, width, channels], rule)
     if width * height > MAX_PIXELS:
         refuse(f"`{path}`", f"at most {MAX_PIXELS:,} pixels", [height, width])
 

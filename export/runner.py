@@ -113,6 +113,16 @@ class Runner:
         """Turns a path, a text or comma-separated numbers into an input."""
         return self.readers[name].read(value, self.inputs[name])
 
+    def placed(self, values: dict[str, str]) -> dict[str, object]:
+        """Returns where the pixels of inputs came from, by modality.
+
+        Args:
+            values: Paths by modality, as `read` takes them.
+        """
+        places = {n: getattr(self.readers[n], "place", None) for n in values}
+        return {n: place(values[n], self.inputs[n])
+                for n, place in places.items() if place}  # fmt: skip
+
     def takes(self, option: str) -> list[str]:
         """Returns the modalities that `--microphone` or its like is for."""
         return [
@@ -234,7 +244,11 @@ class Runner:
         return found
 
     def answer(
-        self, inputs: dict, told: Callable | None = None, **sampling: object
+        self,
+        inputs: dict,
+        told: Callable | None = None,
+        placed: dict | None = None,
+        **sampling: object,
     ) -> dict:
         """Returns the answer for one sample as JSON values, by target.
 
@@ -242,6 +256,9 @@ class Runner:
             inputs: As for `predict`.
             told: Called with a target and each character that it writes, as
                 soon as it is known.
+            placed: What `placed` returned: answers that tell places are in
+                the pixels of the picture that was given; else in those of
+                the model.
             **sampling: How a text is written, such as `temperature=0.7,
                 seed=1`; what is left out is as `self.sampling` says.
         """
@@ -260,6 +277,7 @@ class Runner:
                     **entry,
                     "known": known,
                     "inputs": self.inputs,
+                    "placed": placed or {},
                     "decoder": partial(self._decoder, name),
                     "sampling": {**self.sampling, **sampling},
                     "told": told and partial(told, name),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mmkeras.kinds import Image
 from mmkeras.spec import TARGETS, Target
 
 CLASSES = ("low", "mid", "high")
@@ -13,6 +14,7 @@ KEYS = {
     "sequence": {"classes": CLASSES, "steps": STEPS},
     "number": {"unit": "mm"},
     "boxes": {"classes": CLASSES, "modality": "view", "max_boxes": 4},
+    "mask": {"classes": ("spot",), "modality": "view"},
     "embedding": {},
     "text": {"max_characters": 12, "references": 2},
     "forecast": {"channels": ["a", "b"], "steps": STEPS},
@@ -25,11 +27,16 @@ KEYS = {
     },
 }
 TEXTS = ("a red shoe", "two cats", "a hat|one hat", "red cats run")
+# What a kind that is read with its sample asks of its modality.
+VIEW = {"view": Image(kind="image", column="x", height=6, width=5)}
 
 
 def target_of(kind: str, **keys) -> Target:
     """Returns a target; `keys` stand instead of the toy's own."""
-    return TARGETS.read({"kind": kind, "column": "y", **KEYS[kind], **keys})
+    found = TARGETS.read({"kind": kind, "column": "y", **KEYS[kind], **keys})
+    if KEYS[kind].get("modality") in VIEW:
+        found.check("y", VIEW)
+    return found
 
 
 def problem(kind: str, samples: int = 40, seed: int = 0):
@@ -55,6 +62,12 @@ def problem(kind: str, samples: int = 40, seed: int = 0):
         return labels, outputs[:, None], np.ones(samples)
     if kind == "boxes":
         return boxes(samples, draw)
+    if kind == "mask":
+        labels = draw.integers(0, 2, (samples, 6, 5)).astype("uint8")
+        outputs = 0.4 * labels + draw.uniform(0, 0.6, labels.shape)
+        labels[:, 0, 0] = 255
+        known = (draw.random(samples) < 0.8).astype(float)
+        return labels, outputs[..., None], known
     if kind == "number":
         labels = draw.normal(50, 9, samples)
         outputs = (labels + draw.normal(0, 4, samples))[:, None]

@@ -88,6 +88,26 @@ READ = {
 }  # fmt: skip
 
 
+def mask_file(place, folder):
+    """Writes a mask of as many pixels as the picture."""
+    pixels = np.zeros((6, 8), "uint8")
+    pixels[place:, 2:5] = 1
+    Image.fromarray(pixels).save(folder / f"mask_{place}.png")
+    return f"mask_{place}.png"
+
+
+# Targets that are read with a modality, and what writes a label of them.
+READ = {
+    "mask": (
+        kinds.Mask(
+            kind="mask", column="y", classes=["spot"], modality="toy"
+        ),
+        MODALITIES["image"],
+        mask_file,
+    ),
+}  # fmt: skip
+
+
 @pytest.fixture
 def samples(tmp_path):
     """Rows by kind, each read as `prepare` and the device both do."""

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from mmkeras import fusion, heads, towers
-from mmkeras.checks import Task
+from mmkeras.checks import TOKENS, WIDTH, Task
 
 RANDOM = np.random.default_rng(0)
 # Five columns that hang together, for a projection to find something.
@@ -266,6 +266,17 @@ HEADS = {
             "decide": lambda answers, classes: (
                 answers[..., 8:].max(axis=1).argmax(-1)
             ),
+        },
+    ),
+    "mask": (
+        heads.Mask(
+            size=(TOKENS, WIDTH), classes=2, modality="sound", filters=8
+        ),
+        {
+            "labels": lambda classes: np.broadcast_to(
+                classes[:, None, None], (len(classes), TOKENS, WIDTH)
+            ).astype("uint8"),
+            "decide": lambda answers, classes: answers.mean((1, 2)).argmax(-1),
         },
     ),
     "embedding": (heads.Embedding(6), {"decide": nearest}),

@@ -7,6 +7,8 @@ import numpy as np
 
 from mmkeras.introspection import finishers
 
+# What all outputs of a model may take together.
+MAX_HELD_BYTES = 8 * 2**30
 Arrays = dict[str, np.ndarray]
 # Predictions, labels and weights, by target.
 Predicted = tuple[Arrays, Arrays, Arrays]
@@ -54,11 +56,20 @@ def predict(model: Any, dataset: Any) -> Predicted:
     (200, 10)
     """
     found: tuple[dict, dict, dict] = ({}, {}, {})
-    finish = finishers(model)
+    finish, held = finishers(model), 0
     for x, y, weights in batches(dataset):
         outputs = _arrays(model.predict_on_batch(x))
         for target, written in finish.items():
             outputs[target] = written(outputs[target], y.get(target))
+        held += sum(values.nbytes for values in outputs.values())
+        if held > MAX_HELD_BYTES:
+            name = max(outputs, key=lambda n: outputs[n].nbytes)
+            raise ValueError(
+                "The outputs for a split, which are held in memory, must have "
+                f"at most {MAX_HELD_BYTES:,} bytes. Received: more, most of "
+                f"them of `{name}`, {outputs[name].shape[1:]} a sample; a "
+                "smaller size, or fewer samples in the split"
+            )
         for parts, new in zip(found, (outputs, y, weights), strict=True):
             for target, values in new.items():
                 parts.setdefault(target, []).append(values)

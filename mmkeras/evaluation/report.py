@@ -30,6 +30,7 @@ def render_report(
     learned_files: Mapping[str, Path] | None = None,
     targets: Mapping[str, Any] | None = None,
     predicted: Predicted | None = None,
+    about: str = "",
 ) -> str:
     """Returns the page for what `evaluate` returned.
 
@@ -47,6 +48,7 @@ def render_report(
         targets: Targets of a spec by name, some of which draw their labels
             and answers.
         predicted: What `predict` returned for `dataset`.
+        about: What the data are and what they are not for, in words.
 
     Example:
 
@@ -73,6 +75,7 @@ def render_report(
     return page.render(
         title=title,
         facts=facts or {},
+        about=about,
         result=result,
         targets=[
             {

@@ -32,6 +32,8 @@ from mmkeras.heads.keras_metrics import (
     RootMeanSquaredErrorOf,
 )
 from mmkeras.heads.layers import ConditionalsToLogits, TokensToSteps
+from mmkeras.heads.mask import FeatureWise, Mask, MaskOptions
+from mmkeras.heads.mask_loss import DiceCrossEntropy, MaskDice
 from mmkeras.heads.number import Number, NumberOptions
 from mmkeras.heads.number_losses import ScaledHuber, ScaledMeanSquaredError
 from mmkeras.heads.quantiles import interval_factors
@@ -66,14 +68,19 @@ __all__ = [
     "CellsToBoxes",
     "ClassDistance",
     "ConditionalsToLogits",
+    "DiceCrossEntropy",
     "Embedding",
     "EmbeddingOptions",
+    "FeatureWise",
     "Focal",
     "Forecast",
     "ForecastOptions",
     "Head",
     "InfoNCE",
     "LetterAccuracy",
+    "Mask",
+    "MaskDice",
+    "MaskOptions",
     "NearestIsMatch",
     "Number",
     "NumberOptions",
@@ -115,6 +122,7 @@ Head = (
     | WrittenText
     | Transcript
     | Boxes
+    | Mask
 )
 
 

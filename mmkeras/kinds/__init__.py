@@ -12,6 +12,7 @@ from mmkeras.kinds.category import Category
 from mmkeras.kinds.embedding import Embedding
 from mmkeras.kinds.forecast import Forecast
 from mmkeras.kinds.image import Image
+from mmkeras.kinds.mask import Mask
 from mmkeras.kinds.number import Number
 from mmkeras.kinds.ordinal import Ordinal
 from mmkeras.kinds.points import Points
@@ -33,6 +34,7 @@ __all__ = [
     "Embedding",
     "Forecast",
     "Image",
+    "Mask",
     "Number",
     "Ordinal",
     "Points",

@@ -53,6 +53,12 @@ from mmkeras.metrics.figures import (
 from mmkeras.metrics.forecasts import forecasts
 from mmkeras.metrics.numbers import regression
 from mmkeras.metrics.ordinal import ordered_classes
+from mmkeras.metrics.overlap import (
+    classes_of,
+    mask_counts,
+    overlap,
+    sample_dice,
+)
 from mmkeras.metrics.paired import (
     MAX_SEEDS,
     estimate,
@@ -84,6 +90,7 @@ __all__ = [
     "binary_cross_entropy",
     "box_errors",
     "calibration_error",
+    "classes_of",
     "confusion",
     "cross_entropy",
     "describe",
@@ -98,6 +105,7 @@ __all__ = [
     "has_label",
     "holm",
     "labelled",
+    "mask_counts",
     "means",
     "measure",
     "multi_label",
@@ -105,6 +113,7 @@ __all__ = [
     "of_sums",
     "one_class",
     "ordered_classes",
+    "overlap",
     "paired",
     "per_class",
     "per_step",
@@ -114,6 +123,7 @@ __all__ = [
     "regression",
     "resample",
     "same_boxes",
+    "sample_dice",
     "seeds_for",
     "sign_flip",
     "single_label",

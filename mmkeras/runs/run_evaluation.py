@@ -82,6 +82,7 @@ def _evaluated(run: Path, manifest: dict, data: Data, baselines: bool) -> dict:
         learned_files=data.learned_files,
         targets=spec.targets,
         predicted=predicted,
+        about=" ".join(spec.description.split()),
     )
     rows = evaluation.prediction_rows(spec.targets, predicted, ids)
     evaluation.write_evaluation(run / "evaluation", result, page, rows)

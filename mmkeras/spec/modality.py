@@ -44,6 +44,8 @@ class Modality(Kind):
     # Axes of a sample that a part of another is put into; (): it is blended
     # alone, None: it is not mixed, as ids, which have no mean.
     mixed_axes: ClassVar[tuple[int, ...] | None] = None
+    # Whether a sample is pixels or voxels, channels last, that targets mark.
+    has_pixels: ClassVar[bool] = False
     # Whether one file holds a sample, so that `decode_file` can read it.
     from_file: ClassVar[bool] = True
     # What the file that `learn` writes is called, such as "tokenizer".

@@ -106,6 +106,8 @@ def type_of_plain(annotation, metadata) -> str:
     if origin is tuple and float in items_of(plain):
         # The bounds are those of the list, the meaning tells the numbers'.
         word = "numbers"
+    if origin is tuple and int in items_of(plain):
+        word = "integers"
     of = " characters" if plain is str else ""
     least = bounds.get("ge", bounds.get("min_length"))
     most = bounds.get("le", bounds.get("max_length"))

@@ -21,6 +21,7 @@ IN_TRAINING = {
     "categories": (),
     "ordinal": ("accuracy", "mae"),
     "sequence": ("accuracy",),
+    "mask": ("dice",),
     "number": ("rmse",),
     "boxes": (),
     "embedding": ("recall_at_1",),

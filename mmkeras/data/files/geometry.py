@@ -5,6 +5,7 @@ the same way back. It travels to the device.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -117,14 +118,46 @@ def _taken(array, places, size, fill):
     return np.where(inside, array, np.asarray(fill, array.dtype))
 
 
-def resized(picture, size: tuple[int, int], rule: str):
+def box_of(
+    source: tuple[int, int], size: tuple[int, int], rule: str
+) -> tuple[tuple[float, ...], tuple[int, int], tuple[int, int]]:
+    """Returns the part of a picture that is kept, and what becomes of it.
+
+    Args:
+        source: (width, height) of the picture.
+        size: (width, height) that it is brought to.
+        rule: "stretch", "crop" (keep the shape, cut the centre) or "pad"
+            (keep the shape, fill with black); as Pillow does them.
+
+    Returns:
+        The part, as (left, top, right, bottom) in its pixels; the (width,
+        height) that it is resized to; and where that lies, (left, top).
+    """
+    width, height = source
+    whole = (0.0, 0.0, float(width), float(height))
+    ratio, wanted = width / height, size[0] / size[1]
+    if source == size or rule == "stretch" or ratio == wanted:
+        return whole, size, (0, 0)
+    if rule == "crop":
+        kept = (wanted * height, height)
+        if ratio < wanted:
+            kept = (width, width / wanted)
+        left, top = (width - kept[0]) * 0.5, (height - kept[1]) * 0.5
+        return (left, top, left + kept[0], top + kept[1]), size, (0, 0)
+    inner = (size[0], round(height / width * size[0]))
+    if ratio < wanted:
+        inner = (round(width / height * size[1]), size[1])
+    place = tuple(round((n - m) * 0.5) for n, m in zip(size, inner))
+    return whole, inner, place
+
+
+def resized(picture: Any, size: tuple[int, int], rule: str) -> Any:
     """Brings a Pillow picture to a size, bilinear with antialiasing.
 
     Args:
         picture: The picture.
         size: (width, height).
-        rule: "stretch", "crop" (keep the shape, cut the centre) or "pad"
-            (keep the shape, fill with black).
+        rule: As in `box_of`.
     """
     from PIL import Image, ImageOps
 
@@ -150,22 +183,14 @@ def geometry_of(
     Args:
         source: (width, height) of the picture that was resized.
         size: (width, height) that it was brought to.
-        rule: As in `resized`.
+        rule: As in `box_of`.
         file: Its (width, height) in the file, turned upright, if it was
             decoded smaller.
         turn: Its EXIF orientation.
     """
     file = file or source
-    scale = [n / m for n, m in zip(size, source)]
-    shift = [0.0, 0.0]
-    if source != size and rule == "crop":
-        scale = [max(scale)] * 2
-        shift = [(n - s * m) / 2 for n, s, m in zip(size, scale, source)]
-    elif source != size and rule == "pad":
-        # Whole pixels, as Pillow pads.
-        inner = [round(min(scale) * m) for m in source]
-        inner[scale.index(min(scale))] = size[scale.index(min(scale))]
-        scale = [n / m for n, m in zip(inner, source)]
-        shift = [float(round((n - m) * 0.5)) for n, m in zip(size, inner)]
-    scale = [s * m / f for s, m, f in zip(scale, source, file)]
-    return Geometry(tuple(file), tuple(size), tuple(scale), tuple(shift), turn)
+    (left, top, right, bottom), inner, place = box_of(source, size, rule)
+    scale = inner[0] / (right - left), inner[1] / (bottom - top)
+    shift = place[0] - left * scale[0], place[1] - top * scale[1]
+    scale = tuple(s * m / f for s, m, f in zip(scale, source, file))
+    return Geometry(tuple(file), tuple(size), scale, shift, turn)

@@ -37,7 +37,7 @@ class Reason(enum.StrEnum):
     BAD_UTF8 = "bad_utf8"
     NOT_A_NUMBER = "not_a_number"
     ROW_OUT_OF_RANGE = "row_out_of_range"  # no such row in the .npy file
-    BAD_LABEL = "bad_label"  # refused by a kind of target of one's own
+    BAD_LABEL = "bad_label"  # what a kind of target refuses
     UNKNOWN_CLASS = "unknown_class"
     OUTSIDE_ALPHABET = "outside_alphabet"  # a letter that the spec lacks
     TOO_LONG = "too_long"  # a transcript of more symbols than there is room

@@ -12,6 +12,7 @@ import numpy as np
 from mmkeras.arguments import check_keys, nearest
 from mmkeras.data.loading.draws import Draws
 from mmkeras.data.loading.mix import check_mix, check_values, mixer
+from mmkeras.data.loading.moves import Moves
 from mmkeras.data.loading.together import check_together, shared_draws
 from mmkeras.data.stored import VARIANTS, to_model
 from mmkeras.spec import Augmentation, DataSpec, Learned, Target
@@ -186,17 +187,25 @@ def batch_augmenter(
 
     def change_batch(batch: tuple, seed):
         inputs, moves = change(batch[0], seed)
-        labels, weights = dict(batch[1]), dict(batch[2])
-        for name, target in spec.targets.items():
-            if target.moved_by and (moved := moves.get(target.moves_with)):
-                labels[name], weights[name] = target.move(
-                    labels[name], weights[name], moved
-                )
+        labels, weights = _moved(spec, batch[1], batch[2], moves)
         if mix is None:
             return inputs, labels, weights
         return mix(inputs, labels, weights, seed)
 
     return change_batch
+
+
+def _moved(
+    spec: DataSpec, labels: dict, weights: dict, moves: Mapping[str, Moves]
+) -> tuple[dict, dict]:
+    """Returns labels and weights moved as their modalities were."""
+    labels, weights = dict(labels), dict(weights)
+    for name, target in spec.targets.items():
+        moved = moves.get(target.moves_with, Moves())
+        if target.moved_by and moved:
+            pair = target.move(labels[name], weights[name], moved)
+            labels[name], weights[name] = pair
+    return labels, weights
 
 
 def _check_steps(spec: DataSpec, name: str, values: dict) -> None:

@@ -115,11 +115,20 @@ class Image(Modality):
             0, 0, 1, "deviation of Gaussian noise at most, of full scale"
         ),
     }
+    has_pixels: ClassVar[bool] = True
     mixed_axes: ClassVar[tuple[int, ...] | None] = (0, 1)
     example: ClassVar[str] = "IMAGE.png"
     device_uses: ClassVar[tuple[str, ...]] = ("picture.py", "devices.py")
-    device_shares: ClassVar[tuple[str, ...]] = ("mmkeras.data.files.jpeg",)
-    device_keys: ClassVar[tuple[str, ...]] = ("height", "width", "channels")
+    device_shares: ClassVar[tuple[str, ...]] = (
+        "mmkeras.data.files.geometry",
+        "mmkeras.data.files.jpeg",
+    )
+    device_keys: ClassVar[tuple[str, ...]] = (
+        "height",
+        "width",
+        "channels",
+        "resize",
+    )
     web: ClassVar[str] = "picture"
 
     @pydantic.model_validator(mode="after")

@@ -80,7 +80,10 @@ class Video(Modality):
     mixed_axes: ClassVar[tuple[int, ...] | None] = (1, 2)
     example: ClassVar[str] = "FRAMES"
     device_uses: ClassVar[tuple[str, ...]] = ("picture.py",)
-    device_shares: ClassVar[tuple[str, ...]] = ("mmkeras.data.files.jpeg",)
+    device_shares: ClassVar[tuple[str, ...]] = (
+        "mmkeras.data.files.geometry",
+        "mmkeras.data.files.jpeg",
+    )
     free_keys: ClassVar[tuple[str, ...]] = (
         *Modality.free_keys,
         "min_decoded",

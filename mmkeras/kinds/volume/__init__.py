@@ -84,6 +84,7 @@ class Volume(Modality):
             0.05, 0, 1, "fraction of the window, darker or brighter"
         ),
     }
+    has_pixels: ClassVar[bool] = True
     mixed_axes: ClassVar[tuple[int, ...] | None] = (0, 1, 2)
     example: ClassVar[str] = "VOLUME.npy"
     device_keys: ClassVar[tuple[str, ...]] = (
