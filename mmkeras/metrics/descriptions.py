@@ -99,7 +99,7 @@ _KNOWN = {
     "correlation": Description("Correlation"),
     "kappa": Description("Kappa (quadratic weights)"),
     "mase": Description("Mean absolute scaled error", smaller_is_better=True),
-    "skill": Description("Skill against the median"),
+    "skill": Description("Skill (R²)"),
     "pinball": _error("Pinball loss"),
     "coverage": _share("Labels in the interval"),
     "width": Description("Width of the interval", in_units=True),

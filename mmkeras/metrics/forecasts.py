@@ -21,7 +21,7 @@ def forecasts(
     | --- | --- |
     | `mae` | mean absolute error of the median |
     | `mase` | the same by that of "as the step before", over these labels |
-    | `skill` | 1 - the error by that about the median of these labels |
+    | `skill` | 1 - the squared error by the variance of these labels (R2) |
     | `pinball` | twice the mean pinball loss of all quantiles |
     | `coverage` | share of the labels in the widest interval |
     | `width` | mean width of the widest interval |
@@ -49,10 +49,14 @@ def forecasts(
     wanted = np.asarray(quantiles)
     pinball = np.maximum(wanted * error, (wanted - 1) * error).mean(axis=-1)
     inside = (labels >= outputs[..., 0]) & (labels <= outputs[..., -1])
+    # Centred first: sums of squares of large numbers lose their digits.
+    centred = labels - _means(labels, weights)
     both = weights[:, 1:] * (weights[:, :-1] > 0)
     each = {
         "error": weights * np.abs(error[..., middle]),
-        "spread": weights * np.abs(labels - _medians(labels, weights)),
+        "square": weights * error[..., middle] ** 2,
+        "label": weights * centred,
+        "label_square": weights * centred**2,
         "pinball": 2 * weights * pinball,
         "inside": weights * inside,
         "width": weights * (outputs[..., -1] - outputs[..., 0]),
@@ -64,16 +68,10 @@ def forecasts(
     return Figures(len(labels), {NAMES: of_sums(rows, _of_sums)})
 
 
-def _medians(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns the median of each channel, `(channels,)`."""
-    known = np.where(weights > 0, labels, np.nan)
-    channels = known.reshape(-1, known.shape[-1])
-    if not len(channels):
-        return np.zeros(known.shape[-1])
-    there = np.isfinite(channels).any(axis=0)
-    found = np.zeros(len(there))
-    found[there] = np.nanmedian(channels[:, there], axis=0)
-    return found
+def _means(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Returns the mean of each channel, `(channels,)`."""
+    total = np.maximum(weights.sum(axis=(0, 1)), 1e-12)
+    return (weights * labels).sum(axis=(0, 1)) / total
 
 
 def _of_sums(sums: Sums) -> dict[str, np.ndarray]:
@@ -83,17 +81,19 @@ def _of_sums(sums: Sums) -> dict[str, np.ndarray]:
     known = sums["weight"] > 0
     error = sums["error"] / sums["weight"]
     step = sums["change"] / sums["changes"]
-    spread = sums["spread"] / sums["weight"]
+    square = sums["square"] / sums["weight"]
+    mean_label = sums["label"] / sums["weight"]
+    variance = sums["label_square"] / sums["weight"] - mean_label**2
 
-    def ratio(by: np.ndarray) -> np.ndarray:
+    def ratio(what: np.ndarray, by: np.ndarray) -> np.ndarray:
         usable = known & (by > 0)
-        found = np.where(usable, error / by, 0).sum(axis=-1)
+        found = np.where(usable, what / by, 0).sum(axis=-1)
         return found / usable.sum(axis=-1)
 
     return {
         "mae": mean("error"),
-        "mase": ratio(step),
-        "skill": 1 - ratio(spread),
+        "mase": ratio(error, step),
+        "skill": 1 - ratio(square, variance),
         "pinball": mean("pinball"),
         "coverage": mean("inside"),
         "width": mean("width"),

@@ -140,7 +140,7 @@ class Anomaly(Target):
         }
 
     def answer_cell(self, output: np.ndarray) -> str:
-        return "anomalous" if output[0] > 1 else "normal"
+        return "anomalous" if output[0] > 1 else self._named(NORMAL)
 
     def label_cell(self, label: np.ndarray, weight: np.ndarray) -> str:
         return self._named(int(label)) if int(label) >= 0 else ""
@@ -149,5 +149,5 @@ class Anomaly(Target):
         if label == UNKNOWN:
             return "unknown"
         if label == NORMAL:
-            return "normal"
+            return self.normal[0] if self.normal else "normal"
         return self.abnormal[label - 1] if self.abnormal else "anomalous"

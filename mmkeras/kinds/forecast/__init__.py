@@ -213,9 +213,11 @@ class Forecast(Target):
     def label_cell(self, label: np.ndarray, weight: np.ndarray) -> str:
         import json
 
-        rows = np.where(weight > 0, label, np.nan).astype("float64")
+        rows = np.where(weight > 0, label, np.nan).astype("float32")
         rows = rows[:, 0] if rows.shape[1] == 1 else rows
-        text = json.dumps(rows.round(6).tolist())
+        # As many digits as the number has: 0.1, not 0.10000000149.
+        flat = [float(str(number)) for number in rows.ravel()]
+        text = json.dumps(np.reshape(flat, rows.shape).tolist())
         return text.replace("NaN", "null")
 
     def constant(
