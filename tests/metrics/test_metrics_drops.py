@@ -23,6 +23,10 @@ def pair(kind, count=300, seed=0):
         labels = rng.normal(5, 2, count)
         before = labels[:, None] + rng.normal(0, 0.5, (count, 1))
         return labels, weight, before, before + rng.normal(0, 1, (count, 1))
+    if kind == "forecast":
+        labels, before, weight = problem(kind, count)
+        after = before + rng.normal(0, 1, (*labels.shape, 1))
+        return labels, weight, before, after
     if kind == "text":
         labels, before, weight = problem(kind, count)
         # Some of the answers are those of others.
