@@ -7,6 +7,8 @@ from mmkeras.towers.audio import AUDIO_TOWERS, audio_tower
 from mmkeras.towers.audio_blocks import AudioCnn, AudioRecurrent, AudioResNet
 from mmkeras.towers.audio_features import MFCC, WhisperLogMel
 from mmkeras.towers.audio_hub import AudioMoonshine, AudioWhisper
+from mmkeras.towers.column_groups import VectorGroups
+from mmkeras.towers.frame_differences import FrameDifferences, VideoDifferences
 from mmkeras.towers.hub import (
     TOWER_OUTPUTS,
     as_tower,
