@@ -66,6 +66,7 @@ _ROOMS = (
     "evaluation",
     "export",
     "fusion",
+    "generation",
     "heads",
     "kinds",
     "metrics",
