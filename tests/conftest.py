@@ -4,6 +4,7 @@ import gc
 import importlib.metadata
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 offline.block()
 forking.install()
+# A shell has jobs in the background ignore Ctrl-C, and children inherit that:
+# a test that stops something would stop nothing.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 # All that a device has beside Python.
