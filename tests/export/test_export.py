@@ -33,7 +33,7 @@ def test_the_bundle_holds_what_the_device_needs(done):
         "model.tflite", "model.onnx", "labels.json", "tokenizer_text.json",
         "card.json", "run.py", "command.py", "runner.py", "manifest.py",
         "validation.py", "lines.py", "live.py", "devices.py", "samples.py",
-        "jpeg.py", "picture.py",
+        "jpeg.py", "picture.py", "geometry.py",
         "tokenizer.py", "input_image.py", "input_audio.py", "input_text.py",
         "input_vector.py", "output_category.py", "output_categories.py",
         "output_number.py",

@@ -251,7 +251,8 @@ def test_classes_of_readers_know_their_module(folder):
             {"kind": "video", "column": "f", "height": 4, "width": 6,
              "frames": 3},
             {"kind": "ordinal", "column": "g", "classes": ["low", "high"]},
-            {"input_video.py", "jpeg.py", "picture.py", "output_ordinal.py"},
+            {"input_video.py", "jpeg.py", "picture.py", "geometry.py",
+             "output_ordinal.py"},
         ),
         (
             {"kind": "text", "column": "t", "max_tokens": 8},
