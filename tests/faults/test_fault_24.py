@@ -106,8 +106,8 @@ def bundle(files, tmp_path):
     path.write_bytes(files[0]["tflite"].read_bytes())
     (folder / "labels.json").write_text(json.dumps({"digit": list("abc")}))
     readers = ["input_image.py", "input_text.py", "output_category.py"]
-    shared = ["jpeg.py", "picture.py", "tokenizer.py", "validation.py"]
-    for name in (*readers, *shared):
+    shared = ("geometry", "jpeg", "picture", "tokenizer", "validation")
+    for name in (*readers, *(f"{stem}.py" for stem in shared)):
         shutil.copy(toy_export().bundle / name, folder)
     artefact.write_manifest(
         folder, "bundle", os.listdir(folder), present=[],
