@@ -19,12 +19,12 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # No test may reach for a network: a hub that is asked must fail at once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-offline.block()
-forking.install()
 # A shell has jobs in the background ignore Ctrl-C, and children inherit that:
 # a test that stops something would stop nothing.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+offline.block()
+forking.install()
 
 ROOT = Path(__file__).parents[1]
 # All that a device has beside Python.

@@ -75,18 +75,6 @@ MODALITIES = {
     "vector": kinds.Vector(kind="vector", columns=["x"], categorical=["y"]),
 }  # fmt: skip
 
-# Targets that are read with a modality, and what writes a label of them.
-READ = {
-    "boxes": (
-        kinds.Boxes(
-            kind="boxes", column="y", classes=["a", "b"], modality="toy",
-            max_boxes=3,
-        ),
-        MODALITIES["image"],
-        lambda place, folder: f"a:{place},1,2,3;b:0,0,4,4",
-    ),
-}  # fmt: skip
-
 
 def mask_file(place, folder):
     """Writes a mask of as many pixels as the picture."""
@@ -98,6 +86,14 @@ def mask_file(place, folder):
 
 # Targets that are read with a modality, and what writes a label of them.
 READ = {
+    "boxes": (
+        kinds.Boxes(
+            kind="boxes", column="y", classes=["a", "b"], modality="toy",
+            max_boxes=3,
+        ),
+        MODALITIES["image"],
+        lambda place, folder: f"a:{place},1,2,3;b:0,0,4,4",
+    ),
     "mask": (
         kinds.Mask(
             kind="mask", column="y", classes=["spot"], modality="toy"

@@ -130,6 +130,7 @@ def test_refuses(arguments, said):
 
 def test_differences_see_movement_and_nothing_else():
     """Two clips of another brightness that move alike are the same."""
+    keras.utils.set_random_seed(0)
     draw = np.random.default_rng(0)
     moving = draw.integers(0, 90, (1, 4, 8, 8, 3))
     tower = video_tower(
@@ -139,5 +140,6 @@ def test_differences_see_movement_and_nothing_else():
         np.asarray(tower(clip.astype("uint8"))["vector"])
         for clip in (moving, moving + 100, moving[:, :1].repeat(4, 1))
     )
-    np.testing.assert_allclose(plain, bright, atol=1e-5)
-    assert np.abs(plain - still).max() > 1e-3
+    # Of an untrained tower both are small: 1e-3, and 1e-9.
+    np.testing.assert_allclose(plain, bright, atol=1e-7)
+    assert np.abs(plain - still).max() > 1e-4
