@@ -48,7 +48,8 @@ def test_the_bundle_holds_what_the_device_needs(done):
     assert manifest["inputs"]["image"] == {
         "kind": "image", "shape": [16, 16, 1], "dtype": "uint8",
         "optional": False, "height": 16, "width": 16, "channels": 1,
-        "reader": "input_image.py", "example": "IMAGE.png", "web": "picture",
+        "resize": "stretch", "reader": "input_image.py",
+        "example": "IMAGE.png", "web": "picture",
     }  # fmt: skip
     assert manifest["inputs"]["audio"]["sample_rate_hz"] == 8000
     assert manifest["inputs"]["text"]["tokenizer"] == "tokenizer_text.json"
