@@ -211,7 +211,7 @@ def _constant(name, target, everything, known, train_samples):
 def _naive_outputs(dataset, targets) -> dict[tuple[str, str], np.ndarray]:
     """Returns what follows from inputs alone, by target and baseline."""
     rows: dict[tuple[str, str], list] = {}
-    able = {n: t for n, t in targets.items() if getattr(t, "has_naive", False)}
+    able = {n: t for n, t in targets.items() if t.has_naive}
     for x, _, _ in batches(dataset) if able else ():
         for name, target in able.items():
             for key, outputs in target.naive(x).items():

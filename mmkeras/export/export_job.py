@@ -44,4 +44,4 @@ class ExportJob:
     @property
     def writes(self) -> bool:
         """Whether a target is a text that is written."""
-        return any(target.writes for target in self.spec.targets.values())
+        return bool(self.spec.written)

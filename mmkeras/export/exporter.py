@@ -83,9 +83,8 @@ def export(
     settings = Settings(
         quantize, tuple(formats), max_drop, tuple(float_layers), target
     )
-    writers = [name for name, each in spec.targets.items() if each.writes]
-    if writers:
-        settings.check_texts(writers[0])
+    if spec.written:
+        settings.check_texts(spec.written[0])
     out = Path(out)
     kinds = bundle.check_target(out, force)
     if any(each.has_runner for each in settings.written):
@@ -119,8 +118,7 @@ def _samples(
     """Returns the samples to verify on, and, if need be, to choose on."""
     every = max(1, data.counts["test"] // test_samples)
     found = {TEST: take(data.test, spec, test_samples, every)}
-    writes = any(target.writes for target in spec.targets.values())
-    if settings.needs_labels(writes):
+    if settings.needs_labels(bool(spec.written)):
         # Of training, where there is no validation split.
         has_validation = data.counts.get("validation")
         batches = data.validation if has_validation else data.train

@@ -129,6 +129,11 @@ class DataSpec(Table):
         )
 
     @property
+    def written(self) -> tuple[str, ...]:
+        """The targets whose answers a decoder writes, step by step."""
+        return tuple(n for n, each in self.targets.items() if each.writes)
+
+    @property
     def root(self) -> Path:
         """The data root, found from the folder of the spec file."""
         return self._folder / self.data.root

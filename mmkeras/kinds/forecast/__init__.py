@@ -1,5 +1,6 @@
 """The next steps of a series."""
 
+import json
 import statistics
 from collections.abc import Container, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -158,6 +159,10 @@ class Forecast(Target):
     def naive(self, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return self.offer("naive", "naive", x) or {}
 
+    def median(self, outputs: np.ndarray) -> np.ndarray:
+        """Returns the middle one of the quantiles, their last axis."""
+        return outputs[..., len(self.quantiles) // 2]
+
     def agreement(
         self,
         one: np.ndarray,
@@ -165,8 +170,7 @@ class Forecast(Target):
         weights: np.ndarray | None = None,
     ) -> float | None:
         """Returns how often the median is in the half of the interval."""
-        middle = len(self.quantiles) // 2
-        apart = np.abs(one[..., middle] - other[..., middle])
+        apart = np.abs(self.median(one) - self.median(other))
         return weighted_share(
             apart <= (one[..., -1] - one[..., 0]) / 4, weights
         )
@@ -175,8 +179,7 @@ class Forecast(Target):
         self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray
     ) -> list[list[float]] | None:
         known = np.asarray(weights) > 0
-        median = outputs[..., len(self.quantiles) // 2]
-        pairs = np.stack([labels[known], median[known]], axis=1)
+        pairs = np.stack([labels[known], self.median(outputs)[known]], axis=1)
         if len(pairs) > MAX_POINTS:
             rows = np.linspace(0, len(pairs) - 1, MAX_POINTS).astype(int)
             pairs = pairs[rows]
@@ -185,16 +188,14 @@ class Forecast(Target):
     def errors(
         self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray
     ) -> np.ndarray | None:
-        median = outputs[..., len(self.quantiles) // 2]
-        each = np.abs(median - labels) * (weights > 0)
+        each = np.abs(self.median(outputs) - labels) * (weights > 0)
         axes = (1, 2)
         return each.sum(axis=axes) / np.maximum((weights > 0).sum(axis=axes), 1)
 
     def spell(self, label: np.ndarray, output: np.ndarray) -> dict[str, Any]:
-        middle = len(self.quantiles) // 2
         return {
             "label": self._spelled(label),
-            "answer": self._spelled(output[..., middle]),
+            "answer": self._spelled(self.median(output)),
             "probability": None,
         }
 
@@ -206,13 +207,9 @@ class Forecast(Target):
         )
 
     def answer_cell(self, output: np.ndarray) -> str:
-        return self.label_cell(
-            output[..., len(self.quantiles) // 2], np.ones(self.shape)
-        )
+        return self.label_cell(self.median(output), np.ones(self.shape))
 
     def label_cell(self, label: np.ndarray, weight: np.ndarray) -> str:
-        import json
-
         rows = np.where(weight > 0, label, np.nan).astype("float32")
         rows = rows[:, 0] if rows.shape[1] == 1 else rows
         # As many digits as the number has: 0.1, not 0.10000000149.

@@ -18,7 +18,7 @@ def show(
     values: Mapping[str, np.ndarray],
 ) -> list[dict[str, str]]:
     """Draws each of a few channels: the end of what was seen, and on."""
-    found, middle = [], len(target.quantiles) // 2
+    found, median = [], target.median(output)
     series = values.get(target.modality)
     for place, name in enumerate(target.channels[:SHOWN]):
         before = []
@@ -28,7 +28,7 @@ def show(
         steps = output[:, place]
         drawing = band(
             before,
-            steps[:, middle],
+            median[:, place],
             steps[:, 0],
             steps[:, -1],
             None if label is None else label[:, place],

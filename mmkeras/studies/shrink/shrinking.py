@@ -91,13 +91,13 @@ def shrink_run(
         quantize = quantize[:1]
     manifest = artefact.read_manifest(run, "run")
     plain = open_data(manifest, data_folder, augment=False)
-    for name, each in plain.spec.targets.items():
-        if each.writes:
-            raise ValueError(
-                "A search within a budget must have targets that are outputs "
-                f"of the model. Received: `{name}` of kind '{each.kind}', "
-                "which is written; give the decoder fewer `units` or `depth`"
-            )
+    for name in plain.spec.written:
+        raise ValueError(
+            "A search within a budget must have targets that are outputs of "
+            f"the model. Received: `{name}` of kind "
+            f"'{plain.spec.targets[name].kind}', which is written; give the "
+            "decoder fewer `units` or `depth`"
+        )
     with artefact.scratch() as folder:
         search = _Search(
             load_model(run), manifest, plain,
