@@ -71,7 +71,7 @@ from mmkeras.metrics.paired import (
 from mmkeras.metrics.retrieval import nearest, recall_between, recall_within
 from mmkeras.metrics.sample_errors import binary_cross_entropy, cross_entropy
 from mmkeras.metrics.steps import step_classes
-from mmkeras.metrics.texts import written_texts
+from mmkeras.metrics.texts import text_overlap, written_texts
 from mmkeras.metrics.transcripts import aligned, edits, transcript_errors
 
 __all__ = [
@@ -133,5 +133,6 @@ __all__ = [
     "transcript_errors",
     "worst_class",
     "weighted_share",
+    "text_overlap",
     "written_texts",
 ]

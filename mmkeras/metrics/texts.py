@@ -87,6 +87,11 @@ def words(text: str) -> Words:
     return WORD.findall(text.casefold())
 
 
+def text_overlap(references: Sequence[str], answer: str) -> float:
+    """Returns ROUGE-L of one text alone."""
+    return rouge_l([words(text) for text in references], words(answer))
+
+
 def rouge_l(references: Sequence[Words], answer: Words) -> float:
     """Returns ROUGE-L of one text, the best over its references."""
     return max(_rouge_l(true, answer) for true in references)

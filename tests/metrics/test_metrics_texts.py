@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU
 
+from mmkeras.kinds import WrittenText
 from mmkeras.metrics import measure, written_texts
 
 TRUE = [
@@ -79,6 +80,13 @@ def test_cider_of_the_text_itself_is_ten_and_of_another_one_nothing():
     assert values(true, found)["cider"] == pytest.approx(20 / 3)
 
 
+def test_cider_and_rouge_are_those_of_the_coco_captions_package():
+    # pycocoevalcap 1.2, `Cider` and `Rouge`, on the same words.
+    found = values(TRUE, FOUND)
+    assert found["cider"] == pytest.approx(4.782756297835559)
+    assert found["rouge_l"] == pytest.approx(0.7794092547825583)
+
+
 def test_cider_by_hand():
     # Unigrams: a is in both samples and so of no worth, b and c are rare.
     true, found = [["a b"], ["a c"]], ["a b", "c"]
@@ -108,3 +116,17 @@ def test_short_answers_have_no_bleu():
 
 def test_nothing_labelled_has_no_figures():
     assert values([], []) == {}
+
+
+def test_the_worst_texts_are_those_with_the_least_overlap():
+    target = WrittenText(kind="text", column="c", max_characters=40)
+    labels, _, _ = target.encode([texts[0] for texts in TRUE])
+    answers = np.zeros((3, 3, 41))
+    for row, text in zip(answers, FOUND, strict=True):
+        row[0, : len(text)] = [*map(ord, text)]
+    errors = target.errors(labels, answers, np.ones((3, 41)))
+    each = [
+        values([texts[:1]], [text[:40]])["rouge_l"]
+        for texts, text in zip(TRUE, FOUND, strict=True)
+    ]
+    np.testing.assert_allclose(1 - errors, each)

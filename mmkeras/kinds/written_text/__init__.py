@@ -9,7 +9,13 @@ import numpy as np
 from pydantic import Field
 
 from mmkeras.generation import LIMITS
-from mmkeras.metrics import Figures, has_label, labelled, written_texts
+from mmkeras.metrics import (
+    Figures,
+    has_label,
+    labelled,
+    text_overlap,
+    written_texts,
+)
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.target import Separator, Target
 
@@ -186,11 +192,14 @@ class WrittenText(Target):
     def errors(
         self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray
     ) -> np.ndarray | None:
-        found = []
-        for label, output in zip(labels, outputs, strict=True):
-            one = self.figures(label[None], output[None])
-            found.append(1 - one.only("rouge_l").values()["rouge_l"])
-        return np.array(found)
+        pairs = zip(labels, outputs, strict=True)
+        return np.array(
+            [
+                1
+                - text_overlap(self.texts_of(label) or [""], text_of(output[0]))
+                for label, output in pairs
+            ]
+        )
 
     def spell(self, label: np.ndarray, output: np.ndarray) -> dict[str, Any]:
         return {
