@@ -27,7 +27,7 @@ ROOMS = {
     "processes": {"process_entry"},
     "stopping": set(),
     "escaping": set(),
-    "artefact": {"escaping"},
+    "artefact": {"escaping", "stopping"},
     "metrics": {"arguments"},
     "reporting": {"arguments"},
     "spec": {*GROUND, "metrics"},

@@ -3,17 +3,18 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from mmkeras import artefact
+from mmkeras import artefact, stopping
 
 HOLD = """
 import sys
-from mmkeras import artefact
+from mmkeras import artefact, stopping
 with artefact.lock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.readline()
@@ -99,7 +100,7 @@ def test_a_swap_that_fails_puts_the_old_back(tmp_path, monkeypatch, moment):
 
 STOPPED = """
 import os, sys
-from mmkeras import artefact
+from mmkeras import artefact, stopping
 staging = artefact.staging
 out, moment = sys.argv[1], int(sys.argv[2])
 calls, move = [], os.replace
@@ -289,6 +290,26 @@ def test_stale_locks_are_told_from_others(
     with artefact.lock(tmp_path):
         note = json.loads((tmp_path / artefact.LOCK).read_text())
         assert note["pid"] == os.getpid()
+
+
+def test_a_signal_while_a_folder_is_locked_leaves_no_file(
+    tmp_path, monkeypatch
+):
+    """As soon as the file is there: a stop asked for then still comes."""
+    done = os.ftruncate
+
+    def stop(descriptor, size):
+        done(descriptor, size)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(os, "ftruncate", stop)
+    with stopping.watching(), pytest.raises(stopping.Stopped):
+        with artefact.lock(tmp_path):
+            raise AssertionError("the stop was lost")
+    assert os.listdir(tmp_path) == []
+    monkeypatch.undo()
+    with artefact.lock(tmp_path):
+        assert os.listdir(tmp_path)
 
 
 def test_a_file_that_is_no_lock_of_ours_stays(tmp_path):

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmkeras import stopping
+
 LOCK = ".mmkeras.lock"
 # Where files lie that other machines may write too.
 SHARED = ("nfs", "cifs", "smb", "9p", "fuse", "ceph", "lustre", "afs", "gpfs")
@@ -25,7 +27,7 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 SETTLED_SEC = 0.2
 MAX_NOTE_BYTES = 65_536
 
-# By folder and name: the thread that holds it, and how often.
+# By folder and name: the thread that holds it, how often, and the descriptor.
 _held: dict[tuple[int, int, str], list[int]] = {}
 _guard = threading.Lock()
 
@@ -96,28 +98,38 @@ def lock_file(path: str | Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _holding(path: Path) -> Iterator[None]:
-    status, thread = os.stat(path.parent), threading.get_ident()
+    status = os.stat(path.parent)
     key = (status.st_dev, status.st_ino, path.name)
+    with contextlib.ExitStack() as stack:
+        # A signal in between would leave the file behind.
+        with stopping.unbroken():
+            _hold(key, path)
+            stack.callback(_let_go, key, path)
+        yield
+
+
+def _hold(key: tuple[int, int, str], path: Path) -> None:
+    thread = threading.get_ident()
     with _guard:
         holder = _held.get(key)
-        if holder is not None and holder[0] != thread:
-            raise Held(_told(path, this_process()))
-        if holder is not None:
+        if holder is None:
+            _held[key] = [thread, 1, _take(path)]
+        elif holder[0] == thread:
             holder[1] += 1
         else:
-            descriptor = _take(path)
-            holder = _held[key] = [thread, 1]
-    try:
-        yield
-    finally:
-        with _guard:
-            holder[1] -= 1
-            if not holder[1]:
-                del _held[key]
-                # While it is held, so that nobody takes a file without name.
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                os.close(descriptor)
+            raise Held(_told(path, this_process()))
+
+
+def _let_go(key: tuple[int, int, str], path: Path) -> None:
+    with stopping.unbroken(), _guard:
+        holder = _held[key]
+        holder[1] -= 1
+        if not holder[1]:
+            del _held[key]
+            # While it is held, so that nobody takes a file without name.
+            with contextlib.suppress(OSError):
+                path.unlink()
+            os.close(holder[2])
 
 
 def _take(path: Path) -> int:
