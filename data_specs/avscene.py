@@ -8,6 +8,7 @@ scene's digits are said by one speaker; no recording and no picture is in two
 splits.
 """
 
+import dataclasses
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -134,19 +135,7 @@ def write_film(path: Path, frames: np.ndarray) -> None:
         file.mux(stream.encode())
 
 
-def download(source: Path) -> None:
-    """Fetches both data sets into `source`, and checks them."""
-    avdigits.download(source)
-
-
-BUILDER = builder.Builder(
-    name="avscene",
-    source="the folders mnist/ (the two t10k-*.gz) and fsdd/ (3,000 WAV)",
-    home="https://github.com/Jakobovski/free-spoken-digit-dataset and "
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    build=build,
-    download=download,
-)
+BUILDER = dataclasses.replace(avdigits.BUILDER, name="avscene", build=build)
 
 if __name__ == "__main__":
     sys.exit(builder.main(BUILDER))

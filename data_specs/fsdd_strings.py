@@ -6,6 +6,7 @@ two splits; the speakers are in all. For tests of unseen speakers there is a
 column a fold, in which one speaker tests and another validates.
 """
 
+import dataclasses
 import sys
 import wave
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import avdigits
 import builder
+import fsdd
 import numpy as np
 
 RATE_HZ, LONGEST_SEC, SILENCE_SEC = 8000, 4.096, 0.15
@@ -129,13 +131,7 @@ def write_wav(path: Path, sound: np.ndarray) -> None:
         file.writeframes(sound.astype("<i2").tobytes())
 
 
-BUILDER = builder.Builder(
-    name="fsdd_strings",
-    source="the 3,000 WAV files of FSDD, or with fsdd/, which holds them",
-    home="https://github.com/Jakobovski/free-spoken-digit-dataset",
-    build=build,
-    download=avdigits.download_recordings,
-)
+BUILDER = dataclasses.replace(fsdd.BUILDER, name="fsdd_strings", build=build)
 
 if __name__ == "__main__":
     sys.exit(builder.main(BUILDER))
