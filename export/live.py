@@ -2,6 +2,7 @@
 
     python run.py --microphone --camera
     python run.py --audio long.wav --window --hop-sec 0.5
+    python run.py --ecg long.npy --window --hop-sec 0.25
     python run.py --audio long.wav --listen
     python run.py --stdin < requests.jsonl
 
@@ -19,6 +20,7 @@ with it, and the next one is read.
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -35,18 +37,18 @@ def answers(runner, given: dict) -> Iterator[dict]:
         runner: A `Runner`.
         given: The options of `run.py` by name, those of modalities as well.
     """
-    given, recording = dict(given), None
+    given, recordings = dict(given), {}
     if given.get("listen"):
         yield from streamed(runner, given)
         return
     if given["window"]:
-        name = only(runner, "window")
-        recording, given[name] = given[name], None
+        recordings = taken(runner, given)
+        given |= dict.fromkeys(recordings)
     fixed = {name: runner.read(name, given[name]) for name in runner.inputs
              if given[name] is not None}  # fmt: skip
     with contextlib.ExitStack() as stack:
         camera = open_camera(runner, given, fixed, stack)
-        source = open_source(runner, given, fixed, recording, stack)
+        source = open_source(runner, given, fixed, recordings, stack)
         for count, (line, row) in enumerate(source, 1):
             try:
                 row = {**fixed, **(row() if callable(row) else row), **camera()}
@@ -78,7 +80,7 @@ def answered(runner, row: dict) -> dict:
     return {"latency_ms": spent_ms, "answer": answer, "absent": absent}
 
 
-def open_source(runner, given, fixed, recording, stack) -> Iterator:
+def open_source(runner, given, fixed, recordings, stack) -> Iterator:
     """Opens what was asked for: it yields a line's beginning and a row."""
     kinds = ("stdin", "window", "microphone")
     asked = [kind for kind in kinds if given[kind]]
@@ -98,11 +100,11 @@ def open_source(runner, given, fixed, recording, stack) -> Iterator:
         return requests(runner, sys.stdin.buffer)
     if not asked:
         return ticks(hop_sec or HOP_SEC)
+    if given["window"]:
+        return windows(runner, recordings, hop_sec)
     name = only(runner, asked[0], fixed)
     entry = runner.inputs[name]
     hop_sec = hop_sec or entry["shape"][0] / entry["sample_rate_hz"] / 2
-    if given["window"]:
-        return windows(runner, name, recording, hop_sec)
     from devices import microphone
 
     stream = stack.enter_context(microphone(entry))
@@ -139,6 +141,19 @@ def only(runner, option: str, fixed=()) -> str:
     return names[0]
 
 
+def taken(runner, given: dict) -> dict[str, str]:
+    """Returns the recordings that windows slide over, by modality."""
+    names = runner.takes("window") or [only(runner, "window")]
+    found = {name: given[name] for name in names if given[name] is not None}
+    if not found:
+        options = " or ".join(f"--{name} FILE" for name in names)
+        raise ValueError(
+            f"`--window` must have a recording to slide over, {options}. "
+            "Received: none"
+        )
+    return found
+
+
 def ticks(hop_sec: float) -> Iterator[tuple[dict, dict]]:
     """Yields now and every `hop_sec` seconds; what is missed is missed."""
     start = time.monotonic()
@@ -160,7 +175,7 @@ def streamed(runner, given: dict) -> Iterator[dict]:
     names = [name for name in runner.takes("window") if name in streams]
     if len(names) != 1 or given[names[0]] is None:
         raise ValueError(
-            "`--listen` must have a recording, --NAME FILE.wav, of an input "
+            "`--listen` must have a recording, --NAME FILE, of an input "
             f"that the manifest lists under `streams`. Received: {names}"
         )
     name, path = names[0], given[names[0]]
@@ -205,21 +220,45 @@ def parts_of(runner, name: str, path: str) -> Iterator[tuple]:
             yield end, end == frames, sound[at : at + step]
 
 
-def windows(runner, name: str, path: str, hop_sec: float) -> Iterator[tuple]:
-    """Yields windows of a recording; silence follows the end of the last."""
-    if path is None:
+def windows(runner, recordings: dict, hop_sec: float | None) -> Iterator:
+    """Yields windows of recordings that begin together.
+
+    Silence, or a gap, follows the end of the last window; they end where the
+    first recording does.
+
+    Args:
+        runner: A `Runner`.
+        recordings: Paths by modality.
+        hop_sec: Seconds between two windows; half the shortest by default.
+    """
+    entries = {name: runner.inputs[name] for name in recordings}
+    readers = {name: runner.readers[name] for name in recordings}
+    rates = {name: e["sample_rate_hz"] for name, e in entries.items()}
+    counts = {name: readers[name].frames(path, entries[name])
+              for name, path in recordings.items()}  # fmt: skip
+    wide = {name: entry["shape"][0] for name, entry in entries.items()}
+    hop_sec = hop_sec or min(wide[n] / rates[n] for n in wide) / 2
+    hop_sec = max(hop_sec, *(1 / rate for rate in rates.values()))
+    long_sec = {name: counts[name] / rates[name] for name in counts}
+    if max(long_sec.values()) - min(long_sec.values()) > hop_sec:
         raise ValueError(
-            f"`--window` must have a recording to slide over, --{name} "
-            f"FILE.wav. Received: no --{name}"
+            "The recordings of `--window` must end together, within "
+            f"`--hop-sec`. Received: {long_sec} seconds"
         )
-    entry, reader = runner.inputs[name], runner.readers[name]
-    rate, frames = entry["sample_rate_hz"], reader.frames(path, entry)
-    for start in range(0, frames, max(1, round(hop_sec * rate))):
-        end = min(start + entry["shape"][0], frames)
-        window = reader.window(path, entry, start)
-        window = reader.level(window, entry, end - start)
-        yield {"time_sec": round(end / rate, 3)}, {name: window}
-        if end == frames:
+    for number in range(math.ceil(max(long_sec.values()) / hop_sec)):
+        row, ends = {}, {}
+        for name, path in recordings.items():
+            start = round(number * hop_sec * rates[name])
+            ends[name] = min(start + wide[name], counts[name])
+            if start >= counts[name]:
+                return
+            row[name] = readers[name].window(path, entries[name], start)
+            if level := getattr(readers[name], "level", None):
+                known = ends[name] - start
+                row[name] = level(row[name], entries[name], known)
+        end_sec = max(ends[name] / rates[name] for name in ends)
+        yield {"time_sec": round(end_sec, 3)}, row
+        if any(ends[name] == counts[name] for name in ends):
             return
 
 

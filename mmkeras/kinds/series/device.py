@@ -1,7 +1,9 @@
 """Series of sensor data on the device, at the model's rate."""
 
 import csv
+import functools
 import io
+import os
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,8 @@ import numpy as np
 from validation import check_gaps, open_file, read_npy, refuse
 
 check = check_gaps
+# The option of the runner that can be for such an input.
+LIVE = ("window",)
 # A table takes up to four times as much memory.
 MAX_TABLE_BYTES = 64_000_000
 SECONDS = {
@@ -25,31 +29,71 @@ def read(path: str, entry: dict) -> np.ndarray:
     Returns:
         `(steps, channels)` of float32.
     """
-    steps, channels = entry["shape"]
-    if Path(path).suffix.lower() == ".csv":
-        values = read_csv(path, entry)
-    else:
-        values = read_npy(path)
-        values = values[:, None] if values.ndim == 1 else values
-    if values.ndim != 2 or values.shape[1] != channels or not len(values):
-        refuse(f"`{path}`", f"(steps, {channels})", list(values.shape))
+    values = recorded(path, entry)
     if entry["crop"] == "center":
-        values = values[max(0, len(values) - steps) // 2 :]
-    series = np.full((steps, channels), np.nan, np.float32)
-    series[: len(values)] = values[:steps]
+        values = values[max(0, len(values) - entry["shape"][0]) // 2 :]
+    series = fit(values, entry)
     if np.isnan(series).all():
         refuse(f"`{path}`", "a series with values", "gaps alone")
     return series
 
 
-def read_csv(path: str, entry: dict) -> np.ndarray:
+def frames(path: str, entry: dict) -> int:
+    """Returns the steps of a recording."""
+    return len(recorded(path, entry))
+
+
+def window(path: str, entry: dict, start: int) -> np.ndarray:
+    """Reads from the step `start` on; a gap follows the end."""
+    return fit(recorded(path, entry)[start:], entry)
+
+
+def fit(values: np.ndarray, entry: dict) -> np.ndarray:
+    """Returns `(steps, channels)`: the beginning, or gaps at the end."""
+    series = np.full(entry["shape"], np.nan, np.float32)
+    series[: len(values)] = values[: len(series)]
+    return series
+
+
+def recorded(path: str, entry: dict) -> np.ndarray:
+    """Returns all steps of a recording, `(steps, channels)`."""
+    channels = entry["shape"][1]
+    if Path(path).suffix.lower() == ".csv":
+        keys = "sample_rate_hz", "time_column", "time_unit"
+        about = [entry.get(key) for key in keys]
+        values = read_csv(path, tuple(entry["channels"]), *about, stamp(path))
+    else:
+        values = read_npy(path)
+        values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or values.shape[1] != channels or not len(values):
+        refuse(f"`{path}`", f"(steps, {channels})", list(values.shape))
+    return values
+
+
+def stamp(path: str) -> tuple[int, int] | None:
+    """Returns what changes when a file does."""
+    if not os.path.isfile(path):
+        return None
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size
+
+
+# A window that slides over a table asks for it again and again.
+@functools.lru_cache(maxsize=1)
+def read_csv(
+    path: str,
+    channels: tuple[str, ...],
+    rate: float,
+    timed: str | None,
+    unit: str | None,
+    stamp: tuple[int, int] | None,
+) -> np.ndarray:
     """Reads the model's channels; a time column must have the model's rate.
 
     Numbers with points between commas: whatever else `prepare` finds out about
     a table is refused.
     """
-    rate, timed = entry["sample_rate_hz"], entry["time_column"]
-    wanted = [*entry["channels"], *([timed] if timed else [])]
+    wanted = [*channels, *([timed] if timed else [])]
     with open_file(path, MAX_TABLE_BYTES) as file:
         text = io.TextIOWrapper(file, "utf-8-sig", newline="")
         try:
@@ -57,7 +101,7 @@ def read_csv(path: str, entry: dict) -> np.ndarray:
         except (UnicodeError, csv.Error) as error:
             refuse(f"`{path}`", "a .csv of numbers", error)
     if timed:
-        steps = np.diff(table[:, -1]) * SECONDS[entry.get("time_unit") or "s"]
+        steps = np.diff(table[:, -1]) * SECONDS[unit or "s"]
         if not (np.abs(steps * rate - 1) <= 0.5).all():
             refuse(f"`{path}`", f"rows 1/{rate} s apart", np.unique(steps)[:3])
         table = table[:, :-1]

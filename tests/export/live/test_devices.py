@@ -110,7 +110,7 @@ def test_a_camera_that_stops_is_absent_if_it_may_be(live, devices):
         (["--camera"], {"cv2": {}}, "`table` must be given"),
         (["--microphone", "--stdin"], {},
          "one place. Received: --stdin and --microphone"),
-        (["--window", "--image", "IMAGE"], {}, "--audio FILE.wav"),
+        (["--window", "--image", "IMAGE"], {}, "--audio FILE. Received"),
         (["--camera", "--hop-sec", "0"], {"cv2": {}}, "0.01 to 3600 seconds"),
     ],
 )  # fmt: skip
