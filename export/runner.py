@@ -116,10 +116,16 @@ class Runner:
     def placed(self, values: dict[str, str]) -> dict[str, object]:
         """Returns where the pixels of inputs came from, by modality.
 
+        Only of those in which an output tells places: a picture is read once
+        more for it.
+
         Args:
             values: Paths by modality, as `read` takes them.
         """
-        places = {n: getattr(self.readers[n], "place", None) for n in values}
+        asked = {entry.get("modality") for name, entry in self.outputs.items()
+                 if getattr(self.readers[name], "PLACED", False)}  # fmt: skip
+        places = {n: getattr(self.readers[n], "place", None)
+                  for n in values if n in asked}  # fmt: skip
         return {n: place(values[n], self.inputs[n])
                 for n, place in places.items() if place}  # fmt: skip
 

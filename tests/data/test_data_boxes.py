@@ -55,7 +55,8 @@ def prepared(root, cells, boxes=None, turn=1, **image):
             root / f"{place}.jpg", quality=95, exif=exif
         )
         split = ["validation", "test", "train"][min(len(cells) + 1 - place, 2)]
-        rows.append(f'{place}.jpg,"{cell}",{split}')
+        quoted = cell.replace('"', '""')
+        rows.append(f'{place}.jpg,"{quoted}",{split}')
     (root / "manifest.csv").write_text("\n".join(rows))
     prepare(root / "manifest.csv", spec(boxes, **image), root / "out", root, 1)
     bad = (root / "out" / "quarantine.csv").read_text().splitlines()[1:]
@@ -70,11 +71,13 @@ def prepared(root, cells, boxes=None, turn=1, **image):
 WANTED = [0.25, 0.25, 0.75, 0.75, 1]
 
 
-@pytest.mark.parametrize("form", ["written", "share", "voc", "coco"])
+@pytest.mark.parametrize("form", ["written", "json", "share", "voc", "coco"])
 def test_boxes_are_read_in_every_form(form, tmp_path):
     keys = {}
     if form == "written":
         cells = ["b:10,5,20,10", ";", ""]
+    elif form == "json":
+        cells = ['[["b", 10, 5, 30, 15]]', "[]", ""]
     elif form == "share":
         cells, keys = ["b:0.25,0.25,0.5,0.5", ";", ""], {"unit": "share"}
     elif form == "voc":
@@ -131,6 +134,14 @@ def test_boxes_of_a_file_that_lies_on_its_side_are_turned(tmp_path):
         ("a:10,5,20", "wrong_format"),
         ("a:10,5,20,wide", "not_a_number"),
         ("a:10,5,20,inf", "not_finite"),
+        ('[["a", 10, 5, 10, 15]]', "box_empty"),
+        ('[["a", 50, 5, 60, 15]]', "box_outside"),
+        ('[["c", 10, 5, 30, 15]]', "unknown_class"),
+        ('[["a", 10, 5, 30]]', "wrong_format"),
+        ("[[10, 5, 30, 15, 0]]", "wrong_format"),
+        ('[["a", 10, 5, 30, "wide"]]', "not_a_number"),
+        ('[["a", 10, 5, 30, NaN]]', "not_finite"),
+        ('[["a", 10, 5, 30', "corrupt"),
         ("gone.xml", "not_found"),
         ("cut.xml", "corrupt"),
         ("bomb.xml", "wrong_format"),
@@ -195,11 +206,16 @@ def test_boxes_move_with_their_pictures(change, tmp_path):
         assert moved
 
 
-def test_a_column_of_boxes_is_known_by_what_it_holds(tmp_path):
+@pytest.mark.parametrize(
+    "cell",
+    ["a:1,1,3,3;b c:2,2,1,1", '[["a", 1, 1, 4, 4], ["b c", 2, 2, 3, 3]]'],
+)
+def test_a_column_of_boxes_is_known_by_what_it_holds(cell, tmp_path):
     rows = ["file,things,label"]
+    quoted = cell.replace('"', '""')
     for place in range(6):
         Image.new("L", (8, 8)).save(tmp_path / f"{place}.png")
-        rows.append(f'{place}.png,"a:1,1,3,3;b c:2,2,1,1",{place % 2}')
+        rows.append(f'{place}.png,"{quoted}",{place % 2}')
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
     text = infer_spec(tmp_path / "manifest.csv", target="things").text
     assert 'kind = "boxes"' in text and '"b c"' in text

@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from export.export_toys import toy_export, toy_inputs
+from export.export_toys import reader, runner, toy_export, toy_inputs
 from PIL import Image
 
 from mmkeras.export import open_file, run_all
+from mmkeras.kinds import Boxes
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +178,18 @@ def test_samples_lack_what_the_file_lacks(runner_module, bundle, tmp_path):
 def test_a_file_that_holds_no_samples_is_refused(ask, tmp_path, name):
     (tmp_path / "s.npz").write_bytes(b"nothing of the kind")
     assert "error:" in ask("--samples", tmp_path / name, code=2)
+
+
+def test_a_picture_is_placed_only_for_answers_that_tell_places(bundle):
+    toy, asked = runner().Runner(bundle), []
+
+    def place(path, entry):
+        asked.append(path)
+        return "here"
+
+    toy.readers["image"] = SimpleNamespace(place=place)
+    toy.outputs["digit"]["modality"] = "image"
+    assert toy.placed({"image": "a.png"}) == {} and not asked
+    toy.readers["digit"] = reader(Boxes)
+    assert toy.placed({"image": "a.png"}) == {"image": "here"}
+    assert asked == ["a.png"]

@@ -28,8 +28,10 @@ class Boxes(Target):
     """Boxes of several classes in a picture.
 
     A cell holds the boxes themselves, `name:x,y,width,height;...`, `;` alone
-    where there are none; or the path of a Pascal VOC file (`.xml`); or with
-    `coco` the name of a picture in that file. Empty means no label.
+    where there are none; or as JSON, `[["name", left, top, right, bottom],
+    ...]`, `[]` where there are none; or the path of a Pascal VOC file
+    (`.xml`); or with `coco` the name of a picture in that file. Empty means
+    no label.
 
     Args:
         kind: "boxes".
@@ -96,14 +98,13 @@ class Boxes(Target):
         return self.classes
 
     def check(self, name: str, modalities: Mapping[str, Any]) -> None:
-        found = modalities.get(self.modality)
         # A picture has rows, columns and channels.
-        if found is None or len(found.shape) != 3 or found.dtype != "uint8":
-            pictures = [
-                key
-                for key, each in modalities.items()
-                if len(each.shape) == 3 and each.dtype == "uint8"
-            ]
+        pictures = [
+            key
+            for key, each in modalities.items()
+            if each.has_pixels and len(each.shape) == 3
+        ]
+        if self.modality not in pictures:
             raise ValueError(
                 f"`targets.{name}.modality` must be a modality of pictures. "
                 f"Received: {self.modality!r}. Choices: "

@@ -42,6 +42,8 @@ def read(
         named, size, notes = _coco(boxes, cell, io)
     elif cell.lower().endswith(".xml"):
         named, size, notes = _voc(io, cell)
+    elif cell.startswith("["):
+        named, size, notes = _json(cell), None, {}
     else:
         named, size, notes = _written(cell), None, {}
     places = {name: place for place, name in enumerate(boxes.classes)}
@@ -149,6 +151,22 @@ def _written(cell: str) -> list[Named]:
             )
         x, y, width, height = _numbers(numbers, repr(part))
         found.append((name.strip(), [x, y, x + width, y + height]))
+    return found
+
+
+def _json(cell: str) -> list[Named]:
+    """Reads `[["name", left, top, right, bottom], ...]`."""
+    with guarded(Reason.CORRUPT, f"{cell[:80]!r}"):
+        rows = json.loads(cell)
+    found = []
+    for row in rows:
+        named = isinstance(row, list) and len(row) == 5
+        if not named or not isinstance(row[0], str):
+            raise BadSample(
+                Reason.WRONG_FORMAT,
+                f"{str(row)[:80]!r}, not `[name, left, top, right, bottom]`",
+            )
+        found.append((row[0].strip(), _numbers(row[1:], repr(row))))
     return found
 
 

@@ -1,6 +1,8 @@
 """Which columns hold boxes."""
 
+import json
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from mmkeras.spec import Guess, SeenColumn
@@ -18,6 +20,8 @@ def recognise(column: SeenColumn) -> Guess | None:
     cells = column.known
     if not column.in_text or not cells:
         return None
+    if all(cell.lstrip().startswith("[") for cell in cells):
+        return _json(cells)
     if not all(WRITTEN.fullmatch(cell) for cell in cells):
         return None
     names = {
@@ -27,6 +31,26 @@ def recognise(column: SeenColumn) -> Guess | None:
         if part.strip()
     }
     return _guess(names, f"boxes written in all {len(cells)} cells")
+
+
+def _json(cells: Sequence[str]) -> Guess | None:
+    """Looks for `[["name", left, top, right, bottom], ...]` in each cell."""
+    names = set()
+    for cell in cells:
+        try:
+            rows = json.loads(cell)
+        except ValueError:
+            return None
+        for row in rows:
+            if not (
+                isinstance(row, list)
+                and len(row) == 5
+                and isinstance(row[0], str)
+                and all(type(n) in (int, float) for n in row[1:])
+            ):
+                return None
+            names.add(row[0].strip())
+    return _guess(names, f"boxes written as JSON in all {len(cells)} cells")
 
 
 def _files(column: SeenColumn) -> Guess | None:
