@@ -1,4 +1,4 @@
-"""Builds chest: X-rays with clinical notes, few laboratory values, lung masks.
+"""Builds chest: X-rays with notes, few laboratory values, lungs marked.
 
 The original table has a row an image; it is kept, with an id. The finding is
 told as COVID-19 or other, since the others are few each. Boxes of the lungs

@@ -58,6 +58,9 @@ def test_a_small_copy_is_built_and_prepared(tmp_path):
     lungs = found["statistics"]["targets"]["lungs"]
     assert lungs["shares"]["lung"] == pytest.approx(900 / 4320, abs=0.02)
     assert 0 < lungs["samples"] < found["splits"]["train"]["count"]
+    boxes = found["statistics"]["targets"]["lung_boxes"]
+    assert boxes["boxes"] == {"Left Lung": boxes["pictures"], "Right Lung": 0}
+    assert boxes["pictures"] == lungs["samples"]
 
 
 @pytest.mark.parametrize(
