@@ -1,4 +1,6 @@
-// Shows an answer: the best class, every probability as a bar, a number, a text.
+// Shows an answer: a class, every probability as a bar, a number, a text, places.
+
+import { colourOf, drawPlaces } from "./places.js";
 
 const MOST_BARS = 6;
 
@@ -35,7 +37,33 @@ function bars({ probabilities, label, labels }) {
   return list;
 }
 
-function target(name, entry, answer) {
+/** What was found of each class, with its colour. */
+function legend(entry, answer) {
+  const list = make("ul", "legend");
+  entry.classes.forEach((label, place) => {
+    const found = answer.boxes
+      ? String(answer.boxes.filter((each) => each.label === label).length)
+      : percent(answer.classes[label].share);
+    const dot = make("span", "dot");
+    dot.style.background = colourOf(place);
+    list.append(make("li", "", dot, `${label} ${found}`));
+  });
+  return list;
+}
+
+/** The picture with what was found on it; words alone where it is absent. */
+function places(entry, answer, { shape }, value) {
+  const list = legend(entry, answer);
+  if (!value) return [list];
+  const canvas = drawPlaces(value, shape, answer, entry.classes);
+  canvas.className = "places";
+  canvas.setAttribute("role", "img");
+  const told = [...list.children].map((row) => row.textContent).join(", ");
+  canvas.setAttribute("aria-label", `${entry.modality} with ${told}`);
+  return [canvas, list];
+}
+
+function target(name, entry, answer, inputs, given) {
   const box = make("div", "target", make("h3", "", name));
   if (entry.web === "number") {
     const value = Number(answer.value.toPrecision(4)).toString();
@@ -48,6 +76,11 @@ function target(name, entry, answer) {
     box.append(big);
     return box;
   }
+  if (entry.web === "boxes" || entry.web === "mask") {
+    const { modality } = entry;
+    box.append(...places(entry, answer, inputs[modality], given[modality]));
+    return box;
+  }
   const labels = answer.labels ?? [answer.label];
   const big = make("p", "big", labels.join(", ") || "none");
   if (answer.label)
@@ -56,16 +89,16 @@ function target(name, entry, answer) {
   return box;
 }
 
-/** Fills the answer's card. */
+/** Fills the answer's card; `given` are the arrays that it was made of. */
 export function showAnswer(card, bundle, answer, spent_ms, given) {
-  const absent = Object.keys(bundle.inputs).filter((n) => !given.includes(n));
+  const absent = Object.keys(bundle.inputs).filter((name) => !given[name]);
   const head = make("div", "head", make("h2", "", "Answer"));
   head.append(make("span", "pill", `${spent_ms.toFixed(1)} ms`));
   const targets = Object.entries(bundle.outputs).map(([name, entry]) =>
-    target(name, entry, answer[name]),
+    target(name, entry, answer[name], bundle.inputs, given),
   );
   card.replaceChildren(head, ...targets);
-  const used = `from ${given.join(", ") || "nothing"}`;
+  const used = `from ${Object.keys(given).join(", ") || "nothing"}`;
   const without = absent.length ? `; without ${absent.join(", ")}` : "";
   card.append(make("p", "hint", used + without));
   card.hidden = false;

@@ -57,7 +57,7 @@ async function ask(bundle, cards) {
     const answer = await bundle.answer(given);
     const spent = performance.now() - start;
     complain(null);
-    showAnswer(find("answer"), bundle, answer, spent, Object.keys(given));
+    showAnswer(find("answer"), bundle, answer, spent, given);
     return true;
   } catch (error) {
     complain(error);

@@ -1,6 +1,7 @@
 // A bundle, checked as run.py checks it, and answered by a runtime.
 
 import { canonical } from "./manifest.js";
+import { foundBoxes, marked } from "./places.js";
 import { loadTokenizer } from "./tokenizer.js";
 
 const ARRAYS = { uint8: Uint8Array, float32: Float32Array, int32: Int32Array };
@@ -178,6 +179,15 @@ export class Bundle {
       }
       if (entry.web === "transcript") {
         answers[name] = transcribed(values, entry);
+        continue;
+      }
+      if (entry.web === "boxes") {
+        const { shape } = this.inputs[entry.modality];
+        answers[name] = foundBoxes(values, entry, shape);
+        continue;
+      }
+      if (entry.web === "mask") {
+        answers[name] = marked(values, entry);
         continue;
       }
       const probabilities = Object.fromEntries(

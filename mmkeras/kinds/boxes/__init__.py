@@ -60,6 +60,7 @@ class Boxes(Target):
     guard: ClassVar[str] = "ap50"
     training_metric: ClassVar[str] = "overlap"
     baseline: ClassVar[str] = "nothing found"
+    web: ClassVar[str | None] = "boxes"
     device_keys: ClassVar[tuple[str, ...]] = (
         "classes",
         "modality",

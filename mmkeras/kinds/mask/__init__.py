@@ -67,6 +67,7 @@ class Mask(Target):
     guard: ClassVar[str] = "dice"
     training_metric: ClassVar[str] = "dice"
     baseline: ClassVar[str] = "mean mask of training"
+    web: ClassVar[str | None] = "mask"
     device_keys: ClassVar[tuple[str, ...]] = ("classes", "modality")
     # Size of the modality, which its spec tells.
     _size: tuple[int, ...] | None = pydantic.PrivateAttr(None)
