@@ -35,6 +35,12 @@ class Anomaly:
             name. Of others, and of large ones, features are rebuilt.
         false_alarms: Share of normal samples that may be above the threshold.
         rebuild: "values", where that is possible, or "features".
+        centred: Whether the values that are rebuilt are about the sample's
+            mean of each channel: in the first of `given` with as many axes
+            and channels, or else in themselves. A drift is then no anomaly.
+        spread: Whether it is learned how far each value usually is from its
+            guess, relative to the others: a difference counts less where
+            there often is one. The loss is then the score's logarithm.
         code: Numbers that all is rebuilt from.
         units: Width of the hidden layers.
         dropout: Dropout rate before the code.
@@ -53,6 +59,8 @@ class Anomaly:
     )
     false_alarms: float = 0.05
     rebuild: str = "values"
+    centred: bool = False
+    spread: bool = False
     code: int = 16
     units: int = 64
     dropout: float = 0.0
@@ -79,9 +87,7 @@ class Anomaly:
         # Alone, a tower may be none of those that are judged.
         judged = judged or sorted(features)
         hidden = self._code(fused, name, features, judged)
-        errors = [
-            self._error(hidden, name, key, features[key]) for key in judged
-        ]
+        errors = [self._error(hidden, name, key, features) for key in judged]
         there = [
             ops.max(ops.cast(features[key]["mask"], "float32"), 1, True)
             for key in judged
@@ -111,12 +117,15 @@ class Anomaly:
         x = layers.Dense(self.code, name=f"{name}_code")(x)
         return layers.Dense(self.units, "relu", name=f"{name}_hidden")(x)
 
-    def _error(self, hidden: Any, name: str, key: str, found: Any) -> Any:
+    def _error(self, hidden: Any, name: str, key: str, features: Any) -> Any:
         """Returns how badly one modality is rebuilt, `(batch, 1)`."""
-        raw, start = found.get("input"), f"{name}_{key}"
+        found, start = features[key], f"{name}_{key}"
+        raw = found.get("input")
         if self._by_values(key, raw):
             scale, size = self.scales[key], math.prod(raw.shape[1:])
-            wanted = parts.Standardised(*scale, name=f"{start}_wanted")(raw)
+            wanted = parts.Standardised(
+                *scale, self.centred, name=f"{start}_wanted"
+            )(raw, self._around(key, features))
             known = parts.KnownCells(name=f"{start}_known", dtype="float32")(
                 raw
             )
@@ -130,9 +139,29 @@ class Anomaly:
         guess = layers.Dense(size, name=f"{start}_rebuilt", dtype="float32")(
             hidden
         )
-        return parts.MeanSquare(name=f"{start}_error", dtype="float32")(
-            wanted, guess, known
+        if not self.spread:
+            return parts.MeanSquare(name=f"{start}_error", dtype="float32")(
+                wanted, guess, known
+            )
+        spread = layers.Dense(
+            size,
+            kernel_initializer="zeros",
+            name=f"{start}_spread",
+            dtype="float32",
+        )(hidden)
+        return parts.WeighedSquare(name=f"{start}_error", dtype="float32")(
+            wanted, guess, known, spread
         )
+
+    def _around(self, key: str, features: Any) -> Any:
+        """Returns where a modality's drift is seen, if not in itself."""
+        raw = features[key]["input"]
+        for name in self.given if self.centred else ():
+            about = features.get(name, {}).get("input")
+            shape = getattr(about, "shape", ())
+            if len(shape) == len(raw.shape) and shape[-1] == raw.shape[-1]:
+                return about
+        return None
 
     def _by_values(self, key: str, raw: Any) -> bool:
         """Whether values of a modality are rebuilt, and not its features."""
@@ -149,7 +178,7 @@ class Anomaly:
         )
 
     def loss(self) -> keras.losses.Loss:
-        return parts.NormalScore(name="normal_score")
+        return parts.NormalScore(self.spread)
 
     def metrics(self) -> list[keras.metrics.Metric]:
         return [parts.MeanNormalScore(name="score")]

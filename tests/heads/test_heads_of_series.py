@@ -146,6 +146,54 @@ def test_a_sample_with_a_gap_is_judged_by_what_is_known_of_it():
     np.testing.assert_allclose(found[:, 0], wanted, rtol=1e-5)
 
 
+def test_a_difference_counts_less_where_there_often_is_one():
+    model = model_of(anomaly(spread=True))
+    usual = np.exp(DRAW.normal(size=SIZE * SIZE))
+    for name, bias in (("rebuilt", np.zeros(SIZE**2)), ("spread", usual)):
+        layer = model.get_layer(f"next_wave_{name}")
+        kernel = np.zeros(layer.kernel.shape)
+        bias = np.log(bias) if name == "spread" else bias
+        layer.set_weights([kernel, bias])
+    x = DRAW.normal(size=(5, SIZE, SIZE)).astype("float32")
+    x[2, 1:, 0] = np.nan
+    found = model.predict({"wave": x}, verbose=0)["next"][:, 0]
+    for row, score in zip(x.reshape(5, -1), found, strict=True):
+        known = np.isfinite(row)
+        width = usual[known] / np.exp(np.mean(np.log(usual[known])))
+        wanted = np.mean((row[known] / width) ** 2)
+        assert score == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_drift_is_no_anomaly_where_values_are_centred():
+    model = model_of(anomaly(centred=True))
+    layer = model.get_layer("next_wave_rebuilt")
+    layer.set_weights([np.zeros(w.shape) for w in layer.get_weights()])
+    x = DRAW.normal(size=(5, SIZE, SIZE)).astype("float32")
+    x[2, 1:3, 0] = np.nan
+    found = model.predict({"wave": x}, verbose=0)["next"][:, 0]
+    wanted = np.nanmean(
+        (x - np.nanmean(x, axis=1, keepdims=True)) ** 2, axis=(1, 2)
+    )
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    drift = model.predict({"wave": x + np.arange(SIZE) / 2}, verbose=0)["next"]
+    np.testing.assert_allclose(drift[:, 0], found, rtol=1e-4)
+
+
+def test_a_drift_is_that_of_what_is_given():
+    standardised = keras.saving.get_registered_object("mmkeras>Standardised")
+    layer = standardised([1.0], [2.0], centred=True)
+    x = np.array([[[3.0], [np.nan], [5.0]]])
+    about = np.array([[[1.0], [3.0]]])
+    found = np.asarray(layer(x, about))[0, :, 0]
+    np.testing.assert_allclose(found, [0.5, 0, 1.5])
+
+
+def test_with_a_spread_the_loss_is_a_logarithm():
+    loss = anomaly(spread=True).loss()
+    scores = np.array([[1.0], [np.e], [99.0]])
+    assert float(loss(np.array([0, -1, 2]), scores)) == pytest.approx(0.5)
+
+
 def test_abnormal_samples_are_no_part_of_the_loss():
     loss = heads.Anomaly().loss()
     scores = np.array([[1.0], [3.0], [99.0]])
