@@ -61,9 +61,10 @@ class BytePairs:
 
     def __call__(self, text: str) -> Iterator[int]:
         """Yields the token ids of `text`."""
-        return (i for piece in self._pieces(text) for i in self._join(piece))
+        found = (i for piece in self.pieces(text) for i, _ in self.join(piece))
+        return (i for i in found if i is not None)
 
-    def _pieces(self, text: str) -> Iterator[str]:
+    def pieces(self, text: str) -> Iterator[str]:
         """Yields words with the blank before them, numbers, marks, spaces."""
         signs, start = "".join(map(self._sign, text)), 0
         while start < len(text):
@@ -77,7 +78,11 @@ class BytePairs:
         kind = unicodedata.category(char)[0]
         return kind if kind in "LN" else "O"
 
-    def _join(self, piece: str) -> list[int]:
+    def join(self, piece: str) -> list[tuple[int | None, int]]:
+        """Returns the ids of a piece, each with how many bytes it is of.
+
+        None where the vocabulary has no id.
+        """
         parts = [self.letters[byte] for byte in piece.encode()]
         while len(parts) > 1:
             pairs = [self.ranks.get(pair) for pair in zip(parts, parts[1:])]
@@ -85,8 +90,8 @@ class BytePairs:
             if not known:
                 break
             parts = self._joined(parts, pairs, min(known))
-        ids = (self.vocabulary.get(part, self.unknown) for part in parts)
-        return [i for i in ids if i is not None]
+        ids = [self.vocabulary.get(part, self.unknown) for part in parts]
+        return list(zip(ids, map(len, parts)))
 
     @staticmethod
     def _joined(parts: list, pairs: list, rank: int) -> list[str]:

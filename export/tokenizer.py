@@ -37,6 +37,7 @@ class Tokenizer:
         for parts, names in zip((*kinds, [self.model["type"]]), known):
             if set(parts) - set(names):
                 refuse(f"`{path}`", f"made of {sorted(names)}", parts)
+        self.path, self.parts = path, (steps, splits)
         self.steps = [self._step(step, path) for step in steps]
         self.splits = [self._split(split, path) for split in splits]
         self.before, self.after = self._marks(table.get("post_processor"))
@@ -99,13 +100,15 @@ class Tokenizer:
         for split in self.splits:
             text = split(text)
         words = re.split(f"[{SPACES}]+", text)
-        return (i for word in words if word for i in self._word(word))
+        return (i for word in words if word for i, _ in self.word(word))
 
-    def _word(self, word: str) -> list[int]:
+    def word(self, word: str) -> list[tuple[int, int]]:
+        """Returns the ids of a word, each with how many letters it is of."""
         vocabulary = self.model["vocab"]
-        unknown = [vocabulary[self.model["unk_token"]]]
+        unknown = [(vocabulary[self.model["unk_token"]], len(word))]
         if self.model["type"] == "WordLevel":
-            return [vocabulary[word]] if word in vocabulary else unknown
+            known = word in vocabulary
+            return [(vocabulary[word], len(word))] if known else unknown
         if len(word) > self.model["max_input_chars_per_word"]:
             return unknown
         ids, start = [], 0
@@ -116,7 +119,7 @@ class Tokenizer:
                     break
             else:
                 return unknown
-            ids.append(vocabulary[prefix + word[start:end]])
+            ids.append((vocabulary[prefix + word[start:end]], end - start))
             start = end
         return ids
 

@@ -70,6 +70,8 @@ STAGES = {
     "pretext": {"training"},
     "profile": {"data"},
     "frame_decoding": set(),
+    "notations": {"data"},
+    "token_places": set(),
     "device": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmkeras.kinds import Image
+from mmkeras.kinds import Image, Text
 from mmkeras.spec import TARGETS, Target
 
 CLASSES = ("low", "mid", "high")
@@ -25,10 +25,14 @@ KEYS = {
         "max_symbols": STEPS,
         "modality": "x",
     },
+    "tags": {"classes": ("drug", "illness"), "modality": "note"},
 }
 TEXTS = ("a red shoe", "two cats", "a hat|one hat", "red cats run")
 # What a kind that is read with its sample asks of its modality.
-VIEW = {"view": Image(kind="image", column="x", height=6, width=5)}
+VIEW = {
+    "view": Image(kind="image", column="x", height=6, width=5),
+    "note": Text(kind="text", column="x", max_tokens=STEPS),
+}
 
 
 def target_of(kind: str, **keys) -> Target:
@@ -86,6 +90,13 @@ def problem(kind: str, samples: int = 40, seed: int = 0):
         paths[:, ::2] = labels[:, 1:5]
         outputs = 3 * np.eye(4)[paths] + draw.gumbel(size=(samples, STEPS, 4))
         return labels, outputs, (draw.random(samples) < 0.8).astype(float)
+    if kind == "tags":
+        labels = draw.choice([0, 0, 0, 1, 2, 3, 4], (samples, STEPS))
+        guess = np.eye(5)[labels] * 3 + draw.gumbel(size=(*labels.shape, 5))
+        outputs = np.exp(guess) / np.exp(guess).sum(-1, keepdims=True)
+        known = np.ones(labels.shape)
+        known[:, -2:], known[draw.random(samples) < 0.2] = 0, 0
+        return labels.astype("int32"), outputs, known
     shape = (samples, STEPS) if kind == "sequence" else (samples,)
     labels = draw.integers(0, 3, shape)
     guess = np.eye(3)[labels] * 2 + draw.gumbel(size=(*shape, 3))

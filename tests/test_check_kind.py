@@ -101,6 +101,11 @@ READ = {
         MODALITIES["image"],
         mask_file,
     ),
+    "tags": (
+        kinds.Tags(kind="tags", column="y", classes=["kind"], modality="toy"),
+        MODALITIES["text"],
+        lambda place, folder: '[[0, 1, "kind"]]' if place == 0 else ";",
+    ),
 }  # fmt: skip
 
 

@@ -221,6 +221,17 @@ HEADS = {
             "truth": lambda classes: classes[:, None],
         },
     ),
+    # A label each of two, or none.
+    "tags": (
+        heads.Tags(classes=5, steps=4, modality="sound", units=8),
+        {
+            "labels": lambda classes: np.tile(
+                (2 * classes - (classes > 0))[:, None], (1, 4)
+            ).astype("int32"),
+            "truth": lambda classes: classes[:, None],
+            "decide": lambda answers, classes: (answers.argmax(-1) + 1) // 2,
+        },
+    ),
     "forecast": (
         heads.Forecast(2, 2, modality="sound", mean=(1.0, 1.0), std=(0.8, 0.8)),
         {

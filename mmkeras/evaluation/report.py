@@ -80,7 +80,9 @@ def render_report(
         targets=[
             {
                 **_target(name, entry),
-                "drawn": _drawn(name, entry, targets, predicted, inputs),
+                "drawn": _drawn(
+                    name, entry, targets, predicted, inputs, learned_files
+                ),
             }
             for name, entry in sorted(result["targets"].items())
         ],
@@ -163,6 +165,7 @@ def _drawn(
     targets: Mapping[str, Any] | None,
     predicted: Predicted | None,
     inputs: Mapping[int, Mapping[str, Any]],
+    learned_files: Mapping[str, Path] | None,
 ) -> dict[int, list[dict[str, str]]]:
     """Returns what a target draws of its worst samples, by their place."""
     target = (targets or {}).get(name)
@@ -171,7 +174,9 @@ def _drawn(
     outputs, labels, _ = (part[name] for part in predicted)
     places = [one["index"] for one in entry["worst"] if one["index"] in inputs]
     drawn = {
-        place: target.show(labels[place], outputs[place], inputs[place])
+        place: target.show(
+            labels[place], outputs[place], inputs[place], learned_files
+        )
         for place in places
     }
     return {

@@ -38,6 +38,7 @@ from mmkeras.heads.number import Number, NumberOptions
 from mmkeras.heads.number_losses import ScaledHuber, ScaledMeanSquaredError
 from mmkeras.heads.quantiles import interval_factors
 from mmkeras.heads.sequence import Sequence, SequenceOptions
+from mmkeras.heads.tags import OutsideWhereNothing, Tags, TagsOptions
 from mmkeras.heads.text_decoder import TextDecoder
 from mmkeras.heads.transcript import (
     AddToFrames,
@@ -86,6 +87,7 @@ __all__ = [
     "NumberOptions",
     "Ordinal",
     "OrdinalOptions",
+    "OutsideWhereNothing",
     "RootMeanSquaredErrorOf",
     "ScaledHuber",
     "ScaledMeanSquaredError",
@@ -93,6 +95,8 @@ __all__ = [
     "SequenceOptions",
     "SigLIP",
     "SparseCategoricalCrossentropy",
+    "Tags",
+    "TagsOptions",
     "TextCrossentropy",
     "TextDecoder",
     "SymbolErrorRate",

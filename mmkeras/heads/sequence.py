@@ -40,6 +40,11 @@ class Sequence(Category):
     units: int = 32
 
     def __call__(self, fused: Any, name: str, features: Any = None) -> Any:
+        x = self.logits(fused, name, features)
+        return layers.Activation("softmax", name=name, dtype="float32")(x)
+
+    def logits(self, fused: Any, name: str, features: Any = None) -> Any:
+        """Returns `(batch, steps, classes)` logits."""
         x = drop(fused, name, self.dropout)
         x = layers.Dense(self.units, name=f"{name}_context")(x)
         x = layers.RepeatVector(self.steps, name=f"{name}_repeat")(x)
@@ -53,10 +58,9 @@ class Sequence(Category):
         if parts:
             x = layers.Add(name=f"{name}_joined")([x, *parts])
         x = layers.Activation("relu", name=f"{name}_hidden")(x)
-        x = layers.Dense(self.classes, name=f"{name}_logits", dtype="float32")(
-            x
-        )
-        return layers.Activation("softmax", name=name, dtype="float32")(x)
+        return layers.Dense(
+            self.classes, name=f"{name}_logits", dtype="float32"
+        )(x)
 
     def _per_step(self, found: Any, name: str) -> Any:
         """Returns `(batch, steps, units)` of the tokens of one modality."""

@@ -18,6 +18,7 @@ from mmkeras.kinds.ordinal import Ordinal
 from mmkeras.kinds.points import Points
 from mmkeras.kinds.sequence import Sequence
 from mmkeras.kinds.series import Series
+from mmkeras.kinds.tags import Tags
 from mmkeras.kinds.text import Text
 from mmkeras.kinds.transcript import Transcript
 from mmkeras.kinds.vector import Vector
@@ -40,6 +41,7 @@ __all__ = [
     "Points",
     "Sequence",
     "Series",
+    "Tags",
     "Text",
     "Transcript",
     "Vector",

@@ -41,6 +41,7 @@ from mmkeras.metrics.descriptions import (
     register_figure,
 )
 from mmkeras.metrics.detections import find_boxes
+from mmkeras.metrics.entities import entities, missed_spans
 from mmkeras.metrics.figures import (
     Figures,
     finite,
@@ -71,6 +72,7 @@ from mmkeras.metrics.paired import (
 from mmkeras.metrics.retrieval import nearest, recall_between, recall_within
 from mmkeras.metrics.sample_errors import binary_cross_entropy, cross_entropy
 from mmkeras.metrics.steps import step_classes
+from mmkeras.metrics.tagged_spans import find_spans, sureness, tags_of
 from mmkeras.metrics.texts import text_overlap, written_texts
 from mmkeras.metrics.transcripts import aligned, edits, transcript_errors
 
@@ -97,9 +99,11 @@ __all__ = [
     "draws",
     "drop_spans",
     "edits",
+    "entities",
     "estimate",
     "figures_kept",
     "find_boxes",
+    "find_spans",
     "finite",
     "forecasts",
     "has_label",
@@ -108,6 +112,7 @@ __all__ = [
     "mask_counts",
     "means",
     "measure",
+    "missed_spans",
     "multi_label",
     "nearest",
     "of_sums",
@@ -130,6 +135,8 @@ __all__ = [
     "smallest_p",
     "span_of",
     "step_classes",
+    "sureness",
+    "tags_of",
     "transcript_errors",
     "worst_class",
     "weighted_share",

@@ -36,6 +36,8 @@ def describe(name: str) -> Description:
     known = _KNOWN.get(name) or _own.get(name)
     if known is None and name.startswith(OF_CLASS):
         return _share(f"AP50 of {name.removeprefix(OF_CLASS)}")
+    if known is None and name.startswith(OF_ENTITY):
+        return _share(f"F1 of {name.removeprefix(OF_ENTITY)}")
     return known or Description(name.replace("_", " ").capitalize())
 
 
@@ -80,6 +82,7 @@ def _wrong(label: str) -> Description:
 _own: dict[str, Description] = {}
 # What a figure of one class is called, before its name.
 OF_CLASS = "ap50_"
+OF_ENTITY = "entity_f1_"
 _KNOWN = {
     "accuracy": _share("Accuracy"),
     "balanced_accuracy": _share("Balanced accuracy"),
@@ -122,4 +125,8 @@ _KNOWN = {
     "recall_at_10": _share("Recall at 10"),
     "ap": _share("AP (IoU .50 to .95)"),
     "ap50": _share("AP50"),
+    "entity_f1": _share("F1 of spans"),
+    "entity_precision": _share("Precision of spans"),
+    "entity_recall": _share("Recall of spans"),
+    "entity_macro_f1": _share("F1 of spans (macro)"),
 }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -185,7 +186,11 @@ class Target(Labelling):
         }
 
     def show(
-        self, label: Any, output: np.ndarray, values: Mapping[str, Any]
+        self,
+        label: Any,
+        output: np.ndarray,
+        values: Mapping[str, Any],
+        learned: Mapping[str, Path] | None = None,
     ) -> list[dict[str, str]] | None:
         """Returns what a report shows of a label and an answer; None: nothing.
 
@@ -193,6 +198,7 @@ class Target(Labelling):
             label: Of one sample, as in a batch; None where it is not known.
             output: Of the model.
             values: Modalities of the sample, as a batch holds them.
+            learned: Files with what modalities learned, such as tokenizers.
 
         Returns:
             Entries with "name", and "picture" (a data URL), "drawing" (SVG)

@@ -29,6 +29,7 @@ IN_TRAINING = {
     "forecast": ("mae",),
     "anomaly": (),
     "transcript": (),
+    "tags": (),
 }
 
 

@@ -43,6 +43,10 @@ class Reason(enum.StrEnum):
     TOO_LONG = "too_long"  # a transcript of more symbols than there is room
     BOX_EMPTY = "box_empty"  # a box of no area
     BOX_OUTSIDE = "box_outside"  # a box with nothing of it in the picture
+    SPAN_EMPTY = "span_empty"  # a span of no character, or of no token
+    SPAN_OUTSIDE = "span_outside"  # a span that is not in the text
+    SPAN_IN_TOKEN = "span_in_token"  # a span of a part of a token
+    SPANS_OVERLAP = "spans_overlap"  # two spans of the same characters
     DUPLICATE = "duplicate"  # the same as another one, and not wanted twice
     UNKNOWN_SPLIT = "unknown_split"
 

@@ -71,10 +71,18 @@ class Text(Modality):
             0.1, 0, 1, "fraction of tokens that turn unknown"
         ),
         "deletion": Augmentation(
-            0, 0, 1, "fraction of tokens left out; the others close up"
+            0,
+            0,
+            1,
+            "fraction of tokens left out; the others close up",
+            moves_space="alone",
         ),
         "swap": Augmentation(
-            0, 0, 1, "fraction of pairs of neighbours that change places"
+            0,
+            0,
+            1,
+            "fraction of pairs of neighbours that change places",
+            moves_space="alone",
         ),
         "replacement": Augmentation(
             0, 0, 1, "fraction of words replaced by one of similar meaning"

@@ -43,6 +43,13 @@ def read(text: str, entry: dict) -> np.ndarray:
     return tokens
 
 
+def place(text: str, entry: dict) -> dict:
+    """Returns a text with its tokenizer, for answers that tell places in it."""
+    tokenizer = tokenizer_of(entry["folder"] / entry["tokenizer"])
+    length = entry["shape"][0]
+    return {"text": text, "tokenizer": tokenizer, "length": length}
+
+
 def is_half(char: str) -> bool:
     """Whether a character is what Python makes of bytes that are no text."""
     return "\ud800" <= char <= "\udfff"

@@ -37,7 +37,31 @@ def read(modality: Text, cells: Mapping[str, str], io: SampleIO) -> Sample:
         raise BadSample(Reason.EMPTY, "no token")
     notes |= stripped(modality, io.learned, text)
     value = np.array(ids, np.int32)
-    return Sample(value, {key: n for key, n in notes.items() if n})
+    notes = {key: n for key, n in notes.items() if n}
+    return Sample(value, notes, TokenGeometry(text, encoded))
+
+
+class TokenGeometry:
+    """Where the tokens of a text are in it, for targets that tell places.
+
+    Args:
+        text: As it was read.
+        encoded: Its `tokenizers.Encoding`.
+    """
+
+    def __init__(self, text: str, encoded: Any):
+        self.text, self._encoded = text, encoded
+
+    @property
+    def offsets(self) -> list[tuple[int, int]]:
+        """Start and end of each token, in characters; (0, 0) of padding."""
+        return self._encoded.offsets
+
+    @property
+    def cut_offsets(self) -> list[tuple[int, int]]:
+        """Those of the tokens that were cut off."""
+        parts = self._encoded.overflowing
+        return [place for part in parts for place in part.offsets]
 
 
 def token_notes(
