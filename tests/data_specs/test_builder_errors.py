@@ -14,6 +14,7 @@ import fsdd
 import imdb
 import numpy as np
 import pytest
+import tweets
 from builder_toys import run, write_idx
 
 FOLDER = Path(builder.__file__).parent
@@ -24,6 +25,7 @@ SCRIPTS = {
     "emodb": emodb,
     "fsdd": fsdd,
     "imdb": imdb,
+    "tweets": tweets,
 }
 
 
@@ -54,7 +56,7 @@ def test_the_command_ends_with_code_2_and_no_traceback(name):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["bccd", "easyvqa", "emodb", "imdb"])
+@pytest.mark.parametrize("name", ["bccd", "easyvqa", "emodb", "imdb", "tweets"])
 def test_no_download_without_a_known_checksum(name, capsys):
     assert run(SCRIPTS[name], "--download") == 2
     message = capsys.readouterr().err
