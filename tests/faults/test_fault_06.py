@@ -101,17 +101,7 @@ assert done + rest.seen["train"] == whole("batches")[2]["train"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "backend",
-    [
-        pytest.param(
-            name,
-            marks=[pytest.mark.xfail(reason="other bits; why is not known yet")]
-            * (name == "torch"),
-        )
-        for name in BACKENDS
-    ],
-)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_training_on_another_backend_goes_on_at_its_step(backend, tmp_path):
     pytest.importorskip(backend)
     done = subprocess.run(

@@ -77,6 +77,65 @@ class AveragedWeights(keras.callbacks.SwapEMAWeights):
         self._average = listed(state)
 
 
+class TorchChance(keras.callbacks.Callback):
+    """Keeps PyTorch's global generator, from which dropout draws there.
+
+    Without a seed Keras' dropout is PyTorch's own, and each iterator over a
+    `DataLoader` draws a number when it begins. A training that goes on within
+    an epoch begins such an iterator once more, so that the state is restored
+    again before its first step.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._within = False
+        self._before_validation: np.ndarray | None = None
+        self._at_first_step: np.ndarray | None = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._between()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._between()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._at_first_step is not None:
+            self._set(self._at_first_step)
+            self._at_first_step = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._within = True
+
+    def on_test_begin(self, logs=None):
+        self._between()
+        # A validation that is cut begins anew.
+        self._before_validation = self._get()
+
+    def state(self):
+        found = self._before_validation
+        found = self._get() if found is None else found
+        return {"generator": found, "within": self._within}
+
+    def restore(self, state):
+        self._set(state["generator"])
+        self._within = state["within"]
+        self._at_first_step = state["generator"] if self._within else None
+
+    def _between(self):
+        self._within = False
+        self._before_validation = self._at_first_step = None
+
+    def _get(self):
+        import torch
+
+        return torch.get_rng_state().numpy()
+
+    def _set(self, value):
+        import torch
+
+        torch.set_rng_state(torch.tensor(value))
+
+
 def direction_of(figure: str) -> str | None:
     """Returns whether "min" or "max" of a metric is better, by its name.
 

@@ -14,7 +14,7 @@ from mmkeras import keras_private as private
 from mmkeras import stopping
 from mmkeras.escaping import say
 from mmkeras.training.balancing.weights import balance
-from mmkeras.training.stages.callbacks import CsvHistory
+from mmkeras.training.stages.callbacks import CsvHistory, TorchChance
 from mmkeras.training.stages.checkpoints import (
     AtomicCheckpoint,
     latest_checkpoint,
@@ -190,6 +190,8 @@ def _fill(
         fit.rows,
         *fit.callbacks,
     ]
+    if keras.backend.backend() == "torch":
+        chosen.append(TorchChance())
 
     def variables():
         optimizer = stage.model.optimizer
