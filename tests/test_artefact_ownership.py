@@ -336,3 +336,17 @@ def test_scratch_of_dead_processes_is_cleared_and_nothing_else(tmp_path):
         with artefact.scratch(tmp_path):
             assert mine.is_dir()
     assert os.listdir(tmp_path) == [other.name]
+
+
+def test_a_manifest_of_somebody_else_stays_in_a_folder_of_ours(tmp_path):
+    """As of a web app: only the marker says that the folder is ours."""
+    out = tmp_path / "out"
+    artefact.claim(out, "run", ["model.keras"])
+    marker = out / artefact.MARKER
+    marker.write_text('{"kind": "run", "files": ["model.keras"]}')
+    theirs = out / "manifest.json"
+    theirs.write_text('{"name": "app"}')
+    with pytest.raises(ValueError, match="manifest.json` must be a file of"):
+        artefact.claim(out, "run", ["model.keras"])
+    artefact.clear(out)
+    assert theirs.read_text() == '{"name": "app"}'

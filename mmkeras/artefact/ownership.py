@@ -19,8 +19,9 @@ from mmkeras.artefact.manifest import MANIFEST
 from mmkeras.artefact.names import is_ours, literal, matcher, stays_inside
 
 MARKER = ".mmkeras.json"
-# Written by us into any folder of ours.
-ALWAYS = (MANIFEST, MARKER, LOCK, HASHES)
+# Written by us into any folder of ours; its manifest is ours if it reads as
+# one, or the marker lists it, damaged or not.
+ALWAYS = (MARKER, LOCK, HASHES)
 MAX_MARKER_BYTES = 2**26
 MAX_MANIFEST_BYTES = 2**28
 
@@ -88,8 +89,8 @@ def kind_of(folder: Path) -> str | None:
     marker = read_marker(folder)
     if marker is not None:
         return marker["kind"]
-    manifest = _read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
-    if not _is_manifest(manifest):
+    manifest = _manifest_of(folder)
+    if manifest is None:
         return None
     return "ensemble" if "ensemble" in manifest else manifest["kind"]
 
@@ -112,14 +113,16 @@ def owned(folder: Path) -> list[str]:
     marker = read_marker(folder)
     if marker is not None:
         found += marker["files"]
-    found += [literal(name) for name in listed(folder)]
+    manifest = _manifest_of(folder)
+    if manifest is not None:
+        found += [MANIFEST, *map(literal, manifest["files"])]
     return [name for name in found if stays_inside(name)]
 
 
 def listed(folder: Path) -> list[str]:
     """Returns the files of a manifest of ours; none where there is none."""
-    manifest = _read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
-    files = manifest["files"] if _is_manifest(manifest) else ()
+    manifest = _manifest_of(folder)
+    files = manifest["files"] if manifest is not None else ()
     return [name for name in files if stays_inside(name)]
 
 
@@ -143,7 +146,7 @@ def claim(
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
     known, names = owned(folder), list(names)
     if folder.is_dir():
-        check_files(folder, names, known)
+        check_files(folder, [*names, MANIFEST], known)
     folder.mkdir(parents=True, exist_ok=True)
     marker = read_marker(folder)
     adopt(folder, kinds[0], {*(marker["files"] if marker else ()), *names})
@@ -156,9 +159,9 @@ def adopt(folder: Path, kind: str, names: Iterable[str]) -> None:
     Args:
         folder: The folder; the caller knows that it is ours.
         kind: What it becomes.
-        names: Of the files in it that are ours.
+        names: Of the files in it that are ours, beside its manifest.
     """
-    wanted = {"kind": kind, "files": sorted(names)}
+    wanted = {"kind": kind, "files": sorted({MANIFEST, *names})}
     if read_marker(folder) != wanted:
         write_json(folder / MARKER, wanted)
 
@@ -194,7 +197,8 @@ def release(folder: Path) -> None:
 def release_listed(folder: Path) -> None:
     """Removes the marker if the manifest lists all that is ours."""
     marker = read_marker(folder)
-    if marker is not None and {*marker["files"]} <= {*listed(folder)}:
+    names = {MANIFEST, *listed(folder)}
+    if marker is not None and {*marker["files"]} <= names:
         release(folder)
 
 
@@ -220,7 +224,8 @@ def clear(
     known = owned(folder)
     ours = matcher(known)
     # First, so that what is removed in part is not taken for whole.
-    (folder / MANIFEST).unlink(missing_ok=True)
+    if ours(MANIFEST):
+        (folder / MANIFEST).unlink(missing_ok=True)
     for name in _files_in(folder):
         if name not in (MARKER, LOCK) and ours(name):
             (folder / name).unlink(missing_ok=True)
@@ -270,13 +275,16 @@ def _files_in(folder: Path) -> list[str]:
     return found
 
 
-def _is_manifest(value: Any) -> bool:
-    return (
+def _manifest_of(folder: Path) -> dict[str, Any] | None:
+    """Returns the manifest of a folder if it reads as one of ours."""
+    value = _read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
+    good = (
         isinstance(value, dict)
         and isinstance(value.get("kind"), str)
         and isinstance(value.get("files"), dict)
         and isinstance(value.get("versions"), dict)
     )
+    return value if good else None
 
 
 def _read_json(path: Path, most_bytes: int) -> Any:

@@ -31,6 +31,7 @@ from mmkeras.artefact.manifest import MANIFEST
 from mmkeras.artefact.names import matcher
 from mmkeras.artefact.ownership import (
     MARKER,
+    adopt,
     check_files,
     check_out,
     claim,
@@ -174,7 +175,7 @@ def settle(out: Path) -> bool:
     kind, marker = read_marker(stage)["kind"], read_marker(out)
     # What is not there any more has been moved by a writer before this one.
     waiting = [name for name in new if (stage / name).is_file()]
-    check_files(out, waiting, owned(out))
+    check_files(out, [*waiting, MANIFEST], owned(out))
     claim(stage, kind, [f"{OLD}/*"])
     aside = stage / OLD
     aside.mkdir(exist_ok=True)
@@ -196,9 +197,7 @@ def settle(out: Path) -> bool:
         (stage / MANIFEST).unlink(missing_ok=True)
         raise
     kept = {*(marker["files"] if marker else ()), *new} - {*old}
-    wanted = {"kind": kind, "files": sorted(kept | {*new})}
-    if marker != wanted:
-        write_json(out / MARKER, wanted)
+    adopt(out, kind, kept | {*new})
     sync(out)
     clear(stage)
     return True
