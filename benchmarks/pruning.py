@@ -108,7 +108,7 @@ def measure(options: argparse.Namespace) -> None:
     recipe = recipe_of(manifest, data.spec)
     heads = heads_of(data.spec, data.statistics, recipe)
     samples = calibration(plain.train, data.spec)
-    x, y, _ = take(plain.test, data.spec, 2000)
+    x, y, *_ = take(plain.test, data.spec, 2000)
 
     rows, runs, changes = {}, {}, None
     with tempfile.TemporaryDirectory() as folder:

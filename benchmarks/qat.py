@@ -110,7 +110,7 @@ def main() -> None:
     data = open_data(manifest)
     recipe = recipe_of(manifest, data.spec)
     data.batch_size = recipe.training.batch_size
-    x, y, _ = take(plain.test, plain.spec, plain.counts["test"])
+    x, y, *_ = take(plain.test, plain.spec, plain.counts["test"])
     samples = calibration(plain.train, plain.spec, 256)
     heads = heads_of(data.spec, data.statistics, recipe)
 

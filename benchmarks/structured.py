@@ -159,7 +159,7 @@ def measure_run(options) -> None:
     model, data = load_model(options.run), open_data(manifest)
     spec = data.spec
     _, heads = build_from_recipe(spec, data.statistics, manifest["recipe"])
-    x, y, _ = take(data.test, spec, 10**6)
+    x, y, *_ = take(data.test, spec, 10**6)
     samples = calibration(open_data(manifest, augment=False).train, spec)
     small = prune_channels(
         model,

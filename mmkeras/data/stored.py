@@ -8,6 +8,8 @@ from mmkeras.spec import Modality, Target
 
 # What the name of a modality follows where a record holds its variants.
 VARIANTS = "variants/"
+# The text of `split.group`, where a spec has one.
+GROUP = "sample/group"
 
 
 def stored_dtype(modality: Modality) -> np.dtype:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmkeras.metrics import describe, measure
+from mmkeras.metrics import FEW_GROUPS, describe, measure
 
 SHOWN = 5  # Names of classes in a sentence.
 
@@ -13,13 +13,15 @@ def cautions(
     targets: Mapping[str, Any],
     statistics: Mapping[str, Mapping] | None = None,
     validation: tuple[Mapping, Mapping, Mapping] | None = None,
+    validation_groups: Sequence[str] | None = None,
 ) -> list[str]:
     """Returns sentences about what may make the figures misleading.
 
     Of each target: whether it has no label at all, which classes no training
     sample has, and whether the validation split was answered far better than
     this one, so that it is no guide to new samples. Far better means that
-    the two 95 % intervals do not touch.
+    the two 95 % intervals do not touch. And whether the samples are of few
+    groups, or of groups that the data folder does not hold.
 
     Args:
         result: What `evaluate` returned.
@@ -27,8 +29,9 @@ def cautions(
         statistics: What is known of the training labels, by target.
         validation: Outputs, labels and weights of the validation split, as
             `predict` returns them; None where there is none.
+        validation_groups: Of its samples, as `evaluate` takes them.
     """
-    said = []
+    said = _of_groups(result)
     for name, target in sorted(targets.items()):
         entry = result["targets"][name]
         if not entry["count"]:
@@ -46,12 +49,39 @@ def cautions(
                 )
         if validation and entry["count"]:
             found = measure(
-                target.figures(*(validation[i][name] for i in (1, 0, 2))),
+                _validated(target, name, validation, validation_groups),
                 result["resamples"],
                 result["seed"],
             )
             said += _too_good(name, target, found, entry["metrics"])
     return said
+
+
+def _of_groups(result: Mapping) -> list[str]:
+    """Returns a sentence where groups are few, or unknown."""
+    group, count = result.get("group"), result.get("groups")
+    if group is None:
+        return []
+    if count is None:
+        return [
+            f"The folder was prepared before it held the groups of `{group}`: "
+            "intervals take each sample for itself, and are too narrow; "
+            "`prepare` it anew"
+        ]
+    if count >= FEW_GROUPS:
+        return []
+    some = "1 group" if count == 1 else f"{count} groups"
+    return [
+        f"This split has {some} of `{group}`. Fewer than {FEW_GROUPS} say "
+        "little about groups that nobody has seen, however many samples "
+        "there are: intervals are wide for it, or left out, and still only a "
+        "hint"
+    ]
+
+
+def _validated(target, name, validation, groups):
+    outputs, labels, weights = (part[name] for part in validation)
+    return target.figures(labels, outputs, weights).grouped(groups, weights)
 
 
 def _too_good(name, target, found: Mapping, here: Mapping) -> list[str]:

@@ -32,6 +32,7 @@ def evaluate(
     resamples: int = 1000,
     seed: int = 0,
     predicted: Predicted | None = None,
+    groups: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Measures `model` on `dataset`, with baselines.
 
@@ -52,13 +53,15 @@ def evaluate(
         resamples: Bootstrap resamples for the 95 % intervals.
         seed: Seed of the bootstrap.
         predicted: What `predict` returned for them, where it is known.
+        groups: Of each sample, what it hangs together with, such as its
+            speaker: `data.groups("test")`. Intervals are then over groups.
 
     Returns:
         JSON values only; None where something is not defined:
-        `{"samples", "resamples", "confidence", "seed", "modalities",
-        "optional", "targets": {target: {"kind", "classes", "unit",
-        "headline", "count", "metrics", "baselines", "subsets", "per_class",
-        "counted", "confusion", "points", "worst"}}}`.
+        `{"samples", "groups" (how many), "resamples", "confidence", "seed",
+        "modalities", "optional", "targets": {target: {"kind", "classes",
+        "unit", "headline", "count", "metrics", "baselines", "subsets",
+        "per_class", "counted", "confusion", "points", "worst"}}}`.
 
     Example:
 
@@ -80,6 +83,7 @@ def evaluate(
     ]
     result: dict[str, Any] = {
         "samples": len(next(iter(everything[0].values()))),
+        "groups": None if groups is None else len({*groups} - {""}),
         "resamples": resamples,
         "confidence": 0.95,
         "seed": seed,
@@ -90,7 +94,7 @@ def evaluate(
     naive = _naive_outputs(dataset, targets)
     for name, target in sorted(targets.items()):
         # One seed for all: every model is resampled with the same draws.
-        score = functools.partial(_score, name, target, resamples, seed)
+        score = functools.partial(_score, name, target, resamples, seed, groups)
         known = (statistics or {}).get(name, {})
         constant = _constant(name, target, everything, known, train_samples)
         result["targets"][name] = {
@@ -193,9 +197,10 @@ def class_rows(names: Sequence[str], seen: Decisions) -> list[dict[str, Any]]:
     ]
 
 
-def _score(name, target, resamples, seed, found):
+def _score(name, target, resamples, seed, groups, found):
     outputs, labels, weights = (part[name] for part in found)
     figures = target.figures(labels, outputs, weights)
+    figures = figures.grouped(groups, weights)
     return measure(figures, resamples, seed)
 
 

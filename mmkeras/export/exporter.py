@@ -116,13 +116,17 @@ def _samples(
     spec: DataSpec, data: Any, settings: Settings, test_samples: int
 ) -> dict[str, Samples]:
     """Returns the samples to verify on, and, if need be, to choose on."""
-    every = max(1, data.counts["test"] // test_samples)
-    found = {TEST: take(data.test, spec, test_samples, every)}
+    known = getattr(data, "groups", lambda split: None)
+    total = data.counts["test"]
+    found = {TEST: take(data.test, spec, test_samples, total, known("test"))}
     if settings.needs_labels(bool(spec.written)):
-        # Of training, where there is no validation split.
-        has_validation = data.counts.get("validation")
-        batches = data.validation if has_validation else data.train
-        found[CHOICE] = take(batches, spec, CHOICE_SAMPLES)
+        total = data.counts.get("validation")
+        found[CHOICE] = (
+            take(data.validation, spec, CHOICE_SAMPLES, total)
+            if total
+            # Where there is none, of training, which has no fixed order.
+            else take(data.train, spec, CHOICE_SAMPLES)
+        )
     return found
 
 

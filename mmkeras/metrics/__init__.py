@@ -9,6 +9,7 @@ target: it takes labels, outputs and weights, and weighs as Keras weighs.
 from mmkeras.metrics.anomalies import anomalies
 from mmkeras.metrics.bootstrap import (
     CONFIDENCE,
+    FEW_GROUPS,
     RESAMPLES,
     draws,
     drop_spans,
@@ -62,6 +63,7 @@ from mmkeras.metrics.overlap import (
 )
 from mmkeras.metrics.paired import (
     MAX_SEEDS,
+    MIN_SEEDS,
     estimate,
     holm,
     paired,
@@ -80,8 +82,10 @@ __all__ = [
     "CONFIDENCE",
     "Decisions",
     "Description",
+    "FEW_GROUPS",
     "Figures",
     "MAX_SEEDS",
+    "MIN_SEEDS",
     "RESAMPLES",
     "SURE",
     "THRESHOLD",

@@ -1,6 +1,7 @@
 """Labels, units and direction of figures, for reports."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,11 @@ class Description:
     share: bool = False
     in_units: bool = False
     smaller_is_better: bool = False
+
+    def possible(self, low: float, high: float) -> tuple[float, float]:
+        """Returns an interval without what the figure cannot be."""
+        least = 0.0 if self.share or self.smaller_is_better else -math.inf
+        return max(low, least), min(high, 1.0 if self.share else math.inf)
 
 
 def describe(name: str) -> Description:

@@ -9,8 +9,9 @@ cannot disagree with it.
 Samples weigh as in Keras: a fraction multiplies, and 0 leaves out.
 """
 
+import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,9 @@ class Figures:
         samples: How many samples have a label.
         parts: What computes them, by the names of the figures. Those that
             share their sums stand in one part.
+        groups: `(samples,)` integers, the same for samples that hang
+            together, such as those of one speaker: they are drawn together.
+            None where each sample stands for itself.
 
     Example:
 
@@ -38,6 +42,14 @@ class Figures:
 
     samples: int
     parts: Mapping[tuple[str, ...], Part]
+    groups: np.ndarray | None = None
+
+    @property
+    def units(self) -> int:
+        """How many groups there are, or samples where there are none."""
+        if self.groups is None:
+            return self.samples
+        return len(np.unique(self.groups))
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """Returns each figure, `(resamples,)`.
@@ -57,11 +69,42 @@ class Figures:
         """Returns what computes one figure, and no more than it needs."""
         for names, part in self.parts.items():
             if name in names:
-                return Figures(self.samples, {(name,): part})
+                return dataclasses.replace(self, parts={(name,): part})
         known = [each for names in self.parts for each in names]
         raise ValueError(
             f"`name` must be one of {', '.join(known)}. Received: {name!r}"
         )
+
+    def grouped(
+        self, names: Sequence[str] | None, weights: np.ndarray
+    ) -> "Figures":
+        """Returns the same figures over samples that hang together.
+
+        Args:
+            names: The group of each sample of the split, with a label or
+                not; "" where it is not known: such a sample is a group of its
+                own. None where there are no groups.
+            weights: `(all samples, ...)`, 0 where there is no label.
+
+        Example:
+
+        >>> figures.grouped(["theo", "theo", "lucas"], np.ones(3)).units
+        2
+        """
+        if names is None:
+            return self
+        if len(names) != len(weights):
+            raise ValueError(
+                "`names` must have the group of each sample. Received: "
+                f"{len(names)} for {len(weights)} samples"
+            )
+        whole = np.array([n or f"\0{place}" for place, n in enumerate(names)])
+        rows = has_label(weights)
+        if rows.sum() != self.samples:
+            # Figures of all samples, such as those of a retrieval.
+            rows = np.ones(len(whole), bool)
+        kept = np.unique(whole[rows], return_inverse=True)[1]
+        return dataclasses.replace(self, groups=kept)
 
     def values(self) -> dict[str, float]:
         """Returns the figures of the samples themselves; {} without any."""

@@ -9,13 +9,15 @@ variance of a mean over seeds is estimated as the sum of two parts,
 - that of the mean over the seeds under the bootstrap of the test samples,
   every run with the same draws,
 
-which counts what belongs to both twice, and so errs on the safe side (Owen,
-"The pigeonhole bootstrap", 2007, arXiv 0712.1111). Intervals and p-values are
-those of Student's t with the degrees of freedom of Satterthwaite ("An
-approximate distribution of estimates of variance components", 1946). That
-benchmarks have to vary all of this is shown by Bouthillier et al.,
-"Accounting for variance in machine learning benchmarks", 2021 (arXiv
-2103.03098).
+which counts what belongs to both twice (Owen, "The pigeonhole bootstrap",
+2007, arXiv 0712.1111). Intervals and p-values are those of Student's t with
+one degree of freedom fewer than there are seeds, or groups of test samples
+where those are fewer: the degrees that Satterthwaite's formula gives are
+themselves guessed from so few values, and called 11 to 13 % of equal arms
+different. How often this test does so is printed by
+`benchmarks/false_positives.py`. That benchmarks have to vary all of this is
+shown by Bouthillier et al., "Accounting for variance in machine learning
+benchmarks", 2021 (arXiv 2103.03098).
 
 Not in it: how much another training split would change. All seeds draw from
 the same one.
@@ -29,6 +31,8 @@ import numpy as np
 
 from mmkeras.metrics.bootstrap import CONFIDENCE
 
+# Fewer tell nothing about how far seeds differ.
+MIN_SEEDS = 3
 # 2 ** 15 patterns of signs are listed one by one.
 MAX_SEEDS = 16
 
@@ -36,7 +40,7 @@ MAX_SEEDS = 16
 def estimate(
     values: Sequence[float],
     resampled: np.ndarray | None = None,
-    samples: int = 0,
+    units: int | None = None,
 ) -> dict[str, float]:
     """Returns a mean over seeds with its interval and its distance from 0.
 
@@ -45,7 +49,7 @@ def estimate(
         resampled: The same figures under the bootstrap of the test samples,
             `(seeds, resamples)`, each column one draw; None where the test
             samples are no matter.
-        samples: Test samples.
+        units: What was drawn: test samples, or groups of them.
 
     Returns:
         `mean`, `low` and `high` of the 95 % interval, and the two-sided `p`
@@ -58,31 +62,27 @@ def estimate(
     """
     values = np.asarray(values, float)
     mean, seeds = float(values.mean()), len(values)
-    parts = [(float(values.var(ddof=1)) / seeds, seeds - 1)]
+    variance = float(values.var(ddof=1)) / seeds
+    freedom = seeds - 1
     if resampled is not None:
         over_seeds = np.asarray(resampled, float).mean(axis=0)
         over_seeds = over_seeds[np.isfinite(over_seeds)]
         if len(over_seeds) > 1:
             spread = float(over_seeds.var(ddof=1))
-            parts.append((spread, max(1, samples - 1)))
+            if units is not None and units > 1:
+                # A resample varies by that much less than new units would.
+                spread *= units / (units - 1)
+                freedom = min(freedom, units - 1)
+            variance += spread
     from scipy import stats  # More than a second, which few commands need.
 
-    error, freedom = _error(parts)
+    # What is left of rounding is no variance.
+    error = math.sqrt(variance) if variance >= 1e-24 else 0.0
     if error == 0:
         return {"mean": mean, "low": mean, "high": mean, "p": float(mean == 0)}
     reach = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
     p = 2 * float(stats.t.sf(abs(mean) / error, freedom))
     return {"mean": mean, "low": mean - reach, "high": mean + reach, "p": p}
-
-
-def _error(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """Returns the standard error and its degrees of freedom."""
-    variance = sum(part for part, _ in parts)
-    # What is left of rounding is no variance.
-    if variance < 1e-24:
-        return 0.0, 1.0
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    return math.sqrt(variance), freedom
 
 
 def sign_flip(differences: Sequence[float]) -> float:
@@ -124,7 +124,7 @@ def paired(
     second: Sequence[float],
     first_resampled: np.ndarray | None = None,
     second_resampled: np.ndarray | None = None,
-    samples: int = 0,
+    units: int | None = None,
 ) -> dict[str, float | int]:
     """Returns how much more `first` has than `second`, seed by seed.
 
@@ -133,7 +133,7 @@ def paired(
         second: The figures of the same seeds.
         first_resampled: As in `estimate`.
         second_resampled: The same draws for `second`.
-        samples: Test samples.
+        units: As in `estimate`.
 
     Returns:
         What `estimate` returns for the differences, `sign_flip_p`, and for
@@ -149,7 +149,7 @@ def paired(
     if first_resampled is not None and second_resampled is not None:
         resampled = np.asarray(first_resampled) - np.asarray(second_resampled)
     return {
-        **estimate(differences, resampled, samples),
+        **estimate(differences, resampled, units),
         "sign_flip_p": sign_flip(differences),
         "above": int((differences > 0).sum()),
         "below": int((differences < 0).sum()),

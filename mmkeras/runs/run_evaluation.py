@@ -1,6 +1,6 @@
 """What `mmkeras evaluate` does: a run measured on its test split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,12 @@ def _evaluate(
 def _evaluated(run: Path, manifest: dict, data: Data, baselines: bool) -> dict:
     model = load_model(run)
     spec = data.spec
+    groups = data.groups("test")
     trained = {}
     if baselines and len(spec.modalities) > 1:
         recipe = recipe_of(manifest, spec)
         trained = {
-            name: train_alone(data, recipe, name, manifest["seed"])
+            name: train_alone(data, recipe, name, manifest["seed"], groups)
             for name in sorted(spec.modalities)
             if spec.answers(name)
         }
@@ -58,13 +59,16 @@ def _evaluated(run: Path, manifest: dict, data: Data, baselines: bool) -> dict:
         statistics=data.statistics["targets"],
         train_samples=data.counts["train"],
         baselines=trained,
+        groups=groups,
     )
+    result["group"] = spec.split.group
     held = data.counts.get("validation")
     result["cautions"] = evaluation.cautions(
         result,
         spec.targets,
         data.statistics["targets"],
         evaluation.predict(model, data.validation) if held else None,
+        data.groups("validation") if held else None,
     )
     ids = data.ids("test")
     page = evaluation.render_report(
@@ -147,7 +151,13 @@ def say_dropped(what: str, dropped: Dropped) -> None:
         say(f"{what} has {count} that nothing uses: {names}")
 
 
-def train_alone(data: Data, recipe: Recipe, name: str, seed: int) -> dict:
+def train_alone(
+    data: Data,
+    recipe: Recipe,
+    name: str,
+    seed: int,
+    groups: Sequence[str] | None = None,
+) -> dict:
     """Trains one modality with the same recipe; returns its metrics.
 
     The recipe's tower, heads and full strategy, from scratch, on the same
@@ -158,5 +168,7 @@ def train_alone(data: Data, recipe: Recipe, name: str, seed: int) -> dict:
     say(f"Baseline: `{name}` alone")
     train(ready, seed)
     targets = {n: data.spec.targets[n] for n in ready.heads}
-    result = evaluation.evaluate(ready.model, ready.test, targets)
+    result = evaluation.evaluate(
+        ready.model, ready.test, targets, groups=groups
+    )
     return {t: entry["metrics"] for t, entry in result["targets"].items()}

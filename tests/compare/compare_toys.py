@@ -61,6 +61,8 @@ def toy(skills, seeds=5, fractions=(1.0,), samples=200, spread=0.0, draw=0):
         "data": "zoo",
         "data_sha256": "0" * 64,
         "counts": {"train": 100, "validation": 50, "test": samples},
+        "group": None,
+        "groups": None,
         "kinds": {name: each.kind for name, each in MODALITIES.items()},
         "noise_units": {name: each.unit for name, each in NOISE.items()},
         "labels": [round(100 * fraction) for fraction in fractions],

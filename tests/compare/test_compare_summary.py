@@ -99,6 +99,33 @@ def test_the_same_skill_over_other_seeds_is_rarely_decided():
     assert decided <= 1
 
 
+def test_two_seeds_decide_nothing():
+    report = said({"full": 0.5, "component": 0.9}, seeds=2)
+    entry = entry_of(report)
+    assert not entry["pairs"][0]["decided"]
+    assert "2 seeds decide nothing" in " ".join(entry["conclusion"])
+    three = entry_of(said({"full": 0.5, "component": 0.9}, seeds=3))
+    assert three["pairs"][0]["decided"]
+
+
+def test_test_samples_of_few_groups_widen_the_interval():
+    """As many samples, but of three speakers, who hang together."""
+    header, results, answers = toy({"full": 0.6, "component": 0.7}, seeds=3)
+    header |= {"group": "speaker", "groups": [f"{i % 3}" for i in range(200)]}
+    report = summarise(header, results, TARGETS, answers, {"animal": COUNTS})
+    entry = entry_of(report)
+    alone = entry_of(said({"full": 0.6, "component": 0.7}, seeds=3))
+    row, before = entry["pairs"][0], alone["pairs"][0]
+    assert row["mean"] == before["mean"]
+    assert row["high"] - row["low"] != before["high"] - before["low"]
+    assert (entry["units"], alone["units"]) == (3, 200)
+    told = " ".join(entry["conclusion"])
+    assert "3 groups of `speaker`: fewer than 8" in told
+    assert "more groups of test samples than 3" in " ".join(
+        undecided({**entry, "pairs": [{**row, "decided": False}]}, report)
+    )
+
+
 def test_arms_in_another_order_flip_the_signs_and_nothing_else():
     header, results, answers = toy({"full": 0.7, "component": 0.72})
     arms = header["arms"][::-1]

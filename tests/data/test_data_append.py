@@ -6,7 +6,7 @@ import pytest
 from data.change_toys import spec_of
 
 from mmkeras.cli import main
-from mmkeras.data import Samples, prepare
+from mmkeras.data import Samples, load_data, prepare
 from mmkeras.spec import DataSpec
 
 
@@ -97,6 +97,16 @@ def test_new_samples_of_a_group_go_where_it_is(small, tmp_path):
     )
     where = {f"g{int(n[1:]) % 6}": split for n, split in before.items()}
     assert all(after[n] == where[f"g{int(n[1:]) % 6}"] for n in after)
+    # Intervals are over groups, so each sample's is stored.
+    data = load_data(tmp_path / "out")
+    for split in ("train", "validation", "test"):
+        found = [f"g{int(name[1:]) % 6}" for name in data.ids(split)]
+        assert data.groups(split) == found
+
+
+def test_without_groups_none_are_stored(small, tmp_path):
+    prepare(rows(0, 20), make(), tmp_path / "out", workers=1)
+    assert load_data(tmp_path / "out").groups("test") is None
 
 
 def test_rows_that_are_gone_are_told(small, tmp_path, capsys):

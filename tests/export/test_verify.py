@@ -36,20 +36,24 @@ def batches(count, size=4):
 
 
 @pytest.mark.parametrize(
-    "count, every, expected",
+    "count, total, expected",
     [
-        (3, 1, [0, 1, 2]),
-        (100, 1, list(range(10))),
-        (3, 3, [0, 3, 6]),
-        (4, 3, [0, 3, 6, 9]),
+        (3, None, [0, 1, 2]),
+        (100, 10, list(range(10))),
+        (3, 10, [0, 3, 6]),
+        (4, 10, [0, 2, 5, 7]),
+        # Nearly all: the rest is not one run at the end.
+        (7, 10, [0, 1, 2, 4, 5, 7, 8]),
     ],
 )
-def test_samples_are_taken_evenly(count, every, expected):
+def test_samples_are_taken_evenly(count, total, expected):
     spec = SimpleNamespace(modalities=["a"], optional=())
-    x, y, weight = take(batches(10), spec, count, every)
-    assert list(x) == ["a"] and x["a"].tolist() == expected
-    assert y["t"].tolist() == [-i for i in expected]
-    assert len(weight["t"]) == len(expected)
+    groups = [f"speaker {i}" for i in range(10)]
+    found = take(batches(10), spec, count, total, groups)
+    assert list(found.x) == ["a"] and found.x["a"].tolist() == expected
+    assert found.labels["t"].tolist() == [-i for i in expected]
+    assert len(found.weights["t"]) == len(expected)
+    assert found.groups == [groups[i] for i in expected]
 
 
 def test_calibration_lacks_each_optional_modality_in_turn():

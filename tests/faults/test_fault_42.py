@@ -93,12 +93,37 @@ class Answers:
         return {"kind": np.asarray(x["x"])}
 
 
+def category():
+    from mmkeras.spec import TARGETS
+
+    kind = TARGETS.known["category"]
+    return kind(kind="category", column="c", classes=CLASSES)
+
+
 def batches(seed, right):
     draw = np.random.default_rng(seed)
     labels = draw.integers(0, 3, 200)
     answers = np.where(draw.random(200) < right, labels, (labels + 1) % 3)
     x = {"x": np.eye(3)[answers] * 0.8 + 0.2 / 3}
     return [(x, {"kind": labels}, {"kind": np.ones(200)})]
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        ([f"speaker {i % 2}" for i in range(200)], "has 2 groups of `speaker`"),
+        (["theo"] * 200, "has 1 group of `speaker`"),
+        (None, "was prepared before it held the groups of `speaker`"),
+        ([f"speaker {i % 8}" for i in range(200)], None),
+    ],
+)
+def test_samples_of_few_people_are_told(groups, told):
+    target = category()
+    result = evaluate(Answers(), batches(2, 0.8), {"kind": target},
+                      groups=groups, resamples=50)  # fmt: skip
+    found = cautions({**result, "group": "speaker"}, {"kind": target})
+    assert len(found) == (told is not None)
+    assert told is None or told in found[0]
 
 
 @pytest.mark.parametrize(
@@ -111,11 +136,8 @@ def batches(seed, right):
 )
 def test_only_a_validation_far_above_test_is_said(validation, test, said):
     from mmkeras.evaluation import predict
-    from mmkeras.spec import TARGETS
 
-    kind = TARGETS.known["category"]
-    target = kind(kind="category", column="c", classes=CLASSES)
-    model, held = Answers(), batches(1, validation)
+    target, model, held = category(), Answers(), batches(1, validation)
     result = evaluate(model, batches(2, test), {"kind": target})
     found = cautions(
         result,

@@ -36,6 +36,62 @@ def test_what_is_drawn_does_not_depend_on_the_size_of_the_parts(monkeypatch):
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
+def test_samples_of_a_group_are_drawn_together():
+    groups = np.array([0, 0, 1, 2, 2, 2])
+    counts = np.concatenate(list(draws(6, 50, seed=3, groups=groups)))
+    for group in range(3):
+        columns = counts[:, groups == group]
+        assert (columns == columns[:, :1]).all()
+    # Of three groups, three are drawn.
+    assert (counts[:, [0, 2, 3]].sum(axis=1) == 3).all()
+
+
+def test_two_speakers_are_no_forty_samples():
+    """One is always right, the other never: the next one may be either."""
+    right = np.repeat([True, False], 20)
+    names = ["a"] * 20 + ["b"] * 20
+    figures = means(np.ones(40), accuracy=right)
+    apart = measure(figures, 500)["accuracy"]
+    together = measure(figures.grouped(names, np.ones(40)), 500)["accuracy"]
+    assert 0.3 < apart["low"] and apart["high"] < 0.7
+    assert (together["low"], together["high"]) == (0, 1)
+
+
+def test_one_group_has_no_interval():
+    figures = means(np.ones(4), accuracy=np.array([1, 1, 0, 1]))
+    found = measure(figures.grouped(["a"] * 4, np.ones(4)), 100)["accuracy"]
+    assert found == {"value": 0.75, "low": None, "high": None}
+    spans = drop_spans(
+        figures.grouped(["a"] * 4, np.ones(4)), {"x": figures}, "accuracy"
+    )
+    assert spans == {"x": None}
+
+
+def test_who_has_no_group_stands_alone():
+    weights = np.array([1, 0, 1, 1, 1])
+    figures = means(np.ones(4), accuracy=np.ones(4))
+    grouped = figures.grouped(["a", "b", "a", "", ""], weights)
+    assert grouped.units == 3 and len(set(grouped.groups[:2])) == 1
+    with pytest.raises(ValueError, match="the group of each sample"):
+        figures.grouped(["a", "b"], weights)
+
+
+def test_an_interval_over_eight_groups_covers_as_often_as_it_says():
+    """Groups that differ, four hundred times."""
+    random, groups, covered = np.random.default_rng(0), np.arange(80) % 8, 0
+    for place in range(400):
+        values = random.normal(0, 1, 8)[groups] + random.normal(0, 1, 80)
+        found = measure(
+            means(np.ones(80), r2=values).grouped(
+                [str(g) for g in groups], np.ones(80)
+            ),
+            200, seed=place,
+        )["r2"]  # fmt: skip
+        covered += found["low"] <= 0 <= found["high"]
+    # 380 expected; three deviations are 13.
+    assert covered >= 367
+
+
 def test_samples_without_a_label_are_never_drawn():
     labels, outputs = single()
     weights = fractions(len(labels))

@@ -104,7 +104,7 @@ def test_the_table_of_a_comparison_says_the_same(kind):
     target, (labels, outputs, weights) = target_of(kind), arrays(kind)
     result = {"fraction": 1.0, "arm": "a", "seed": 0}
     table = Table(
-        "y", target, {"seeds": [0], "resamples": 5}, [result],
+        "y", target, {"seeds": [0], "resamples": 5, "groups": None}, [result],
         lambda *_: (labels, outputs, weights),
     )  # fmt: skip
     (value,), resampled = table.of(1.0, "a")

@@ -25,14 +25,16 @@ def test_without_test_samples_it_is_the_t_test():
     assert found["p"] == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
 
 
-def test_both_variances_add_up_with_satterthwaites_degrees_of_freedom():
+@pytest.mark.parametrize(("units", "freedom"), [(80, 3), (3, 2)])
+def test_both_variances_add_up_with_the_fewer_degrees_of_freedom(
+    units, freedom
+):
     draw = np.random.default_rng(0)
     values = draw.normal(0.1, 0.05, 4)
     resampled = values[:, None] + draw.normal(0, 0.03, 500)
-    found = estimate(values, resampled, samples=80)
+    found = estimate(values, resampled, units=units)
     seeds = values.var(ddof=1) / 4
-    samples = resampled.mean(axis=0).var(ddof=1)
-    freedom = (seeds + samples) ** 2 / (seeds**2 / 3 + samples**2 / 79)
+    samples = resampled.mean(axis=0).var(ddof=1) * units / (units - 1)
     reach = stats.t.ppf(0.975, freedom) * np.sqrt(seeds + samples)
     assert found["low"] == pytest.approx(values.mean() - reach, rel=1e-12)
     assert found["high"] == pytest.approx(values.mean() + reach, rel=1e-12)
@@ -129,7 +131,7 @@ def test_equal_arms_are_told_apart_in_at_most_one_of_twenty(
         taste = draw.normal(0, of_samples, (2, 1, 60))
         runs = skill + taste + draw.normal(0, 0.05, (2, 4, 60))
         a, b = runs.mean(axis=2)
-        found = paired(a, b, *(runs @ counts.T), samples=60)
+        found = paired(a, b, *(runs @ counts.T), units=60)
         wrong += not found["low"] <= 0 <= found["high"]
     # 50 expected of an exact test; 3 deviations above it are 71.
     assert wrong <= 71

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmkeras.data.files.records import example
-from mmkeras.data.stored import VARIANTS, label_of, stored_dtype
+from mmkeras.data.stored import GROUP, VARIANTS, label_of, stored_dtype
 from mmkeras.spec import DataSpec, Label, Target
 
 
@@ -22,6 +22,7 @@ class Encoder:
     def __init__(self, spec: DataSpec, rows: list[dict]) -> None:
         self.spec = spec
         self.ids = [row["id"].encode() for row in rows]
+        self.groups = [row["group"].encode() for row in rows if "group" in row]
         self.dtypes = {n: stored_dtype(m) for n, m in spec.modalities.items()}
         self.labels: dict[str, list[bytes]] = {}
         for name, target in spec.targets.items():
@@ -49,6 +50,8 @@ class Encoder:
             labels: Of the targets that are read with their samples.
         """
         features = {"sample/id": self.ids[place]}
+        if self.groups:
+            features[GROUP] = self.groups[place]
         for name, dtype in self.dtypes.items():
             if name in values:
                 features[name] = values[name].astype(dtype).tobytes()

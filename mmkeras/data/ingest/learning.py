@@ -1,6 +1,7 @@
 """What reading takes from the training split: learned once, then the same."""
 
 import fnmatch
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,21 @@ def load_learned(
         text = file and (folder / file).read_bytes().decode()
         found[name] = Learned(dict(facts.get(name, {})), text)
     return found
+
+
+def vocabularies(
+    spec: DataSpec, learned: Mapping[str, Learned]
+) -> dict[str, str]:
+    """Returns SHA-256, by modality, of what tokens or categories mean."""
+    texts = {
+        name: spec.modalities[name].vocabulary_of(one)
+        for name, one in learned.items()
+    }
+    return {
+        name: hashlib.sha256(text.encode()).hexdigest()
+        for name, text in texts.items()
+        if text is not None
+    }
 
 
 def open_learned(

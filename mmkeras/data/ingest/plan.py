@@ -181,6 +181,8 @@ class ShardJob:
         part = plan.table.at(self.rows)
         cells = [part[column].tolist() for column in columns]
         ids = part["sample/id"].tolist()
+        group = spec.split.group
+        groups = part[group].tolist() if group else None
         targets, weights = [
             {name: rows_of(arrays[name], self.rows) for name in plan.values}
             for arrays in (plan.values, plan.weights)
@@ -189,6 +191,7 @@ class ShardJob:
             {
                 "index": row,
                 "id": ids[place],
+                **({} if groups is None else {"group": groups[place]}),
                 "cells": {c: cells[i][place] for i, c in enumerate(columns)},
                 "targets": {n: found[place] for n, found in targets.items()},
                 "weights": {n: found[place] for n, found in weights.items()},

@@ -94,7 +94,7 @@ def build_shard(
         context: What reads, and where to.
         name: File name of the shard.
         rows: Each with "index", "id", "cells" (column: text), "targets" and
-            "weights".
+            "weights", and "group" where the spec has `split.group`.
         training: Whether statistics are wanted.
         dry: Whether samples are read and counted only; nothing is written.
 

@@ -1,7 +1,6 @@
 """`load_data`: a prepared folder as `tf.data`, ready for `model.fit`."""
 
 import functools
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from mmkeras.data.loading import augment as augmentation
 from mmkeras.data.loading import augment_files, labels, pipeline, views
 from mmkeras.data.loading.check import check_folder, lost
 from mmkeras.data.loading.watch import Watch, watched
+from mmkeras.data.stored import GROUP
 from mmkeras.spec import DataSpec, Learned
 
 TOKENIZER = "tokenizer"
@@ -92,7 +92,13 @@ class Data:
     def ids(self, split: str) -> list[str]:
         """Returns the ids of a split's samples, in the fixed order."""
         with self.reading():
-            return pipeline.ids_of(self.records(split))
+            return pipeline.texts_of(self.records(split), "sample/id")
+
+    def groups(self, split: str) -> list[str] | None:
+        """Returns the `split.group` of each sample; None if none is stored."""
+        with self.reading():
+            found = pipeline.texts_of(self.records(split), GROUP, "")
+        return found if any(found) else None
 
     def reading(self):
         """Returns a context in which errors of reading name the shard."""
@@ -124,15 +130,7 @@ class Data:
     @property
     def vocabularies(self) -> dict[str, str]:
         """SHA-256, by modality, of what its tokens or categories mean."""
-        texts = {
-            name: self.spec.modalities[name].vocabulary_of(one)
-            for name, one in self.learned.items()
-        }
-        return {
-            name: hashlib.sha256(text.encode()).hexdigest()
-            for name, text in texts.items()
-            if text is not None
-        }
+        return learning.vocabularies(self.spec, self.learned)
 
     @property
     def learned(self) -> dict[str, Learned]:

@@ -184,15 +184,22 @@ def shuffled(strings, buffer: int, seed: int):
     )
 
 
-def ids_of(records) -> list[str]:
-    """Returns the ids of serialized samples, in order."""
+def texts_of(records, name: str, absent: str | None = None) -> list[str]:
+    """Returns a text of serialized samples, such as their ids, in order.
+
+    Args:
+        records: Serialized samples.
+        name: Of the feature.
+        absent: What stands for it where a sample lacks it; None where all of
+            them have it.
+    """
     import tensorflow as tf
 
-    feature = {"sample/id": tf.io.FixedLenFeature([], tf.string)}
+    feature = {name: tf.io.FixedLenFeature([], tf.string, absent)}
     found = []
     for batch in records.batch(1024):
-        names = tf.io.parse_example(batch, feature)["sample/id"]
-        found += [name.decode() for name in names.numpy()]
+        texts = tf.io.parse_example(batch, feature)[name]
+        found += [text.decode() for text in texts.numpy()]
     return found
 
 

@@ -61,6 +61,7 @@ def compare_files(
                 keras[scenario][name],
                 original and original[scenario][name],
                 {file: each[name] for file, each in outputs.items()},
+                samples.groups,
             )
             for name, target in sorted(spec.targets.items())
         }
@@ -95,6 +96,7 @@ def compare_outputs(
     keras: np.ndarray,
     original: np.ndarray | None,
     outputs: Mapping[ProducedFile, np.ndarray],
+    groups: Sequence[str] | None = None,
 ) -> Comparison:
     """Measures every output of one target, and compares it with Keras'.
 
@@ -105,8 +107,9 @@ def compare_outputs(
         keras: The model's output.
         original: That of the larger model it was made from, if any.
         outputs: Those of the files.
+        groups: Of the samples.
     """
-    judge = functools.partial(_Judged, target, labels, weights)
+    judge = functools.partial(_Judged, target, labels, weights, groups)
     model = judge(keras)
     base = model if original is None else judge(original)
     files = {file: judge(output) for file, output in outputs.items()}
@@ -129,10 +132,11 @@ def compare_outputs(
 class _Judged:
     """One output of one target, with all that is computed of it once."""
 
-    def __init__(self, target: Target, labels, weights, output):
+    def __init__(self, target: Target, labels, weights, groups, output):
         self.target, self.output = target, output
         self.weights = weights
-        self.figures = target.figures(labels, output, weights)
+        figures = target.figures(labels, output, weights)
+        self.figures = figures.grouped(groups, weights)
         values = self.figures.values().items()
         self.values = {n: v for n, v in values if math.isfinite(v)}
         self.decisions = target.decisions(labels, output, weights)

@@ -1,6 +1,6 @@
 """The samples that an export is calibrated and verified with."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,11 +19,14 @@ class Samples(NamedTuple):
         x: Inputs by modality, `(samples, ...)`.
         labels: By target.
         weights: By target; 0 where there is no label.
+        groups: What each sample hangs together with, as `data.groups` tells
+            it; None where each stands for itself.
     """
 
     x: Arrays
     labels: Arrays
     weights: Arrays
+    groups: Sequence[str] | None = None
 
     @property
     def size(self) -> int:
@@ -32,7 +35,11 @@ class Samples(NamedTuple):
 
 
 def take(
-    dataset: Iterable[Batch], spec: "DataSpec", count: int, every: int = 1
+    dataset: Iterable[Batch],
+    spec: "DataSpec",
+    count: int,
+    total: int | None = None,
+    groups: Sequence[str] | None = None,
 ) -> Samples:
     """Stacks samples of a dataset of `(x, y, sample_weight)` batches.
 
@@ -40,20 +47,28 @@ def take(
         dataset: Batches of dicts.
         spec: Which modalities to take; the data may have more of them.
         count: Samples to take at most.
-        every: 1 takes each sample, 3 each third one.
+        total: How many there are, from first to last of which they are
+            spread evenly; None takes the first ones.
+        groups: Of all samples of the dataset.
     """
-    parts, seen, taken = [], 0, 0
+    wanted = np.arange(count)
+    if total is not None and total > count:
+        wanted = wanted * total // count
+    parts, places, seen = [], [], 0
     for batch in dataset:
         rows = len(next(iter(batch[0].values())))
-        chosen = [i for i in range(rows) if (seen + i) % every == 0]
-        chosen = chosen[: count - taken]
-        seen, taken = seen + rows, taken + len(chosen)
+        chosen = wanted[(wanted >= seen) & (wanted < seen + rows)]
+        places += chosen.tolist()
         parts.append(
-            [{k: np.asarray(v)[chosen] for k, v in d.items()} for d in batch]
+            [
+                {k: np.asarray(v)[chosen - seen] for k, v in d.items()}
+                for d in batch
+            ]
         )
-        if taken == count:
+        seen += rows
+        if len(places) == count:
             break
-    if not taken:
+    if not places:
         raise ValueError(
             "A split must hold at least one sample to export with. "
             "Received: an empty split"
@@ -63,7 +78,9 @@ def take(
         for i, first in enumerate(parts[0])
     )
     names = [*spec.modalities, *(["present"] if spec.optional else [])]
-    return Samples({name: x[name] for name in sorted(names)}, y, weight)
+    x = {name: x[name] for name in sorted(names)}
+    kept = None if groups is None else [groups[place] for place in places]
+    return Samples(x, y, weight, kept)
 
 
 def calibration(
@@ -79,7 +96,7 @@ def calibration(
         spec: The data spec.
         count: Samples to take at most.
     """
-    x, _, _ = take(dataset, spec, count)
+    x = take(dataset, spec, count).x
     rows = np.arange(len(next(iter(x.values()))))
     for index, name in enumerate(spec.optional):
         lacking = rows % (8 * len(spec.optional)) == 8 * index + 7

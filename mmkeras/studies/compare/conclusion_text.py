@@ -3,7 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmkeras.metrics import describe, seeds_for, smallest_p
+from mmkeras.metrics import (
+    FEW_GROUPS,
+    MIN_SEEDS,
+    describe,
+    seeds_for,
+    smallest_p,
+)
 from mmkeras.studies.compare.formatting import and_, labels_of, points, value_of
 
 Entry = Mapping[str, Any]
@@ -23,6 +29,7 @@ def conclude(entry: Entry, report: Entry) -> list[str]:
         return ["No sample of the test split has a label."]
     fractions = report["fractions"][::-1]
     sentences = [_answer(entry, fraction) for fraction in fractions]
+    sentences += _few(entry, report)
     sentences += _worth(entry, report)
     sentences += _absent(entry)
     sentences += _cost(report)
@@ -31,14 +38,34 @@ def conclude(entry: Entry, report: Entry) -> list[str]:
     return [each for each in sentences if each]
 
 
+def _few(entry: Entry, report: Entry) -> list[str]:
+    """Says what too few seeds or groups of test samples mean."""
+    found, seeds = [], len(report["seeds"])
+    if seeds < MIN_SEEDS:
+        found.append(
+            f"{seeds} seeds decide nothing, however far apart the figures "
+            f"are: how much seeds differ takes {MIN_SEEDS} to tell."
+        )
+    units = entry["units"]
+    if report["group"] and units < entry["samples"]:
+        text = f"The test samples are {units} groups of `{report['group']}`"
+        if units < FEW_GROUPS:
+            text += (
+                f": fewer than {FEW_GROUPS} say little about groups that "
+                "nobody has seen, whatever the intervals are"
+            )
+        found.append(f"{text}.")
+    return found
+
+
 def undecided(entry: Entry, report: Entry) -> list[str]:
     """Returns what would make an undecided comparison decidable."""
     if all(row["decided"] for row in entry["pairs"]):
         return []
     seeds = len(report["seeds"])
     text = (
-        f"More seeds than {seeds}, or more test samples than "
-        f"{entry['samples']:,}, narrow the intervals."
+        f"More seeds than {seeds}, or more {_units(entry)}, narrow the "
+        "intervals."
     )
     if smallest_p(seeds) >= 0.05:
         text += (
@@ -47,6 +74,12 @@ def undecided(entry: Entry, report: Entry) -> list[str]:
             "it can show a difference by itself."
         )
     return [text]
+
+
+def _units(entry: Entry) -> str:
+    if entry["units"] < entry["samples"]:
+        return f"groups of test samples than {entry['units']:,}"
+    return f"test samples than {entry['samples']:,}"
 
 
 def _answer(entry: Entry, fraction: float) -> str:
@@ -157,7 +190,8 @@ def _worth(entry: Entry, report: Entry) -> list[str]:
         first, name = least["first"], least["second"].removesuffix("_alone")
         sentences.append(
             f"Each modality alone: {and_(alone)}; together (`{first}`) "
-            f"{value_of(entry, means[first])}. {_pays(entry, least, name)}"
+            f"{value_of(entry, means[first])}. "
+            f"{_pays(entry, least, name, len(report['seeds']))}"
         )
     guess = entry["majority"]
     if guess is not None and guess["mean"] is not None:
@@ -165,7 +199,7 @@ def _worth(entry: Entry, report: Entry) -> list[str]:
     return sentences
 
 
-def _pays(entry: Entry, row: Entry, name: str) -> str:
+def _pays(entry: Entry, row: Entry, name: str, seeds: int) -> str:
     sign = -1 if _smaller(entry) else 1
     low, high = sorted((sign * row["low"], sign * row["high"]))
     span = (
@@ -173,9 +207,9 @@ def _pays(entry: Entry, row: Entry, name: str) -> str:
         f"{points(entry, high, False)})"
     )
     gain = sign * row["mean"]
-    if low > 0:
+    if seeds >= MIN_SEEDS and low > 0:
         return f"Fusing gains {points(entry, gain)} on {name} alone {span}."
-    if high < 0:
+    if seeds >= MIN_SEEDS and high < 0:
         return f"Fusing loses {points(entry, -gain)} to {name} alone {span}."
     return f"The data do not decide if fusing helps beyond {name} {span}."
 

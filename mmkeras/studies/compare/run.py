@@ -200,6 +200,8 @@ def _header(data: Any, plan: Plan, results: Sequence[Mapping]) -> dict:
         "data": data.spec.name,
         "data_sha256": artefact.sha256_of(data.folder / artefact.MANIFEST),
         "counts": data.counts,
+        "group": data.spec.split.group,
+        "groups": data.groups("test"),
         "kinds": {n: m.kind for n, m in data.spec.modalities.items()},
         "noise_units": {
             name: corruption.unit

@@ -1,6 +1,5 @@
 """Rows of `compare.json` whose intervals are over the seeds alone."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -153,10 +152,8 @@ def over_seeds(
 
 def span_of(found: Mapping[str, float], metric: str) -> dict[str, float]:
     """Returns mean and interval of a figure, clipped to its possible range."""
-    described = describe(metric)
-    most = 1.0 if described.share else math.inf
-    least = 0.0 if described.share or described.smaller_is_better else -math.inf
-    return {end: min(most, max(least, found[end])) for end in NOTHING}
+    low, high = describe(metric).possible(found["low"], found["high"])
+    return {"mean": found["mean"], "low": low, "high": high}
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:

@@ -15,7 +15,7 @@
   "multiply_adds", "left_out"}`, the last the stages that the budget left no
   time for;
 - `targets`: by name, `{"kind", "unit", "metric", "smaller_is_better",
-  "samples"}` and
+  "samples", "units" (groups of samples that were drawn as one)}` and
 
   - `table`: `{"fraction", "arm", "mean", "low", "high", "values",
     "metrics"}`, a row an arm: mean and 95 % interval over seeds and test
@@ -58,10 +58,10 @@ def summarise(
     """Returns what `compare.json` holds.
 
     Args:
-        header: `data`, `data_sha256`, `counts`, `labels`, `kinds` (of the
-            modalities), `noise_units` (of theirs that offer a corruption),
-            `batch_size`, `resamples`, `budget`, `seeds`, `fractions` and
-            `arms`.
+        header: `data`, `data_sha256`, `counts`, `labels`, `groups` (of the
+            test samples, or None), `kinds` (of the modalities),
+            `noise_units` (of theirs that offer a corruption), `batch_size`,
+            `resamples`, `budget`, `seeds`, `fractions` and `arms`.
         results: What was measured of each run.
         targets: Targets of the spec by name.
         answers: From one of `results` and a target to labels, outputs and
@@ -70,7 +70,7 @@ def summarise(
     """
     names = ("fraction", "arm", "seed", "folder", "spent")
     report = {
-        **header,
+        **{key: each for key, each in header.items() if key != "groups"},
         "costs": seed_intervals.costs(header, results),
         "runs": [{name: run[name] for name in names} for run in results],
         "targets": {},
@@ -94,6 +94,7 @@ def _target(name, target, header, results, table, statistics):
         "metric": target.headline,
         "smaller_is_better": described.smaller_is_better,
         "samples": table.samples,
+        "units": table.units,
         "table": [
             table.row(fraction, arm["name"])
             for fraction in fractions
@@ -105,7 +106,8 @@ def _target(name, target, header, results, table, statistics):
                 table.pair(fraction, *both)
                 for fraction in fractions
                 for both in itertools.combinations(fused, 2)
-            ]
+            ],
+            len(header["seeds"]),
         ),
         "alone": [table.pair(fractions[-1], fused[0], a) for a in alone],
         "curves": seed_intervals.curves(name, target, header, results),

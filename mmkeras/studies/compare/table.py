@@ -8,6 +8,7 @@ import numpy as np
 
 from mmkeras.metrics import (
     CONFIDENCE,
+    MIN_SEEDS,
     estimate,
     holm,
     measure,
@@ -33,6 +34,7 @@ class Table:
 
     Attributes:
         samples: Test samples with a label.
+        units: Groups of them; as many where each stands for itself.
         truth: Labels, outputs and weights of one of the runs.
     """
 
@@ -49,11 +51,12 @@ class Table:
             (each["fraction"], each["arm"], each["seed"]): each
             for each in results
         }
-        figures, self.samples = {}, 0
+        figures, self.samples, self.units = {}, 0, 0
         for key, result in self.by_run.items():
             self.truth = answers(result, name)
-            figures[key] = target.figures(*self.truth).only(self.headline)
-            self.samples = figures[key].samples
+            found = target.figures(*self.truth).only(self.headline)
+            figures[key] = found.grouped(header["groups"], self.truth[2])
+            self.samples, self.units = found.samples, figures[key].units
         self.values = {
             key: each.values().get(self.headline, math.nan)
             for key, each in figures.items()
@@ -83,7 +86,7 @@ class Table:
         ]
         span = NOTHING
         if values is not None:
-            found = estimate(values, resampled, self.samples)
+            found = estimate(values, resampled, self.units)
             span = span_of(found, self.headline)
         return {
             "fraction": fraction,
@@ -104,17 +107,23 @@ class Table:
         if a is None or b is None:
             undefined = {"p": 1.0, "sign_flip_p": 1.0}
             return row | NOTHING | undefined | dict.fromkeys(COUNTS, 0)
-        return row | paired(a, b, a_resampled, b_resampled, self.samples)
+        return row | paired(a, b, a_resampled, b_resampled, self.units)
 
 
 COUNTS = ("above", "below", "equal")
 
 
-def corrected(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns `pairs` with p-values corrected over all of them."""
+def corrected(
+    pairs: Sequence[dict[str, Any]], seeds: int
+) -> list[dict[str, Any]]:
+    """Returns `pairs` with p-values corrected over all of them.
+
+    Nothing is decided by fewer than three seeds.
+    """
     p_values = holm([row["p"] for row in pairs])
+    enough = seeds >= MIN_SEEDS
     return [
-        {**row, "p_holm": p, "decided": p < 1 - CONFIDENCE}
+        {**row, "p_holm": p, "decided": enough and p < 1 - CONFIDENCE}
         for row, p in zip(pairs, p_values, strict=True)
     ]
 
@@ -136,6 +145,7 @@ def majority(
         return None
     constant = np.broadcast_to(constant, outputs.shape)
     figure = target.figures(labels, constant, weights).only(target.headline)
+    figure = figure.grouped(table.header["groups"], weights)
     found = measure(figure, table.header["resamples"])[target.headline]
     ends = {"mean": found["value"], "low": found["low"], "high": found["high"]}
     return {"name": target.baseline, **ends}
