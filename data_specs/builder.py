@@ -13,11 +13,14 @@ import os
 import shutil
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmkeras import artefact
+
+# What a file is until git-lfs has fetched it.
+POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,53 @@ def new_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def read_table(
+    path: Path, needed: Collection[str], encoding: str = "utf-8-sig"
+) -> list[dict[str, str]]:
+    """Reads a CSV file with a header, which must have the columns `needed`."""
+    try:
+        with open(path, newline="", encoding=encoding) as file:
+            rows = list(csv.DictReader(file))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"`{path}` must be {encoding}: {error}") from None
+    lacking = sorted({*needed} - {*(rows[0] if rows else ())})
+    if lacking:
+        raise ValueError(
+            f"`{path}` must be a table with the columns "
+            f"{', '.join(sorted(needed))}. Received: none of "
+            f"{', '.join(lacking)}"
+        )
+    return rows
+
+
+def copy(source: Path, folder: Path, name: str) -> str:
+    """Copies a file of the source; returns its name, or "" for none.
+
+    A file that git-lfs has left a pointer of is none.
+    """
+    if not (source / name).is_file() or Path(name).is_absolute():
+        return ""
+    if not (source / name).resolve().is_relative_to(source.resolve()):
+        return ""
+    with open(source / name, "rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            return ""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source / name, folder / name)
+    return name
+
+
+def tell(counts: Mapping[str, int]) -> None:
+    """Prints what is missing, broken or left out, each with its number."""
+    for what, count in counts.items():
+        if count:
+            print(f"{what}: {count:,}", file=sys.stderr)
+
+
 def write_manifest(folder: Path, rows: list[dict]) -> int:
     """Writes `manifest.csv` and returns the number of rows."""
+    if not rows:
+        raise ValueError("SOURCE must hold samples. Received: none")
     with artefact.atomic(folder / "manifest.csv") as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, rows[0], lineterminator="\n")

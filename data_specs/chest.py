@@ -5,7 +5,6 @@ told as COVID-19 or other, since the others are few each. Boxes of the lungs
 become JSON, `[[label, x0, y0, x1, y1], ...]` in pixels of the picture.
 """
 
-import csv
 import json
 import shutil
 import sys
@@ -27,7 +26,7 @@ def build(source: Path, folder: Path) -> int:
     rows = []
     for name in ("images", "masks"):
         (folder / name).mkdir()
-    for row in read_table(source / "samples.csv"):
+    for row in builder.read_table(source / "samples.csv", NEEDED):
         for name in filter(None, (row["image"], row["mask"])):
             copy(source, folder, name)
         finding = row["finding"]
@@ -42,20 +41,6 @@ def build(source: Path, folder: Path) -> int:
             }
         )
     return builder.write_manifest(folder, rows)
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Reads the table of images, which must have its columns."""
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    lacking = sorted(NEEDED - {*(rows[0] if rows else ())})
-    if lacking:
-        raise ValueError(
-            f"`{path}` must hold a row an image, with the columns "
-            f"{', '.join(sorted(NEEDED))}. Received: none of "
-            f"{', '.join(lacking)}"
-        )
-    return rows
 
 
 def copy(source: Path, folder: Path, name: str) -> None:
