@@ -26,6 +26,9 @@ class CellsToBoxes(keras.layers.Layer):
     probability of each class.
     """
 
+    # An exported file finds boxes in what it tells.
+    tells_boxes = True
+
     def __init__(self, grids, **kwargs):
         super().__init__(**kwargs)
         self.grids = [tuple(grid) for grid in grids]

@@ -27,7 +27,7 @@ def to_tflite(
     path: str | Path,
     mode: str = "none",
     streams: Mapping[str, keras.Model] | None = None,
-    decoders: Mapping[str, keras.Model] | None = None,
+    others: Mapping[str, keras.Model] | None = None,
 ) -> None:
     """Converts a functional model with named inputs and dict outputs.
 
@@ -42,7 +42,8 @@ def to_tflite(
         streams: Models of one step by modality, from `step_model`; each
             becomes a further signature, `stream_<modality>`, of the same
             weights.
-        decoders: Models that write a text, by the signature each becomes.
+        others: Models by the signature each becomes, such as those that write
+            a text or find boxes.
 
     Raises:
         ValueError: If an operator is not built in or does not run; the
@@ -51,7 +52,7 @@ def to_tflite(
     # An interpreter maps its file: one that is open would read the new bytes.
     with artefact.atomic(path) as temporary:
         try:
-            _convert(model, temporary, mode, streams, decoders)
+            _convert(model, temporary, mode, streams, others)
         except private.conversion_error() as error:
             refuse_conversion(model, str(error))
         check_built_in(temporary, model)
@@ -66,13 +67,13 @@ def _convert(
     path: str | Path,
     mode: str,
     streams: Mapping[str, keras.Model] | None = None,
-    decoders: Mapping[str, keras.Model] | None = None,
+    others: Mapping[str, keras.Model] | None = None,
 ) -> None:
     """Converts the model and its steps; the file holds each weight once."""
     import tensorflow as tf
 
     steps = {f"{PREFIX}{name}": each for name, each in (streams or {}).items()}
-    steps |= decoders or {}
+    steps |= others or {}
     models = {SIGNATURE: model, **steps}
     with tempfile.TemporaryDirectory() as folder:
         _save(models, folder)

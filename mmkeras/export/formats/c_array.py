@@ -1,5 +1,6 @@
 """C source of a TFLite file, for firmware without a file system."""
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,4 +24,8 @@ class CArray(Format):
         classes: Mapping[str, list[str]],
         title: str,
     ) -> None:
-        write_c_array(file.path, folder, "model", dict(classes), title)
+        from mmkeras.export.conversion.finding import drop_finders
+
+        with tempfile.TemporaryDirectory() as scratch:
+            path = drop_finders(file.path, Path(scratch) / "model.tflite")
+            write_c_array(path, folder, "model", dict(classes), title)

@@ -94,6 +94,7 @@ class TFLite(Format):
 
     @staticmethod
     def _convert(model, path: Path, mode: str, streams: dict) -> None:
+        from mmkeras.export.conversion.finding import finder_models
         from mmkeras.export.conversion.streaming import step_model
         from mmkeras.export.conversion.tflite_converter import to_tflite
         from mmkeras.export.conversion.writing import decoder_models
@@ -103,5 +104,5 @@ class TFLite(Format):
             for name, reason in streams.items()
             if reason is None
         }
-        writers = decoder_models(model)
-        to_tflite(model, path, mode, streams=steps, decoders=writers)
+        others = {**decoder_models(model), **finder_models(model)}
+        to_tflite(model, path, mode, streams=steps, others=others)
