@@ -40,7 +40,7 @@ def files(tmp_path_factory, pictures):
     told = heads.CellsToBoxes([GRID], name="things")(x)
     model = keras.Model({"view": view}, {"things": told})
     others = finder_models(model)
-    assert [*others] == ["found_things"]
+    assert [*others] == ["suppressed_things"]
     paths = {name: folder / f"{name}.tflite" for name in ("float", "int8",
                                                           "full")}  # fmt: skip
     to_tflite(model, paths["float"], others=others)
@@ -55,7 +55,7 @@ def found_by(path, pictures):
     """What a file tells of pictures, and the boxes that it finds in that."""
     interpreter = Interpreter(str(path), num_threads=1)
     tell = interpreter.get_signature_runner("serving_default")
-    find = interpreter.get_signature_runner("found_things")
+    find = interpreter.get_signature_runner("suppressed_things")
     told = [tell(view=one[None])["things"] for one in pictures]
     found = [find(cells=cells) for cells in told]
     boxes = [one["boxes"][0, : int(one["count"][0])] for one in found]
@@ -92,7 +92,7 @@ def test_average_precision_is_that_of_the_runner(files, pictures):
 
 def test_nothing_is_found_where_nothing_is_told(files):
     interpreter = Interpreter(str(files / "float.tflite"), num_threads=1)
-    find = interpreter.get_signature_runner("found_things")
+    find = interpreter.get_signature_runner("suppressed_things")
     nothing = np.zeros((1, np.prod(GRID), 8 + len(CLASSES)), "float32")
     found = find(cells=nothing)
     assert found["count"].tolist() == [0] and not found["boxes"].any()

@@ -2,7 +2,7 @@
 
 A detector tells boxes cell by cell, and `find_boxes` leaves out those that
 overlap a surer one, in NumPy. An app without NumPy runs the signature
-`found_<target>` on what the model told, which finds the same.
+`suppressed_<target>` on what the model told, which finds the same.
 """
 
 from pathlib import Path
@@ -19,7 +19,9 @@ from mmkeras.metrics.detections import (
     SCORES,
 )
 
-PREFIX = "found_"
+# Behind the model's own by the alphabet, as which the converter orders them:
+# what knows no signatures runs the first.
+PREFIX = "suppressed_"
 
 
 def finder_models(model: keras.Model) -> dict[str, keras.Model]:
