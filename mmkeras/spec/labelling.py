@@ -31,7 +31,7 @@ class Labelling(Kind):
     # from what its modalities became. Else `encode` reads the column alone.
     read_with_sample: ClassVar[bool] = False
     # What of the augmentation of `moves_with` its labels can follow, by
-    # `move`: "space", "time".
+    # `move`: "space", "time", "gain".
     moved_by: ClassVar[tuple[str, ...]] = ()
 
     @property

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from data.data_toys import make_spec
 
-from mmkeras.data import augmenter, settings_of
+from mmkeras.data import augmenter, batch_augmenter, settings_of
 
 SERIES = {"kind": "series", "column": "s", "channels": ["a", "b", "c"],
           "sample_rate_hz": 40, "duration_sec": 1}  # fmt: skip
@@ -46,6 +46,38 @@ def test_a_gap_is_warped_with_its_series():
     gap = np.isnan(found[..., 1])
     time = found[..., 0]
     assert np.array_equal(gap, (time > 10) & (time < 21))
+
+
+def test_what_follows_grows_with_its_series():
+    target = {"kind": "forecast", "modality": "one", "channels": ["b"],
+              "steps": 5}  # fmt: skip
+    spec = make_spec(
+        modalities={"one": SERIES}, targets={"next": target}, split={}
+    )
+    settings = settings_of(spec, {"one": {"gain": 0.5, "noise_std": 0}})
+    change = batch_augmenter(spec, settings)
+    draw = np.random.default_rng(0)
+    series = draw.normal(3, 1, (24, 45, 3)).astype("float32")
+    series[0, :40, 1] = np.nan
+    seen, labels = series[:, :40], series[:, 40:, 1:2]
+    inputs, found, weights = change(
+        (
+            {"one": tf.constant(seen)},
+            {"next": tf.constant(labels)},
+            {"next": tf.ones(labels.shape)},
+        ),
+        3,
+    )
+    assert np.array_equal(found["next"][0], labels[0]), "nothing is known"
+    for before, after, label, moved in zip(
+        seen[1:, :, 1], inputs["one"][1:, :, 1], labels[1:], found["next"][1:]
+    ):
+        mean = before.mean()
+        gain = np.std(after) / np.std(before)
+        assert 0.5 <= gain <= 1.5
+        wanted = mean + gain * (label - mean)
+        np.testing.assert_allclose(moved, wanted, rtol=1e-3)
+    assert np.std(found["next"] - labels) > 0.1
 
 
 def test_channels_become_gaps_and_one_stays():

@@ -15,14 +15,17 @@ class Moves:
         shape: Of a sample, as its modality has it: rows before columns.
         spans: What `Draws.spans` yielded, and the steps of a sample: step t
             is what was at t + first; outside of the bounds there is nothing.
+        gains: `(batch, 1, channels)` pairs: how many times as large values
+            became, about which value.
     """
 
     affines: list[Any] = field(default_factory=list)
     shape: tuple[int, ...] = ()
     spans: list[tuple] = field(default_factory=list)
+    gains: list[tuple] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.affines or self.spans)
+        return bool(self.affines or self.spans or self.gains)
 
     def affine(self, axes: int = 2):
         """Returns all moves as one matrix, `(batch, axes + 1, axes + 1)`.

@@ -59,6 +59,7 @@ class Forecast(Target):
     _series: Any = pydantic.PrivateAttr(None)
     read_with_sample: ClassVar[bool] = True
     follows_time: ClassVar[bool] = True
+    moved_by: ClassVar[tuple[str, ...]] = ("gain",)
     has_naive: ClassVar[bool] = True
     headline: ClassVar[str] = "mae"
     guard: ClassVar[str] = "skill"
@@ -101,6 +102,10 @@ class Forecast(Target):
         if self.column is not None:
             return (self.column,)
         return self._series.manifest_columns if self._series else ()
+
+    @property
+    def moves_with(self) -> str | None:
+        return self.modality if self._series is not None else None
 
     @property
     def places(self) -> tuple[int, ...] | None:

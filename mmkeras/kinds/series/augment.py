@@ -17,7 +17,7 @@ def augment(modality: Series, settings: Mapping[str, float]) -> Callable:
         known = tf.math.is_finite(series)
         filled = tf.where(known, series, 0)
         count = tf.reduce_sum(tf.cast(known, tf.float32), 1, keepdims=True)
-        count = tf.maximum(count, 1)
+        there, count = count > 0, tf.maximum(count, 1)
         mean = tf.reduce_sum(filled, 1, keepdims=True) / count
         swing = tf.where(known, series - mean, 0)
         square = tf.reduce_sum(tf.square(swing), 1, keepdims=True)
@@ -28,6 +28,9 @@ def augment(modality: Series, settings: Mapping[str, float]) -> Callable:
             minval=-settings["gain"],
             maxval=settings["gain"],
         )
+        if settings["gain"]:
+            # What goes on in a series grows with it, if there is any of it.
+            seeds.moves.gains.append((tf.where(there, gain, 1.0), mean))
         noise = tf.random.stateless_normal(tf.shape(series), next(seeds))
         noise *= settings["noise_std"] * deviation
         # A gap stays one.
