@@ -1,9 +1,26 @@
 """What every table of a spec shares, and the tables `[data]` and `[split]`."""
 
+from collections import Counter
 from typing import Annotated, Literal
 
 import pydantic
 from pydantic import Field
+
+
+def _all_differ(
+    names: tuple[str, ...], info: pydantic.ValidationInfo
+) -> tuple[str, ...]:
+    twice = next((n for n, c in Counter(names).items() if c > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"`{info.field_name}` must all differ. Received: "
+            f"{twice[:80]!r} twice"
+        )
+    return names
+
+
+# Of names of which each is another: `Annotated[Columns, DISTINCT]`.
+DISTINCT = pydantic.AfterValidator(_all_differ)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Column = Annotated[str, Field(min_length=1, max_length=200)]

@@ -1,7 +1,7 @@
 """What every kind of target answers."""
 
 import json
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -270,6 +270,29 @@ class Target(Labelling):
             ValueError: If there are more or fewer than a label has.
         """
         return names[0]
+
+
+def check_modalities(
+    key: str,
+    names: Iterable[str],
+    modalities: Iterable[str],
+    what: str = "a modality",
+) -> None:
+    """Raises ValueError if a key of a spec names what is no such modality.
+
+    Args:
+        key: Such as "targets.beats.modality".
+        names: What it names.
+        modalities: Those that it may.
+        what: What they are, such as "a modality of texts".
+    """
+    known = sorted(modalities)
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"`{key}` must be {what}. Received: {name!r}. Choices: "
+                f"{', '.join(known) or 'none'}"
+            )
 
 
 def _cell(value: Any) -> str:

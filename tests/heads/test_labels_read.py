@@ -67,7 +67,7 @@ def test_statistics_count_classes_steps_and_identities():
 @pytest.mark.parametrize(
     "key, value, message",
     [
-        ("modality", "film", r"targets.move.modality.*'film'.*'note'"),
+        ("modality", "film", r"targets.move.modality.*'film'. Choices: note"),
         ("steps", 1, r"targets.move.steps.*2.*1"),
         ("step", 3, r"Did you mean `steps`"),
     ],

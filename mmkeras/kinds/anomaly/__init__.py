@@ -10,7 +10,7 @@ from pydantic import Field
 from mmkeras.metrics import Description, Figures, anomalies
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.tables import Column
-from mmkeras.spec.target import Target
+from mmkeras.spec.target import Target, check_modalities
 
 Name = Annotated[str, Field(max_length=40)]
 # TOML has lists only; a tuple keeps the spec immutable.
@@ -80,12 +80,8 @@ class Anomaly(Target):
 
     def check(self, name: str, modalities: Mapping[str, Any]) -> None:
         for key in ("modalities", "given"):
-            for read in getattr(self, key):
-                if read not in modalities:
-                    raise ValueError(
-                        f"`targets.{name}.{key}` must be modalities. "
-                        f"Received: {read!r}; modalities: {sorted(modalities)}"
-                    )
+            names = getattr(self, key)
+            check_modalities(f"targets.{name}.{key}", names, modalities)
 
     def among(self, modalities: Container[str]) -> "Anomaly":
         kept = {

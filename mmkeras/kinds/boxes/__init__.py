@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import pydantic
 from pydantic import Field
 
 from mmkeras.metrics import (
@@ -16,8 +15,8 @@ from mmkeras.metrics import (
     same_boxes,
 )
 from mmkeras.spec.registry import register_target
-from mmkeras.spec.tables import Columns
-from mmkeras.spec.target import Target
+from mmkeras.spec.tables import DISTINCT, Columns
+from mmkeras.spec.target import Target, check_modalities
 
 Name = Annotated[str, Field(max_length=40)]
 File = Annotated[str, Field(min_length=1, max_length=300)]
@@ -49,7 +48,7 @@ class Boxes(Target):
 
     kind: Literal["boxes"]
     modality: Name
-    classes: Columns = Field(min_length=1)
+    classes: Annotated[Columns, DISTINCT] = Field(min_length=1)
     coco: File | None = None
     unit: Literal["pixels", "share"] = "pixels"
     max_boxes: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -67,15 +66,6 @@ class Boxes(Target):
         "least_score",
     )
     device_shares: ClassVar[tuple[str, ...]] = ("mmkeras.metrics.detections",)
-
-    @pydantic.field_validator("classes")
-    @classmethod
-    def _unique(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(classes)) < len(classes):
-            raise ValueError(
-                f"`classes` must all differ. Received: {list(classes)}"
-            )
-        return classes
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -105,12 +95,8 @@ class Boxes(Target):
             for key, each in modalities.items()
             if each.has_pixels and len(each.shape) == 3
         ]
-        if self.modality not in pictures:
-            raise ValueError(
-                f"`targets.{name}.modality` must be a modality of pictures. "
-                f"Received: {self.modality!r}. Choices: "
-                f"{', '.join(sorted(pictures)) or 'none'}"
-            )
+        key, what = f"targets.{name}.modality", "a modality of pictures"
+        check_modalities(key, [self.modality], pictures, what)
 
     def figures(
         self,

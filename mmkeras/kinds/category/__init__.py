@@ -1,10 +1,9 @@
 """One class of several."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import pydantic
 from pydantic import Field
 
 from mmkeras.metrics import (
@@ -16,7 +15,7 @@ from mmkeras.metrics import (
     weighted_share,
 )
 from mmkeras.spec.registry import register_target
-from mmkeras.spec.tables import Columns
+from mmkeras.spec.tables import DISTINCT, Columns
 from mmkeras.spec.target import Target
 
 
@@ -32,7 +31,7 @@ class Category(Target):
     """
 
     kind: Literal["category"]
-    classes: Columns = Field(min_length=2)
+    classes: Annotated[Columns, DISTINCT] = Field(min_length=2)
     dtype: ClassVar[str] = "int32"
     stratifies: ClassVar[bool] = True
     boosts: ClassVar[bool] = True
@@ -43,16 +42,6 @@ class Category(Target):
     activation: ClassVar[str | None] = "softmax"
     device_keys: ClassVar[tuple[str, ...]] = ("classes",)
     web: ClassVar[str | None] = "class"
-
-    @pydantic.field_validator("classes")
-    @classmethod
-    def _unique(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(classes)) < len(classes):
-            twice = next(c for c in classes if classes.count(c) > 1)
-            raise ValueError(
-                f"`classes` must all differ. Received: {twice[:80]!r} twice"
-            )
-        return classes
 
     @property
     def category_columns(self) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ from pydantic import Field
 
 from mmkeras.metrics import Figures, forecasts, weighted_share
 from mmkeras.spec.registry import register_target
-from mmkeras.spec.tables import Column
+from mmkeras.spec.tables import DISTINCT, Column
 from mmkeras.spec.target import Target
 
 Channels = Annotated[
-    tuple[Column, ...], Field(strict=False, min_length=1, max_length=64)
+    tuple[Column, ...],
+    Field(strict=False, min_length=1, max_length=64),
+    DISTINCT,
 ]
 Quantiles = Annotated[
     tuple[Annotated[float, Field(gt=0, lt=1)], ...],
@@ -81,10 +83,6 @@ class Forecast(Target):
             raise ValueError(
                 "`quantiles` must rise, be symmetric about 0.5 and have it, "
                 f"such as [0.1, 0.5, 0.9]. Received: {list(self.quantiles)}"
-            )
-        if len({*self.channels}) < len(self.channels):
-            raise ValueError(
-                f"`channels` must all differ. Received: {list(self.channels)}"
             )
         return self
 

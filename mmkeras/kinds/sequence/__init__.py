@@ -10,7 +10,7 @@ from pydantic import Field
 from mmkeras.kinds.category import Category
 from mmkeras.metrics import Figures, cross_entropy, per_step, step_classes
 from mmkeras.spec.registry import register_target
-from mmkeras.spec.target import Separator
+from mmkeras.spec.target import Separator, check_modalities
 
 Name = Annotated[str, Field(max_length=40)]
 # TOML has lists only; a tuple keeps the spec immutable.
@@ -73,12 +73,9 @@ class Sequence(Category):
         return (names,) if isinstance(names, str) else names
 
     def check(self, name: str, modalities: Mapping[str, Any]) -> None:
+        key = f"targets.{name}.modality"
+        check_modalities(key, self.modalities, modalities)
         for read in self.modalities:
-            if read not in modalities:
-                raise ValueError(
-                    f"`targets.{name}.modality` must be a modality. "
-                    f"Received: {read!r}; modalities: {sorted(modalities)}"
-                )
             crop = getattr(modalities[read], "crop", self.crop)
             if self.length == "variable" and crop != self.crop:
                 raise ValueError(

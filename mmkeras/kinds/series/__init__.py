@@ -9,7 +9,7 @@ from pydantic import Field
 from mmkeras.spec.modality import Augmentation, Modality
 from mmkeras.spec.registry import register_modality
 from mmkeras.spec.sizes import check_size
-from mmkeras.spec.tables import Column
+from mmkeras.spec.tables import DISTINCT, Column
 
 Unit = Annotated[str, Field(min_length=1, max_length=40)]
 Rate = Annotated[float, Field(gt=0, le=1_000_000)]
@@ -60,7 +60,7 @@ class Series(Modality):
 
     kind: Literal["series"]
     column: Column
-    channels: Names
+    channels: Annotated[Names, DISTINCT]
     units: Units | None = None
     sample_rate_hz: Rate
     duration_sec: Annotated[float, Field(gt=0, le=10_000_000)]
@@ -127,16 +127,6 @@ class Series(Modality):
         "separator",
         "decimal",
     )
-
-    @pydantic.field_validator("channels")
-    @classmethod
-    def _unique(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(channels)) < len(channels):
-            twice = next(c for c in channels if channels.count(c) > 1)
-            raise ValueError(
-                f"`channels` must all differ. Received: {twice[:80]!r} twice"
-            )
-        return channels
 
     @pydantic.model_validator(mode="after")
     def _bounded(self) -> "Series":

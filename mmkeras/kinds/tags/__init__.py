@@ -17,8 +17,8 @@ from mmkeras.metrics import (
     weighted_share,
 )
 from mmkeras.spec.registry import register_target
-from mmkeras.spec.tables import Columns
-from mmkeras.spec.target import Target
+from mmkeras.spec.tables import DISTINCT, Columns
+from mmkeras.spec.target import Target, check_modalities
 
 Name = Annotated[str, Field(max_length=40)]
 
@@ -47,7 +47,7 @@ class Tags(Target):
 
     kind: Literal["tags"]
     modality: Name
-    classes: Columns = Field(min_length=1)
+    classes: Annotated[Columns, DISTINCT] = Field(min_length=1)
     cut: Literal["refuse", "fit"] = "refuse"
     dtype: ClassVar[str] = "int32"
     read_with_sample: ClassVar[bool] = True
@@ -67,16 +67,6 @@ class Tags(Target):
     )
     # Tokens of the modality, which its spec tells.
     _tokens: int | None = pydantic.PrivateAttr(None)
-
-    @pydantic.field_validator("classes")
-    @classmethod
-    def _unique(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(classes)) < len(classes):
-            twice = next(c for c in classes if classes.count(c) > 1)
-            raise ValueError(
-                f"`classes` must all differ. Received: {twice[:80]!r} twice"
-            )
-        return classes
 
     @property
     def tokens(self) -> int:
@@ -120,12 +110,8 @@ class Tags(Target):
             for key, each in modalities.items()
             if each.learned_file == "tokenizer"
         }
-        if self.modality not in texts:
-            raise ValueError(
-                f"`targets.{name}.modality` must be a modality of texts. "
-                f"Received: {self.modality!r}. Choices: "
-                f"{', '.join(sorted(texts)) or 'none'}"
-            )
+        key, what = f"targets.{name}.modality", "a modality of texts"
+        check_modalities(key, [self.modality], texts, what)
         (self._tokens,) = texts[self.modality].shape
 
     def figures(

@@ -21,7 +21,7 @@ from mmkeras.metrics import (
 )
 from mmkeras.spec.registry import register_target
 from mmkeras.spec.tables import Columns
-from mmkeras.spec.target import Target
+from mmkeras.spec.target import Target, check_modalities
 
 Name = Annotated[str, Field(max_length=40)]
 # TOML has lists only; a tuple keeps the spec immutable.
@@ -144,12 +144,8 @@ class Transcript(Target):
         return (names,) if isinstance(names, str) else names
 
     def check(self, name: str, modalities: Mapping[str, Any]) -> None:
-        for read in self.modalities:
-            if read not in modalities:
-                raise ValueError(
-                    f"`targets.{name}.modality` must be a modality. "
-                    f"Received: {read!r}; modalities: {sorted(modalities)}"
-                )
+        key = f"targets.{name}.modality"
+        check_modalities(key, self.modalities, modalities)
 
     def among(self, modalities: Container[str]) -> "Transcript":
         # The head goes by the fused vector where none is left.
