@@ -63,7 +63,8 @@ RUNTIMES = {
 # What the manifest's `web` may say: cards that the page has for inputs, and
 # forms that it has for answers.
 CARDS = ("picture", "sound", "text", "numbers")
-FORMS = ("class", "classes", "number", "transcript", "boxes", "mask")
+FORMS = ("class", "classes", "number", "transcript", "boxes", "mask",
+         "spans")
 
 
 def archive(name: str, cache: Path) -> bytes:

@@ -63,6 +63,19 @@ function places(entry, answer, { shape }, value) {
   return [canvas, list];
 }
 
+/** The spans of a text, each with its label. */
+function spans(entry, answer) {
+  if (!answer.spans.length) return make("p", "big", "nothing found");
+  const list = make("ul", "legend");
+  for (const { label, text, first_token, last_token } of answer.spans) {
+    const dot = make("span", "dot");
+    dot.style.background = colourOf(entry.classes.indexOf(label));
+    const told = text ?? `tokens ${first_token} to ${last_token}`;
+    list.append(make("li", "", dot, `${label}: ${told}`));
+  }
+  return list;
+}
+
 function target(name, entry, answer, inputs, given) {
   const box = make("div", "target", make("h3", "", name));
   if (entry.web === "number") {
@@ -79,6 +92,10 @@ function target(name, entry, answer, inputs, given) {
   if (entry.web === "boxes" || entry.web === "mask") {
     const { modality } = entry;
     box.append(...places(entry, answer, inputs[modality], given[modality]));
+    return box;
+  }
+  if (entry.web === "spans") {
+    box.append(spans(entry, answer));
     return box;
   }
   const labels = answer.labels ?? [answer.label];

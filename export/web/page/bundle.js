@@ -2,6 +2,7 @@
 
 import { canonical } from "./manifest.js";
 import { foundBoxes, marked } from "./places.js";
+import { foundSpans } from "./spans.js";
 import { loadTokenizer } from "./tokenizer.js";
 
 const ARRAYS = { uint8: Uint8Array, float32: Float32Array, int32: Int32Array };
@@ -118,12 +119,15 @@ export class Bundle {
     Object.assign(this, { manifest, tokenizers, run });
     this.inputs = manifest.inputs;
     this.outputs = manifest.outputs;
+    // The texts that tokens were made of, for answers that tell places.
+    this.texts = new WeakMap();
   }
 
   /** Returns the token ids of a text, cut or padded with 0. */
   tokens(name, text) {
     const ids = new Int32Array(this.inputs[name].shape[0]);
     ids.set(this.tokenizers[name](text).slice(0, ids.length));
+    this.texts.set(ids, text);
     return ids;
   }
 
@@ -188,6 +192,13 @@ export class Bundle {
       }
       if (entry.web === "mask") {
         answers[name] = marked(values, entry);
+        continue;
+      }
+      if (entry.web === "spans") {
+        const ids = given[entry.modality];
+        const text = (ids && this.texts.get(ids)) ?? null;
+        const tokenizer = this.tokenizers[entry.modality];
+        answers[name] = foundSpans(values, entry, text, tokenizer);
         continue;
       }
       const probabilities = Object.fromEntries(

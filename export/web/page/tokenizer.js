@@ -14,7 +14,7 @@ function isMark(char) {
 
 // The patterns of `prepare` mean the same here, in Python and in Rust.
 const escaped = (text) => text.replace(/[\\^$.*+?()[\]{}|\/]/g, "\\$&");
-const patternOf = ({ pattern }) =>
+export const patternOf = ({ pattern }) =>
   new RegExp(pattern.Regex ?? escaped(pattern.String), "gu");
 
 /** Returns a function that changes a text character by character. */
@@ -43,6 +43,9 @@ const SPLITTERS = {
     return (text) => text.replace(pattern, (found) => ` ${found} `);
   },
 };
+/** Returns the function of a step of any part. */
+export const stepOf = (step) =>
+  (NORMALIZERS[step.type] ?? SPLITTERS[step.type])(step);
 const MODELS = { WordPiece: null, WordLevel: null };
 
 /** Returns the entries of the steps of one part of a tokenizer. */
@@ -58,18 +61,20 @@ function steps(table, part, key, known) {
   return found;
 }
 
-/** Returns the functions of the steps of one part of a tokenizer. */
-const functionsOf = (table, part, key, known) =>
-  steps(table, part, key, known).map((step) => known[step.type](step));
-
-/** Returns a function from a text to its token ids. */
+/**
+ * Returns a function from a text to its token ids.
+ *
+ * Its `steps` are those of the table, before a text is cut at spaces, and
+ * `sizes` returns the letters of each token of a word.
+ */
 export function loadTokenizer(table) {
   if (table.added_tokens.length)
     throw new Error("The tokenizer must be without added tokens");
-  const changes = [
-    ...functionsOf(table, "normalizer", "normalizers", NORMALIZERS),
-    ...functionsOf(table, "pre_tokenizer", "pretokenizers", SPLITTERS),
+  const parts = [
+    ...steps(table, "normalizer", "normalizers", NORMALIZERS),
+    ...steps(table, "pre_tokenizer", "pretokenizers", SPLITTERS),
   ];
+  const changes = parts.map(stepOf);
   const [{ type }] = steps(table, "model", "", MODELS);
   const vocabulary = new Map(Object.entries(table.model.vocab));
   const unknown = [vocabulary.get(table.model.unk_token)];
@@ -96,8 +101,18 @@ export function loadTokenizer(table) {
     vocabulary.has(word) ? [vocabulary.get(word)] : unknown;
   const ids = type === "WordLevel" ? whole : pieces;
 
-  return (text) => {
+  const tokens = Object.keys(table.model.vocab);
+  const names = new Map(tokens.map((name) => [vocabulary.get(name), name]));
+  const sizes = (word) => {
+    const found = ids(word);
+    if (found === unknown || type === "WordLevel") return [[...word].length];
+    const prefix = table.model.continuing_subword_prefix.length;
+    return found.map((id, i) => [...names.get(id)].length - (i && prefix));
+  };
+
+  const tokenize = (text) => {
     for (const change of changes) text = change(text);
     return text.split(SPACES).filter(Boolean).flatMap(ids);
   };
+  return Object.assign(tokenize, { steps: parts, sizes });
 }
