@@ -63,8 +63,7 @@ RUNTIMES = {
 # What the manifest's `web` may say: cards that the page has for inputs, and
 # forms that it has for answers.
 CARDS = ("picture", "sound", "text", "numbers")
-FORMS = ("class", "classes", "number", "transcript", "boxes", "mask",
-         "spans")
+FORMS = ("class", "classes", "number", "transcript", "boxes", "mask", "spans")
 
 
 def archive(name: str, cache: Path) -> bytes:

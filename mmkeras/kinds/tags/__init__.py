@@ -58,6 +58,7 @@ class Tags(Target):
     training_metric: ClassVar[str] = "accuracy"
     activation: ClassVar[str | None] = "softmax"
     baseline: ClassVar[str] = "nothing found"
+    web: ClassVar[str | None] = "spans"
     counted: ClassVar[str] = "Spans"
     device_keys: ClassVar[tuple[str, ...]] = ("classes", "modality")
     device_uses: ClassVar[tuple[str, ...]] = ("tokenizer.py", "offsets.py")

@@ -68,7 +68,8 @@ def _targets(samples: SampleStream, tallies: Tallies) -> dict[str, Any]:
     found = {}
     for name, target in sorted(samples.spec.targets.items()):
         classes = None
-        if target.class_names:
+        # Of labels that are read with their samples, no cell names a class.
+        if target.class_names and not target.read_with_sample:
             counts = tallies.classes[name]
             classes = {
                 key: {split: counts[split][key] for split in SPLITS}
