@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from mmkeras.heads.classes import FACTS
 from mmkeras.heads.sequence import Sequence
+from mmkeras.heads.transcript import TokensToFrames
 from mmkeras.introspection import options_of
 
 
@@ -55,6 +56,16 @@ class Tags(Sequence):
         logits = self.logits(fused, name, features)
         x = layers.Softmax(name=f"{name}_tags", dtype="float32")(logits)
         return OutsideWhereNothing(name=name, dtype="float32")(x, found["mask"])
+
+    def _per_step(self, found: Any, name: str) -> Any:
+        tokens, mask = found["tokens"], found["mask"]
+        each, rest = divmod(self.steps, tokens.shape[1])
+        if rest:
+            return super()._per_step(found, name)
+        # Each token alone. A mean over those that are there divides by none
+        # in padding, which an int8 file cannot run.
+        x = layers.Dense(each * self.units, name=f"{name}_tokens")(tokens)
+        return TokensToFrames(each, name=f"{name}_frames")(x, mask)
 
     def finish(self, output: Any, name: str) -> Any:
         raise ValueError(

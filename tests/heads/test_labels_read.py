@@ -96,7 +96,9 @@ def test_a_sequence_of_several_modalities_keeps_those_of_a_baseline():
     assert spec.targets["move"].modalities == ("note", "table")
     assert spec.only("note").targets["move"].modalities == ("note",)
     assert DataSpec.from_dict(spec.to_dict()) == spec
-    with pytest.raises(ValueError, match=r"move.modality.*'film'.*'note'"):
+    with pytest.raises(
+        ValueError, match=r"move.modality.*'film'. Choices: note"
+    ):
         move_of(modality=["note", "film"])
 
 
