@@ -222,3 +222,16 @@ def test_what_moves_tokens_away_from_their_tags_is_refused(tmp_path):
             prepared(tmp_path, BOTH, augment={"note": {key: 0.1}})
         (tmp_path / "out").rename(tmp_path / key)
     prepared(tmp_path, BOTH, augment={"note": {"token_dropout": 0.1}})
+
+
+def test_rare_tags_can_weigh_as_much_as_common_ones(tmp_path):
+    prepared(tmp_path, *[BOTH] * 3, "[]")
+    data = load_data(tmp_path / "out", augment=False)
+    facts = data.statistics["targets"]["spans"]
+    # Ten tokens a text; a drug is one of them, an illness two.
+    assert facts["counts"] == {"drug": 3, "illness": 3}
+    assert facts["tokens"] == [31, 3, 0, 3, 3]
+    target = data.spec.targets["spans"]
+    options = target.head_options().read({"class_weights": "balanced"}, "spans")
+    weights = target.head(facts, options).class_weights
+    assert weights == pytest.approx([10 / 31, 10 / 3, 1, 10 / 3, 10 / 3])

@@ -165,13 +165,19 @@ def sums(tags: Tags, label: Label) -> dict[str, Any]:
     counts = np.bincount(
         np.array(found, int), minlength=len(tags.classes)
     ).tolist()
-    return {"texts": 1, "spans": counts}
+    known = label.value[np.asarray(label.weight) > 0]
+    tokens = np.bincount(known, minlength=tags.outputs).tolist()
+    return {"texts": 1, "spans": counts, "tokens": tokens}
 
 
 def finish(tags: Tags, found: dict[str, Any] | None) -> dict[str, Any]:
-    counts = found["spans"] if found else [0] * len(tags.classes)
+    if found is None:
+        return {}
+    counts = found["spans"]
     named = zip(tags.classes, counts, strict=True)
     return {
-        "texts": found["texts"] if found else 0,
+        "texts": found["texts"],
         "counts": {name: int(count) for name, count in named},
+        # By tag, as `class_weights = "balanced"` weighs them.
+        "tokens": found["tokens"],
     }
