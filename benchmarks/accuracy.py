@@ -22,7 +22,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).parents[1]
-SHOWN = ("accuracy", "macro_f1", "mae", "r2", "wer", "dice", "iou")
+SHOWN = ("accuracy", "macro_f1", "mae", "r2", "wer", "dice", "iou", "entity_f1")
 
 
 def builder_of(name: str) -> str:

@@ -56,17 +56,24 @@ def test_tweets_are_built_and_read_by_their_spec(tmp_path):
         ("@united", "airline"), ("Flight 10", "flight"),
         ("3 hours", "duration"), ("ORD", "airport"), ("7pm", "time"),
     ]  # fmt: skip
-    (tmp_path / "data_specs").mkdir()
-    copy = tmp_path / "data_specs" / "tweets.toml"
-    copy.write_bytes((FOLDER / "tweets.toml").read_bytes())
-    prepare(load_spec(copy), tmp_path / "ready", workers=1)
-    data = load_data(tmp_path / "ready", augment=False)
-    assert not data.manifest["quarantined"]
-    _, labels, weights = next(iter(data.train))
+    labels, weights = batch_of(tmp_path, "tweets")
     late = labels["sentiment"].numpy() == 0
     assert (weights["reason"].numpy() > 0).tolist() == late.tolist()
-    spans = [find_spans(row) for row in labels["mentions"].numpy()[late]]
-    assert {len(found) for found in spans} == {5}
+    labels, _ = batch_of(tmp_path, "tweets_mentions")
+    spans = [len(find_spans(row)) for row in labels["mentions"].numpy()]
+    # Late flights, a question with the airline's handle, and thanks.
+    assert {*spans} == {5, 1, 0}
+
+
+def batch_of(folder: Path, name: str) -> tuple[dict, dict]:
+    """Prepares what was built by a spec; returns labels and weights."""
+    copy = folder / "data_specs" / f"{name}.toml"
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_bytes((FOLDER / copy.name).read_bytes())
+    prepare(load_spec(copy), folder / name, workers=1)
+    data = load_data(folder / name, augment=False)
+    assert not data.manifest["quarantined"]
+    return next(iter(data.train))[1:]
 
 
 def test_another_table_is_refused(tmp_path, capsys):
