@@ -6,6 +6,9 @@ import numpy as np
 from tagged_spans import find_spans, sureness
 from token_places import place_of, settled
 
+# Its answers tell places of what was given.
+PLACED = True
+
 
 def shape(entry: dict) -> list[int]:
     """Returns the shape of the model's output for one sample."""
