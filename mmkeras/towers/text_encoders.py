@@ -35,6 +35,11 @@ class TextCnn(TextEmbedded):
         (3, 4, 5), ("a list", lambda v: isinstance(v, list | tuple)), "tokens"
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # A recipe has lists only; written out, the default says the same.
+        object.__setattr__(self, "widths", tuple(self.widths))
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextRecurrent(TextEmbedded):
