@@ -191,6 +191,17 @@ def test_mosi_ends_on_the_device_where_its_video_does(tmp_path):
         told = answer(text=text, audio=text, video=video)
         assert len(told["labels"]) == steps
         assert len(told["probabilities"]["positive"]) == steps
+    # The features of a user's own may as well come as a table.
+    values = np.load(tmp_path / "out" / table.loc["train_00", "text"])
+    found = answer(text="train_00", audio="train_00", video="train_00")
+    channels = ",".join(spec.modalities["text"].channels)
+    table.loc["train_00", "text"] = "text/features.csv"
+    np.savetxt(
+        tmp_path / "out/text/features.csv", values, delimiter=",",
+        header=channels, comments="", fmt="%.9g",
+    )  # fmt: skip
+    told = answer(text="train_00", audio="train_00", video="train_00")
+    assert told["labels"] == found["labels"]
 
 
 def test_the_votes_of_crema_d_are_those_on_sound_and_picture(tmp_path):
