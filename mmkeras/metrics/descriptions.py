@@ -40,10 +40,9 @@ def describe(name: str) -> Description:
     'Panoptic quality'
     """
     known = _KNOWN.get(name) or _own.get(name)
-    if known is None and name.startswith(OF_CLASS):
-        return _share(f"AP50 of {name.removeprefix(OF_CLASS)}")
-    if known is None and name.startswith(OF_ENTITY):
-        return _share(f"F1 of {name.removeprefix(OF_ENTITY)}")
+    for start, label in _OF_CLASS.items() if known is None else ():
+        if name.startswith(start):
+            return _share(f"{label} of {name.removeprefix(start)}")
     return known or Description(name.replace("_", " ").capitalize())
 
 
@@ -86,9 +85,14 @@ def _wrong(label: str) -> Description:
 
 # Those of kinds of one's own, by the process that registered them.
 _own: dict[str, Description] = {}
-# What a figure of one class is called, before its name.
-OF_CLASS = "ap50_"
 OF_ENTITY = "entity_f1_"
+# What figures of one class are called, before its name.
+_OF_CLASS = {
+    "ap50_": "AP50",
+    "dice_": "Dice",
+    OF_ENTITY: "F1",
+    "roc_auc_": "ROC-AUC",
+}
 _KNOWN = {
     "accuracy": _share("Accuracy"),
     "balanced_accuracy": _share("Balanced accuracy"),

@@ -60,6 +60,19 @@ def test_an_export_is_guarded_by_a_figure_that_has_no_unit(kind):
     assert {target.guard, target.headline} <= set(found)
 
 
+@pytest.mark.parametrize(
+    "name, label",
+    [
+        ("roc_auc_V", "ROC-AUC of V"),
+        ("dice_left lung", "Dice of left lung"),
+        ("entity_f1_drug", "F1 of drug"),
+        ("roc_auc", "ROC-AUC"),
+    ],
+)
+def test_a_figure_of_one_class_is_called_by_it(name, label):
+    assert describe(name).label == label
+
+
 def test_every_run_meets_the_same_draws(monkeypatch):
     monkeypatch.setattr("mmkeras.metrics.bootstrap.CHUNK", 3 * SAMPLES)
     outputs = DRAW.random((SAMPLES, 3))
