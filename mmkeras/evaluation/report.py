@@ -127,7 +127,8 @@ def learning_curves(path: str | Path) -> list:
     changes = [
         epochs[i - 1] for i in range(1, len(rows)) if stages[i] != stages[i - 1]
     ]
-    names = [n for n in columns if not n.startswith("val_")]
+    spent = ("steps", "seconds")
+    names = [n for n in columns if not n.startswith("val_") and n not in spent]
     # The total loss first, then metrics; losses by target are left out.
     names = ["loss"] + [n for n in names if not n.endswith("loss")]
     charts = []

@@ -187,6 +187,9 @@ def test_curves_are_the_total_and_the_metrics(history, tmp_path):
     empty = tmp_path / "empty.csv"
     empty.write_text("epoch,loss\n")
     assert learning_curves(empty) == []
+    spent = tmp_path / "spent.csv"
+    spent.write_text("epoch,loss,val_loss,steps,seconds\n1,2,3,10,0.5\n")
+    assert len(learning_curves(spent)) == 1, "what it took is no curve"
 
 
 @pytest.mark.parametrize("channels", [1, 3])
