@@ -12,39 +12,71 @@ import pytest
 from data.data_toys import make_spec, write_set
 
 SCRIPT = """
-import json, os, signal, sys
+import importlib, json, os, signal, sys, traceback
 from pathlib import Path
 from mmkeras import artefact
 from mmkeras.data.ingest import folder, plan, preparation, shards
 from mmkeras.spec import DataSpec
 
-root, out, moment, number = sys.argv[1:]
-spec = DataSpec.from_dict(json.loads(Path(root, "spec.json").read_text()))
-plan.samples_per_shard = lambda spec: 4
-calls = {"write": 0, "move": 0, "manifest": 0}
+
+def main(root, out, moment, number):
+    spec = DataSpec.from_dict(json.loads(Path(root, "spec.json").read_text()))
+    plan.samples_per_shard = lambda spec: 4
+    calls = {"write": 0, "move": 0, "manifest": 0}
+
+    def dying(name, function, before):
+        def run(*arguments, **keywords):
+            calls[name] += 1
+            if calls[name] == number and moment == name:
+                before(*arguments)
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **keywords)
+        return run
+
+    def half_a_file(path, payloads, *_):
+        Path(path).write_bytes(b"".join(payloads)[:1000])
+
+    shards.write_records = dying("write", shards.write_records, half_a_file)
+    folder.write_manifest = dying(
+        "manifest", folder.write_manifest, lambda *_: 0
+    )
+    staging = artefact.staging
+    staging._move = dying("move", staging._move, lambda *_: 0)
+    preparation.prepare(spec, out, root=root, workers=1)
+    sys.stdout.write(json.dumps(calls))
 
 
-def dying(name, function, before):
-    def run(*arguments, **keywords):
-        calls[name] += 1
-        if calls[name] == int(number) and moment == name:
-            before(*arguments)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **keywords)
-    return run
+def forked(said, arguments):
+    code = 1
+    try:
+        for number, path in enumerate(said, 1):
+            os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY), number)
+        main(*arguments)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
-def half_a_file(path, payloads, *_):
-    Path(path).write_bytes(b"".join(payloads)[:1000])
-
-
-shards.write_records = dying("write", shards.write_records, half_a_file)
-folder.write_manifest = dying("manifest", folder.write_manifest, lambda *_: 0)
-staging = artefact.staging
-staging._move = dying("move", staging._move, lambda *_: 0)
-preparation.prepare(spec, out, root=root, workers=1)
-sys.stdout.write(json.dumps(calls))
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        forked(**json.loads(line))
+    status = os.waitpid(child, 0)[1]
+    print(os.waitstatus_to_exitcode(status), flush=True)
 """
+# What preparing the set imports on its way, here before the first fork.
+READ = [
+    f"mmkeras.kinds.{kind}.read"
+    for kind in (
+        "audio", "categories", "category", "image", "number", "text", "vector"
+    )
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +84,36 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed") / "root"
     write_set(folder)
     (folder / "spec.json").write_text(json.dumps(make_spec().to_dict()))
-    (folder / "script.py").write_text(SCRIPT)
     return folder
 
 
-def run(root, out, moment="never", number=0) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, root / "script.py", root, out, moment, str(number)],
-        capture_output=True,
-        text=True,
-    )
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Prepares in a process of its own, and waits for its end.
+
+    Each is a fork of one that has run nothing: imports cost ten times what
+    preparing the set does.
+    """
+    said = [tmp_path_factory.mktemp("said") / name for name in "12"]
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *READ],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as parent:  # fmt: skip
+
+        def run(root, out, moment="never", number=0):
+            for path in said:
+                path.unlink(missing_ok=True)
+            arguments = [str(root), str(out), moment, number]
+            request = {"said": [*map(str, said)], "arguments": arguments}
+            parent.stdin.write(json.dumps(request) + "\n")
+            parent.stdin.flush()
+            code = int(parent.stdout.readline())
+            texts = (path.read_text() for path in said)
+            return subprocess.CompletedProcess(arguments, code, *texts)
+
+        yield run
+        parent.stdin.close()
+        assert parent.wait() == 0
 
 
 def content(out: Path) -> dict[str, bytes]:
@@ -74,7 +126,7 @@ def content(out: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(root):
+def uninterrupted(root, run):
     done = run(root, root.parent / "whole")
     assert done.returncode == 0, done.stderr
     return content(root.parent / "whole"), json.loads(done.stdout)
@@ -92,7 +144,7 @@ def uninterrupted(root):
     ],
 )
 def test_it_goes_on_where_it_was_killed(
-    root, uninterrupted, tmp_path, moment, number, finished
+    root, run, uninterrupted, tmp_path, moment, number, finished
 ):
     out = tmp_path / "out"
     killed = run(root, out, moment, number)
@@ -145,7 +197,7 @@ def folder_of_theirs(path):
     ],
 )
 def test_what_is_damaged_in_between_is_made_anew_and_named(
-    root, uninterrupted, tmp_path, name, damage, made
+    root, run, uninterrupted, tmp_path, name, damage, made
 ):
     out = tmp_path / "out"
     assert run(root, out, "manifest", 1).returncode == -signal.SIGKILL
@@ -161,7 +213,7 @@ def test_what_is_damaged_in_between_is_made_anew_and_named(
     "name", ["train-00001.tfrecord.json", "train-00001.tfrecord"]
 )
 def test_a_folder_in_the_way_is_named_and_stays(
-    root, uninterrupted, tmp_path, name
+    root, run, uninterrupted, tmp_path, name
 ):
     out = tmp_path / "out"
     assert run(root, out, "manifest", 1).returncode == -signal.SIGKILL
@@ -176,7 +228,7 @@ def test_a_folder_in_the_way_is_named_and_stays(
     assert content(out) == uninterrupted[0]
 
 
-def test_a_file_changed_in_between_is_read_again(root, tmp_path):
+def test_a_file_changed_in_between_is_read_again(root, run, tmp_path):
     source = shutil.copytree(root, tmp_path / "root")
     assert run(source, tmp_path / "out", "manifest", 1).returncode == -9
     shutil.copy(source / "1.png", source / "0.png")
