@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "mmkeras"
 GROUND = {
     *("arguments", "artefact", "escaping", "introspection", "keras_private"),
     *("options", "front_doors", "process_entry", "processes", "stopping"),
-    *("values", "generation"),
+    *("values", "generation", "framework_errors"),
 }
 # Which rooms a room may import, from the ground up. A front door, the
 # `__init__` of the package, and `cli` may import anything.
@@ -20,6 +20,7 @@ ROOMS = {
     "options": {"arguments", "values"},
     "values": set(),
     "front_doors": set(),
+    "framework_errors": set(),
     "generation": set(),
     "introspection": {"options", "values"},
     "keras_private": set(),

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 import mmkeras
+from mmkeras import framework_errors
 from mmkeras.cli import (
     compare,
     data,
@@ -264,15 +265,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         complain(str(error))
         return 2
-    except (MemoryError, RuntimeError, ImportError) as error:
-        if "--debug" in given or not _is_short_of_memory(error):
+    except Exception as error:
+        said = _told(error)
+        if "--debug" in given or said is None:
             raise
-        complain(
+        complain(said)
+        return 2
+    return 0
+
+
+def _told(error: Exception) -> str | None:
+    """Returns what is said of an error that is nobody's mistake in here."""
+    if (found := framework_errors.told(error)) is not None:
+        return str(found)
+    short = MemoryError, RuntimeError, ImportError
+    if isinstance(error, short) and _is_short_of_memory(error):
+        return (
             "This command must have more memory. Received: "
             f"{type(error).__name__}: {str(error)[:200]}"
         )
-        return 2
-    return 0
+    return None
 
 
 def _is_short_of_memory(error: Exception) -> bool:

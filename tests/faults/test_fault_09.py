@@ -157,6 +157,55 @@ def test_a_training_that_meets_damage_names_the_shard(numbers, ours):
                       callbacks=[Damage()])  # fmt: skip
 
 
+def test_what_tensorflow_cannot_run_is_a_sentence(numbers, tmp_path):
+    """Within an epoch, and no shard is to blame."""
+    import keras
+    import tensorflow as tf
+
+    from mmkeras.heads import Category
+    from mmkeras.training import FullFineTune, latest_checkpoint
+
+    spoilt = tf.Variable(False)
+
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            spoilt.assign(epoch == 1)
+
+    def checked(x, y, weights):
+        tf.debugging.assert_equal(spoilt, False, message="no such picture")
+        return x, y, weights
+
+    data = load_data(numbers, batch_size=2, cache=False)
+    data.train = data.train.map(checked)
+    x = keras.Input((2,), name="vector")
+    y = keras.layers.Dense(3, "softmax", name="color")(x)
+    with pytest.raises(ValueError) as error:
+        FullFineTune(epochs=4, tensorboard=False, checkpoint_share=1.0).fit(
+            keras.Model({"vector": x}, {"color": y}), data,
+            {"color": Category(3)}, out=tmp_path / "run", verbose=0,
+            callbacks=[Spoil()],
+        )  # fmt: skip
+    said = str(error.value)
+    assert "Received: InvalidArgumentError: " in said
+    assert "assertion failed: [no such picture]" in said
+    assert "node" not in said and "\n" not in said and len(said) < 500
+    kept = latest_checkpoint(tmp_path / "run" / "checkpoints")
+    assert kept.name == "epoch-0001"
+
+
+def test_memory_that_tensorflow_lacks_is_a_sentence():
+    import tensorflow as tf
+
+    from mmkeras.framework_errors import told
+
+    with pytest.raises(tf.errors.ResourceExhaustedError) as error:
+        tf.zeros((2**20, 2**30))
+    found = told(error.value)
+    assert isinstance(found, OSError)
+    assert "shape[1048576,1073741824]" in str(found)
+    assert "smaller `batch_size`" in str(found)
+
+
 def test_a_cut_shard_is_no_flipped_bit(folder):
     raw = (folder / SHARD).read_bytes()
     (folder / SHARD).write_bytes(raw[:-7])

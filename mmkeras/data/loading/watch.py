@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmkeras import framework_errors
 from mmkeras.artefact import file_stamp
 from mmkeras.data.loading.check import check_shards
 
@@ -50,17 +51,21 @@ class Watch:
 
     @contextlib.contextmanager
     def naming(self) -> Iterator[None]:
-        """Turns an error of TensorFlow about a shard into one that names it."""
-        import tensorflow as tf
+        """Turns an error of TensorFlow into a sentence.
 
+        It names the shard that cannot be read, if there is one.
+        """
         try:
             yield
-        except tf.errors.OpError as error:
+        except Exception as error:
+            found = framework_errors.told(error)
+            if found is None:
+                raise
             try:
                 self.check()
-            except ValueError as found:
-                raise found from error
-            raise
+            except ValueError as shard:
+                found = shard
+            raise found from error
 
 
 def watched(dataset: Any, watch: Watch) -> Any:
