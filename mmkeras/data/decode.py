@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmkeras.data.files.memory import NotEnoughMemory
 from mmkeras.data.files.reasons import BadSample, Reason
 from mmkeras.data.files.source import SampleIO
 from mmkeras.data.stored import to_model
@@ -29,6 +30,7 @@ def decode_file(modality: Modality, path: str | Path) -> np.ndarray | str:
     Raises:
         FileNotFoundError: If it, or a file that belongs to it, is missing.
         BadSample: If it cannot be used.
+        MemoryError: If it would not fit into the memory that is left.
 
     Example:
 
@@ -63,7 +65,7 @@ def decode_value(
         return to_model(modality, found)
     try:
         return decode_file(modality, value)
-    except (BadSample, OSError) as error:
+    except (BadSample, OSError, NotEnoughMemory) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(
             f"`{name}` must be a file of kind '{modality.kind}' that can be "

@@ -9,9 +9,11 @@ import zipfile
 import zlib
 
 import numpy as np
+import pyarrow
 import pytest
 from data.data_toys import read_cell
 from data.signal_toys import signal
+from pyarrow import parquet
 
 from mmkeras.data import BadSample
 from mmkeras.data.files import MAX_RESAMPLED_VALUES
@@ -73,6 +75,15 @@ def mat_bomb() -> bytes:
     packed = b"".join([*parts, squeeze.flush()])
     head = b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM"
     return head + struct.pack("<II", 15, len(packed)) + packed
+
+
+def parquet_bomb() -> bytes:
+    """One text, and 2,000 times a reference to it: 2 GB of 48 kB."""
+    file = io.BytesIO()
+    column = pyarrow.array(["1" * 1_000_000]).dictionary_encode()
+    column = column.take(pyarrow.array([0] * 2000))
+    parquet.write_table(pyarrow.table({"a": column, "b": column}), file)
+    return file.getvalue()
 
 
 def edf(steps=50, records=2, labels=("a", "b"), kind="") -> bytes:
@@ -203,6 +214,7 @@ HOSTILE = {
         "bad_header",
     ),
     "parquet junk": ({"x.parquet": b"PAR1" + bytes(900) + b"PAR1"}, "corrupt"),
+    "parquet bomb": ({"x.parquet": parquet_bomb()}, "not_a_number"),
     "edf junk": ({"x.edf": b"0       ".ljust(999)}, "bad_header"),
     "edf no steps": ({"x.edf": edf(steps=0)}, "bad_header"),
     "edf 1e8 steps": ({"x.edf": edf(steps=99_999_999)}, "truncated"),

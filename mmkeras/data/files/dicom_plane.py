@@ -8,6 +8,7 @@ import numpy as np
 from mmkeras.data.files.dicom_files import GROUPS, frame_value, open_dicom
 from mmkeras.data.files.dicom_pixels import read_colour, read_frames
 from mmkeras.data.files.extras import needs
+from mmkeras.data.files.memory import check_memory
 from mmkeras.data.files.pictures import MAX_PIXELS
 from mmkeras.data.files.reasons import BadSample, Reason, guarded
 
@@ -60,6 +61,7 @@ def _read(
     if rows * columns > MAX_PIXELS:
         detail = f"{where}: {columns}x{rows}, at most {MAX_PIXELS:,} pixels"
         raise BadSample(Reason.TOO_LARGE, detail)
+    check_memory(4 * rows * columns * file.samples, where)
     notes = {"first_frame_only": int(frames > 1)}
     if file.samples == 3:
         return _bright(read_colour(file), tags.BitsStored, notes)

@@ -13,6 +13,7 @@ from typing import Any
 from mmkeras.data.files.extras import needs
 from mmkeras.data.files.geometry import ON_SIDE
 from mmkeras.data.files.jpeg import Layout, is_cut, layout_of
+from mmkeras.data.files.memory import NotEnoughMemory, check_memory
 from mmkeras.data.files.reasons import BadSample, Reason
 
 MAX_PIXELS = 64_000_000
@@ -82,7 +83,7 @@ def open_picture(raw: bytes, name: str) -> tuple[Any, dict[str, int]]:
         warnings.simplefilter("ignore")
         try:
             return _decoded(raw, kind, name)
-        except BadSample:
+        except (BadSample, NotEnoughMemory):
             raise
         except MemoryError:
             detail = f"{name!r}: more than the memory that is left"
@@ -186,6 +187,8 @@ def _open(
             raise BadSample(Reason.TOO_LARGE, f"{name!r}: {error}") from None
     if picture.width * picture.height > MAX_PIXELS:
         _refuse_size(picture.size, name)
+    # Pillow holds colours as four bytes.
+    check_memory(4 * picture.width * picture.height, repr(name))
     return picture, scale
 
 

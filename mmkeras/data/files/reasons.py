@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmkeras.artefact import write_csv
+from mmkeras.data.files.memory import NotEnoughMemory
 
 HEADER = ("id", "modality", "reason", "detail")
 
@@ -78,7 +79,7 @@ def guarded(reason: Reason, where: str) -> Iterator[None]:
     """
     try:
         yield
-    except BadSample:
+    except (BadSample, NotEnoughMemory):
         raise
     except Exception as error:
         detail = f"{where}: {type(error).__name__}"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mmkeras.data.files.memory import check_memory
 from mmkeras.data.files.reasons import BadSample, Reason
 
 MAX_VALUES = 32_000_000
@@ -117,3 +118,4 @@ def check_size(values: float, name: str) -> None:
         raise BadSample(
             reason, f"{name!r}: {values:,.0f} values, at most {MAX_VALUES:,}"
         )
+    check_memory(8 * values, repr(name))

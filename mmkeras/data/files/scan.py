@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mmkeras.data.files.memory import check_memory
 from mmkeras.data.files.reasons import BadSample, Reason
 
 MAX_VOXELS = 160_000_000
@@ -41,3 +42,4 @@ def check_voxels(shape: tuple[int, ...], where: str) -> None:
             f"{where}: {' x '.join(map(str, shape))} voxels, at most "
             f"{MAX_VOXELS:,}",
         )
+    check_memory(4 * count, where)

@@ -106,10 +106,11 @@ class SampleReader:
     def _fitting(name: str, row: Mapping[str, Any]) -> Iterator[None]:
         try:
             yield
-        except MemoryError:
+        except MemoryError as error:
             # On another machine it may fit: the sample is not to blame.
             raise OSError(
                 "Every sample must fit into memory. Received: the sample "
-                f"{row['id']!r}, whose `{name}` does not; `workers=1` leaves "
-                "more for each"
+                f"{row['id']!r}, whose `{name}` does not"
+                + (f" ({error})" if str(error) else "")
+                + "; `workers=1` leaves more for each"
             ) from None

@@ -17,6 +17,7 @@ from mmkeras.data import (
     needs,
     shares,
 )
+from mmkeras.data.files.memory import check_memory
 from mmkeras.kinds.points import Points
 from mmkeras.kinds.points.cloud_choice import choose
 from mmkeras.kinds.points.cloud_files import (
@@ -162,6 +163,7 @@ def _check_count(count: int, name: str) -> None:
     if not 0 < count <= MAX_VALUES // 3:
         reason = Reason.TOO_LARGE if count > 0 else Reason.EMPTY
         raise BadSample(reason, f"{name!r}: {count:,} points")
+    check_memory(3 * 8 * count, repr(name))
 
 
 # What needs a library; the rest NumPy reads, on the device as well.

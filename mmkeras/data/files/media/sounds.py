@@ -16,6 +16,7 @@ from mmkeras.data.files.media.containers import (
 )
 from mmkeras.data.files.media.plain_wavs import BITS, read_plain_wav
 from mmkeras.data.files.media.sound_headers import mended
+from mmkeras.data.files.memory import check_memory
 from mmkeras.data.files.reasons import BadSample, Reason, guarded
 
 MAX_VALUES = 64_000_000
@@ -178,6 +179,8 @@ def _check_size(frames: int, channels: int, name: str) -> None:
             f"{name!r}: {frames:,} frames of {channels} channels, at most "
             f"{MAX_VALUES:,} values",
         )
+    # As float32, and once more while it is scaled or put together.
+    check_memory(8 * frames * channels, repr(name))
 
 
 def _blocks(file) -> Iterator[np.ndarray]:

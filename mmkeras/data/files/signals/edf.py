@@ -35,8 +35,8 @@ def read_edf(raw: bytes, name: str, channels: Sequence[str]) -> list[Signals]:
             found = []
             for place in places(labels, channels, name):
                 rate = file.getSampleFrequency(place)
+                check_size(int(file.getNSamples()[place]), name)
                 values = file.readSignal(place)
-                check_size(len(values), name)
                 unit = plain_unit(file.getPhysicalDimension(place))
                 found.append(
                     Signals(
