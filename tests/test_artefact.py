@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -198,3 +199,22 @@ def test_no_other_module_asks_for_room_or_names_temporary_files():
             text = path.read_text(encoding="utf-8")
             for word in ("disk_usage", "statvfs", "fsync", "ENOSPC", '".tmp'):
                 assert word not in text, path
+
+
+# On a device, where files were compared with the manifest; tokenizers, whose
+# library writes them; a pipe of ours.
+OTHER_READERS = {
+    "kinds/text/__init__.py", "kinds/vector/device.py",
+    "kinds/written_text/device.py", "studies/tune/workers.py",
+}  # fmt: skip
+
+
+def test_files_of_ours_have_one_reader():
+    package = Path(artefact.__file__).parents[1]
+    reading = re.compile(r"json\.(load\(|loads\([^\n]*read_(text|bytes)\()")
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if reading.search(path.read_text("utf-8"))
+    }
+    assert found == OTHER_READERS

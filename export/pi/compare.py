@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmkeras.artefact import write_arrays
+from mmkeras.artefact import read_manifest, write_arrays
 
 KERNELS = ("reference", "default")
 # Answers are float32, which know a step to a tenth or better.
@@ -136,7 +136,7 @@ def values(answer) -> list[float]:
 
 def compare(bundle: Path, python: str, samples: Path) -> bool:
     """Prints what the two machines have in common; returns whether enough."""
-    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest = read_manifest(bundle, "bundle", check_files=False)
     steps = last_steps(bundle / manifest["model"]["file"])
     # Floats are rounded otherwise on another processor, and the difference
     # shows in 16 bits; 8 are too coarse.

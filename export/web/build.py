@@ -186,7 +186,7 @@ def check_out(out: Path) -> None:
     if not out.exists() or not any(out.iterdir()):
         return
     try:
-        listed = json.loads((out / LISTED).read_text(encoding="utf-8"))
+        listed = runner_code().read_json(out / LISTED)
         listed = {LISTED, *listed["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         listed = set()

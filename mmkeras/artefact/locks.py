@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mmkeras import stopping
+from mmkeras.artefact.json_files import parse_json
 
 LOCK = ".mmkeras.lock"
 # Where files lie that other machines may write too.
@@ -196,10 +197,10 @@ def _note(descriptor: int, path: Path) -> dict[str, Any] | None:
     if not raw:
         return None
     try:
-        found = json.loads(raw)
+        found = parse_json(raw, f"`{path}`")
         if isinstance(found, dict) and "pid" in found:
             return found
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     raise ValueError(
         f"`{path}` must be the lock file of mmkeras. Received: a file that "

@@ -6,7 +6,6 @@ rest stays as it is, whatever a command was told.
 """
 
 import contextlib
-import json
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from mmkeras.artefact.files import write_json
 from mmkeras.artefact.hashes import HASHES
+from mmkeras.artefact.json_files import read_json
 from mmkeras.artefact.locks import LOCK
 from mmkeras.artefact.manifest import MANIFEST
 from mmkeras.artefact.names import is_ours, literal, matcher, stays_inside
@@ -22,8 +22,6 @@ MARKER = ".mmkeras.json"
 # Written by us into any folder of ours; its manifest is ours if it reads as
 # one, or the marker lists it, damaged or not.
 ALWAYS = (MARKER, LOCK, HASHES)
-MAX_MARKER_BYTES = 2**26
-MAX_MANIFEST_BYTES = 2**28
 
 
 def check_out(
@@ -97,7 +95,7 @@ def kind_of(folder: Path) -> str | None:
 
 def read_marker(folder: Path) -> dict[str, Any] | None:
     """Returns what our marker says; None where there is none."""
-    found = _read_json(folder / MARKER, MAX_MARKER_BYTES)
+    found = _read_json(folder / MARKER)
     good = (
         isinstance(found, dict)
         and isinstance(found.get("kind"), str)
@@ -277,7 +275,7 @@ def _files_in(folder: Path) -> list[str]:
 
 def _manifest_of(folder: Path) -> dict[str, Any] | None:
     """Returns the manifest of a folder if it reads as one of ours."""
-    value = _read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
+    value = _read_json(folder / MANIFEST)
     good = (
         isinstance(value, dict)
         and isinstance(value.get("kind"), str)
@@ -287,10 +285,10 @@ def _manifest_of(folder: Path) -> dict[str, Any] | None:
     return value if good else None
 
 
-def _read_json(path: Path, most_bytes: int) -> Any:
+def _read_json(path: Path) -> Any:
     try:
-        if path.is_symlink() or path.stat().st_size > most_bytes:
+        if path.is_symlink():
             return None
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json(path)
+    except (OSError, ValueError):
         return None

@@ -6,7 +6,6 @@ and where it fails, the old files are put back.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -20,6 +19,7 @@ from mmkeras.artefact.files import (
     told,
     write_json,
 )
+from mmkeras.artefact.json_files import read_json
 from mmkeras.artefact.locks import (
     LOCK,
     is_running,
@@ -273,7 +273,7 @@ def sweep(place: Path) -> None:
     """
     for folder in place.glob(f"{TEMPORARY}mmkeras-*"):
         with contextlib.suppress(OSError, ValueError):
-            owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
+            owner = read_json(folder / OWNER)
             mine = folder.lstat().st_uid == os.getuid()
             if mine and not folder.is_symlink() and is_running(owner) is False:
                 shutil.rmtree(folder)

@@ -97,8 +97,8 @@ def sound(path):
 
 
 def recording(path):
-    np.save(path, np.zeros((2, 10_000_000), "u1").T)
-    path.with_suffix(".npy").rename(path)
+    with open(path, "wb") as file:
+        np.save(file, np.zeros((2, 10_000_000), "u1").T)
     keys = {"sample_rate_hz": 10, "duration_sec": 1.0, "channels": ["a", "b"],
             "file_rate_hz": 10}  # fmt: skip
     return "series", keys, 8 * 20_000_000

@@ -4,7 +4,6 @@ A request is a file of JSON, and so is its result; arrays lie in `.npz` files
 that a message names. Whoever writes a file names it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,8 +214,7 @@ def send(path: Path, message: Any) -> Path:
 
 def receive(path: Path, kind: Any) -> Any:
     """Reads a message of one kind; unlike a file of a user, it is ours."""
-    value = json.loads(path.read_text(encoding="utf-8"))
-    return pydantic.TypeAdapter(kind).validate_python(value)
+    return pydantic.TypeAdapter(kind).validate_python(artefact.read_json(path))
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
