@@ -12,9 +12,10 @@ LAST = {
     "02_towers_and_fusion": "without_audio",
     "03_two_strategies": "With ",
     "05_ecg": "are told as labelled",
+    "06_chest": "the X-ray alone",
 }
 # Those on real data, which lie beside the checkout.
-READS = {"05_ecg": "mitbih"}
+READS = ("05_ecg", "06_chest")
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
