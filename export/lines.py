@@ -43,7 +43,13 @@ def longest(runner) -> int:
     return TEXT_BYTES + NUMBER_BYTES * sum(sizes)
 
 
-def parse(runner, line: bytes | None, limit: int) -> dict:
+class Row(dict):
+    """Inputs by modality, with where they came from, as answers tell it."""
+
+    placed: dict = {}
+
+
+def parse(runner, line: bytes | None, limit: int) -> Row:
     """Returns the inputs that one line of JSON holds; None is a longer one."""
     if line is None:
         refuse("A line", f"of at most {limit:,} bytes", "more")
@@ -52,7 +58,7 @@ def parse(runner, line: bytes | None, limit: int) -> dict:
     if not isinstance(table, dict) or set(table) - set(runner.inputs):
         names = list(runner.inputs)
         refuse("A line", f"an object of {names}", text.strip()[:80])
-    row = {}
+    row = Row()
     for name, value in table.items():
         if isinstance(value, str):
             row[name] = runner.read(name, value)
@@ -60,6 +66,8 @@ def parse(runner, line: bytes | None, limit: int) -> dict:
             row[name] = None
         else:
             row[name] = array_of(name, value, runner.inputs[name]["dtype"])
+    texts = {n: value for n, value in table.items() if isinstance(value, str)}
+    row.placed = runner.placed(texts)
     return row
 
 

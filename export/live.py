@@ -46,13 +46,17 @@ def answers(runner, given: dict) -> Iterator[dict]:
         given |= dict.fromkeys(recordings)
     fixed = {name: runner.read(name, given[name]) for name in runner.inputs
              if given[name] is not None}  # fmt: skip
+    placed = runner.placed({name: given[name] for name in fixed})
     with contextlib.ExitStack() as stack:
         camera = open_camera(runner, given, fixed, stack)
         source = open_source(runner, given, fixed, recordings, stack)
         for count, (line, row) in enumerate(source, 1):
             try:
-                row = {**fixed, **(row() if callable(row) else row), **camera()}
-                line |= answered(runner, row)
+                read = row() if callable(row) else row
+                row = {**fixed, **read, **camera()}
+                here = {name: placed[name] for name in {*placed} - {*read}}
+                here |= getattr(read, "placed", {})
+                line |= answered(runner, row, here)
             # A stranger's line may be wrong in a way that nobody thought of.
             except Exception as error:
                 if not given["stdin"]:
@@ -70,11 +74,11 @@ def spelled(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def answered(runner, row: dict) -> dict:
+def answered(runner, row: dict, placed: dict | None = None) -> dict:
     """Returns what is known of one sample once the model has run."""
     row = {name: value for name, value in row.items() if value is not None}
     start = time.perf_counter()
-    answer = runner.answer(row)
+    answer = runner.answer(row, placed=placed)
     spent_ms = round((time.perf_counter() - start) * 1000, 3)
     absent = [name for name in runner.inputs if name not in row]
     return {"latency_ms": spent_ms, "answer": answer, "absent": absent}

@@ -133,21 +133,34 @@ def test_the_device_answers_in_characters_of_the_text(
     card = json.loads((folder / quantize / "card.json").read_text())
     assert card["quantize"] == quantize and not card["failures"]
     told = "  took 3 mg of Ibuprofen,  it was he\u0301patite!"
-    for note in (told, None):
-        more = [] if note is None else ["--note", note]
-        done = subprocess.run(
-            [device_python, "-I", f"{quantize}/run.py", "--age", "70", *more],
-            cwd=folder, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)["spans"]["spans"]
-        if note is None:
-            assert found == []
-            continue
-        assert [(one["label"], one["text"]) for one in found] == [
-            ("drug", "Ibuprofen"),
-            ("illness", "he\u0301patite"),
-        ]
-        assert all(
-            one["text"] == note[one["start"] : one["end"]] for one in found
-        )
+    found = asked(device_python, quantize, "--age", "70", "--note", told)
+    check_spans(told, found["spans"]["spans"])
+    lines = [{"note": told, "age": [70]}, {"age": [30]}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    found = asked(device_python, quantize, "--stdin", text=text)
+    first, second = (line["answer"]["spans"]["spans"] for line in found)
+    check_spans(told, first)
+    # Where no text is, nothing is found.
+    assert second == []
+
+
+def asked(python, bundle, *words, text=None):
+    """Returns what a bundle answers without TensorFlow."""
+    done = subprocess.run(
+        [python, "-I", f"{bundle}/run.py", *words],
+        capture_output=True, text=True, input=text,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if text is None:
+        return json.loads(done.stdout)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def check_spans(text, found):
+    """Checks that a drug and an illness are where they are told to be."""
+    assert [(one["label"], one["text"]) for one in found] == [
+        ("drug", "Ibuprofen"),
+        ("illness", "he\u0301patite"),
+    ]
+    places = [slice(one["start"], one["end"]) for one in found]
+    assert [text[place] for place in places] == [one["text"] for one in found]

@@ -83,7 +83,10 @@ def test_a_camera_that_stops_is_absent_if_it_may_be(live, devices):
         def takes(self, option):
             return ["view"]
 
-        def answer(self, row):
+        def placed(self, values):
+            return {}
+
+        def answer(self, row, placed=None):
             return sorted(row)
 
     given = dict.fromkeys(
