@@ -208,6 +208,25 @@ def tensorflow_layers() -> Any:
     return nn
 
 
+def learn_through_caches() -> None:
+    """Tells TensorFlow the gradient of `ops.slice_update`.
+
+    keras_hub writes keys and values into its caches by it; on TensorFlow it
+    is `XlaDynamicUpdateSlice`, which has none.
+    """
+    import tensorflow as tf
+    from keras import ops
+
+    def gradient(op, found):
+        _, update, start = op.inputs
+        # What is overwritten has no influence.
+        rest = ops.slice_update(found, start, tf.zeros_like(update))
+        return rest, tf.slice(found, start, tf.shape(update)), None
+
+    with contextlib.suppress(KeyError):  # it is told already
+        tf.RegisterGradient("XlaDynamicUpdateSlice")(gradient)
+
+
 def mend_tf2onnx() -> None:
     """Lets tf2onnx 1.17 run: it uses `np.object`, which NumPy 2 dropped."""
     from keras.src.export.tf2onnx_lib import patch_tf2onnx

@@ -32,14 +32,14 @@ class Decoder:
 
     Args:
         step: The decoder.
-        letters: The character of each id from `FIRST` on.
+        letters: The character, or word, of each id from `FIRST` on.
         places: Of a cache: those of the prefix, and of the longest text.
         layers: Layers with a cache.
         heads: Heads of each.
     """
 
     step: Step
-    letters: str
+    letters: Sequence[str]
     places: int
     layers: int
     heads: int
@@ -131,7 +131,7 @@ def generate(
         memory: What the model answers, `(rows, places, numbers)`.
         decoder: What it is read with.
         sampling: How the next token is chosen: a `Sampling`.
-        told: Called with a row and each character as soon as it is known;
+        told: Called with a row and what is written as soon as it is known;
             of beams, when they have ended.
 
     Returns:
@@ -150,8 +150,7 @@ def generate(
         caches = unpack(memory[row : row + 1], decoder)
         best, each = _beam(caches, decoder, sampling, room)
         ids[row, : len(best)], chances[row, : len(each)] = best, each
-        for letter in decoder.text_of(best):
-            told(row, letter)
+        _tell(told, row, decoder.text_of(best))
     return ids, chances
 
 
@@ -170,12 +169,10 @@ def _draw(caches, decoder, sampling, ids, chances, told):
             chances[row, at] = likely[row, best]
             if best == END:
                 going[row] = False
-                for letter in said[row].rest():
-                    told(row, letter)
+                _tell(told, row, said[row].rest())
                 continue
             ids[row, at] = newest[row] = best
-            for letter in said[row].add(decoder.letters[best - FIRST]):
-                told(row, letter)
+            _tell(told, row, said[row].add(decoder.letters[best - FIRST]))
             if said[row].found:
                 going[row] = False
                 ids[row, said[row].kept :] = END
@@ -183,8 +180,12 @@ def _draw(caches, decoder, sampling, ids, chances, told):
         if not going.any():
             break
     for row in np.flatnonzero(going):
-        for letter in said[row].rest():
-            told(row, letter)
+        _tell(told, row, said[row].rest())
+
+
+def _tell(told, row, text):
+    if text:
+        told(row, text)
 
 
 def _beam(caches, decoder, sampling, room):
@@ -203,15 +204,14 @@ def _beam(caches, decoder, sampling, room):
             row, token = divmod(int(place), likely.shape[1])
             score, ids, each = beams[row]
             each = [*each, float(likely[row, token])]
-            text = decoder.text_of([*ids, token])
-            stopped = any(text.endswith(stop) for stop in sampling.stop)
+            kept = _stopped(decoder, sampling, [*ids, token])
+            stopped = kept is not None
             if token == END or stopped:
                 if rank >= sampling.beams:
                     continue  # no better than what is followed
                 length = len(each)
                 if stopped:
-                    cut = min(text.find(s) for s in sampling.stop if s in text)
-                    ids, each = [*ids, token][:cut], each[:cut]
+                    ids, each = [*ids, token][:kept], each[:kept]
                 rated = total[row, token] / length**sampling.length_penalty
                 ended.append((rated, ids, each))
             elif len(following) < sampling.beams:
@@ -228,6 +228,14 @@ def _beam(caches, decoder, sampling, room):
             for score, ids, each in beams
         ]
     return max(ended, key=lambda one: one[0])[1:]
+
+
+def _stopped(decoder, sampling, ids):
+    """Returns the tokens before a text that ends the answer, if there is."""
+    said = sampling.stops()
+    for token in ids:
+        said.add(decoder.letters[token - FIRST] if token >= FIRST else "")
+    return said.kept if said.found else None
 
 
 def _is_done(ended, best, length, sampling) -> bool:
@@ -265,13 +273,13 @@ def row_by_row(step: Step) -> Step:
     return run
 
 
-def decoder_of(step: Step, details: Mapping, letters: str) -> Decoder:
+def decoder_of(step: Step, details: Mapping, letters: Sequence[str]) -> Decoder:
     """Returns the decoder of a signature of a file.
 
     Args:
         step: The signature, of one row.
         details: Its inputs, as an interpreter tells them.
-        letters: The character of each id from `FIRST` on.
+        letters: The character, or word, of each id from `FIRST` on.
     """
     shapes = {name: list(each["shape"]) for name, each in details.items()}
     layers = sum(name.startswith(KEY) for name in shapes)

@@ -24,22 +24,27 @@ LIMITS = {
 class Stops:
     """Holds back what may become a text before which the answer ends.
 
+    A letter is a character, or a word, which is told as a whole or not.
+
     Args:
         stop: These texts.
     """
 
     def __init__(self, stop: Sequence[str]):
         self.stop, self.text, self.told = stop, "", 0
+        # Where each letter ends; how many are kept once a text was found.
+        self.ends = [0]
         self.found, self.kept = False, 0
 
     def add(self, letter: str) -> str:
         """Returns the characters that are certain by now."""
         self.text += letter
-        for each in self.stop:
-            place = self.text.find(each)
-            if place >= 0:
-                self.found, self.kept = True, place
-                return self._until(place)
+        self.ends.append(len(self.text))
+        places = [p for p in map(self.text.find, self.stop) if p >= 0]
+        if places:
+            self.kept = sum(end <= min(places) for end in self.ends) - 1
+            self.found = True
+            return self._until(min(places))
         held = max(
             (
                 length
@@ -56,6 +61,7 @@ class Stops:
         return self._until(len(self.text))
 
     def _until(self, place: int) -> str:
+        place = max(end for end in self.ends if end <= place)
         new, self.told = self.text[self.told : place], max(self.told, place)
         return new
 
@@ -72,7 +78,8 @@ class Sampling:
         beams: Texts that are followed at once; above 1, nothing is drawn.
         length_penalty: A text of a beam is rated by its log-probability over
             its length to this power: 0 prefers short ones.
-        max_characters: Tokens at most; None for as many as the model has.
+        max_characters: Characters at most, or words of a model that writes
+            words; None for as many as the model has.
         stop: Texts before which the answer ends.
         seed: Seed of the draws.
 

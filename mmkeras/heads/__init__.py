@@ -39,7 +39,9 @@ from mmkeras.heads.number_losses import ScaledHuber, ScaledMeanSquaredError
 from mmkeras.heads.quantiles import interval_factors
 from mmkeras.heads.sequence import Sequence, SequenceOptions
 from mmkeras.heads.tags import OutsideWhereNothing, Tags, TagsOptions
+from mmkeras.heads.text_cross import CrossTextDecoder
 from mmkeras.heads.text_decoder import TextDecoder
+from mmkeras.heads.text_hub import HubCrossTextDecoder, HubTextDecoder
 from mmkeras.heads.transcript import (
     AddToFrames,
     TokensToFrames,
@@ -69,6 +71,7 @@ __all__ = [
     "CellsToBoxes",
     "ClassDistance",
     "ConditionalsToLogits",
+    "CrossTextDecoder",
     "DiceCrossEntropy",
     "Embedding",
     "EmbeddingOptions",
@@ -77,6 +80,8 @@ __all__ = [
     "Forecast",
     "ForecastOptions",
     "Head",
+    "HubCrossTextDecoder",
+    "HubTextDecoder",
     "InfoNCE",
     "LetterAccuracy",
     "Mask",

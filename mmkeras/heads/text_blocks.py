@@ -21,28 +21,29 @@ class Block(layers.Layer):
         self.heads = heads
 
     def build(self, input_shape):
-        def dense(name, units, width, activation=None):
-            layer = layers.Dense(
-                units, activation, name=name, dtype=self.dtype_policy
-            )
-            layer.build((None, None, width))
-            return layer
-
-        def norm(name):
-            layer = layers.LayerNormalization(
-                epsilon=1e-5, name=name, dtype=self.dtype_policy
-            )
-            layer.build((None, None, self.units))
-            return layer
-
         units = self.units
-        self.norm, self.norm_wide = norm("norm"), norm("norm_wide")
+        self.norm = self._norm("norm")
+        self.norm_wide = self._norm("norm_wide")
         self.query, self.key, self.value, self.out = (
-            dense(name, units, units)
+            self._dense(name, units, units)
             for name in ("query", "key", "value", "out")
         )
-        self.wide = dense("wide", 4 * units, units, "relu")
-        self.narrow = dense("narrow", units, 4 * units)
+        self.wide = self._dense("wide", 4 * units, units, "relu")
+        self.narrow = self._dense("narrow", units, 4 * units)
+
+    def _dense(self, name, units, width, activation=None):
+        layer = layers.Dense(
+            units, activation, name=name, dtype=self.dtype_policy
+        )
+        layer.build((None, None, width))
+        return layer
+
+    def _norm(self, name):
+        layer = layers.LayerNormalization(
+            epsilon=1e-5, name=name, dtype=self.dtype_policy
+        )
+        layer.build((None, None, self.units))
+        return layer
 
     def project(self, x):
         """Returns query, key and value, `(batch, tokens, units)`."""
@@ -93,6 +94,31 @@ class Block(layers.Layer):
             "units": self.units,
             "heads": self.heads,
         }
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class CrossBlock(Block):
+    """A block that also looks at something else, by cross-attention."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.cross_norm = self._norm("cross_norm")
+        self.cross_query, self.cross_key, self.cross_value, self.cross_out = (
+            self._dense(f"cross_{name}", self.units, self.units)
+            for name in ("query", "key", "value", "out")
+        )
+
+    def remember(self, x):
+        """Returns keys and values of what is looked at."""
+        return self.cross_key(x), self.cross_value(x)
+
+    def finish_with(self, x, seen, keys, values, mask):
+        """As `finish`, with a look at `(batch, places, heads, d)`."""
+        x = x + self.out(seen)
+        q = self.split(self.cross_query(self.cross_norm(x)))
+        seen = self._attend(q, keys, values, mask, x.shape[1])
+        x = x + self.cross_out(seen)
+        return x + self.narrow(self.wide(self.norm_wide(x)))
 
 
 class Step(layers.Layer):

@@ -5,22 +5,13 @@ import numpy as np
 from keras import layers, ops
 
 from mmkeras.arguments import check_positive
-from mmkeras.generation import (
-    FIRST,
-    GREEDY,
-    HIDDEN,
-    KEY,
-    UNKNOWN,
-    VALUE,
-    Decoder,
-    answers_of,
-    generate,
-)
-from mmkeras.heads.text_blocks import Block, Step
+from mmkeras.generation import HIDDEN, KEY, VALUE
+from mmkeras.heads.text_blocks import Block
+from mmkeras.heads.text_writer import TextWriter
 
 
 @keras.saving.register_keras_serializable(package="mmkeras")
-class TextDecoder(layers.Layer):
+class TextDecoder(TextWriter):
     """A transformer that writes a text behind what the towers have read.
 
     Its sequence is the fused vector, the tokens of the modalities, and the
@@ -34,13 +25,15 @@ class TextDecoder(layers.Layer):
     at a time.
 
     Args:
-        letters: The characters that are known, sorted.
-        length: Characters of the longest text, its end among them.
+        letters: The characters that are known, sorted; or a list of words.
+        length: Tokens of the longest text, its end among them.
         references: Texts of a label, one after the other.
         units: Width of the blocks.
         depth: Blocks.
         heads: Attention heads of each.
         dropout: Dropout rate of the prefix in training.
+        text_size: Code points of each text before its words in a label; 0
+            where characters are written.
 
     Call arguments:
         fused: `(batch, units)`.
@@ -60,43 +53,39 @@ class TextDecoder(layers.Layer):
         depth=2,
         heads=4,
         dropout=0.1,
+        text_size=0,
         **kwargs,
     ):
-        check_positive(
-            length=length, references=references, units=units, depth=depth,
-            heads=heads,
-        )  # fmt: skip
+        check_positive(units=units, depth=depth, heads=heads)
         if units % heads:
             raise ValueError(
                 "`heads` must divide `units`. Received: "
                 f"heads={heads}, units={units}"
             )
-        super().__init__(**kwargs)
-        self.letters = letters
-        self.length = length
-        self.references = references
+        super().__init__(letters, length, references, text_size, **kwargs)
         self.units = units
         self.depth = depth
         self.heads = heads
         self.dropout = dropout
 
-    def build(self, fused_shape, tokens_shape, masks_shape=None):
+    def build(self, fused_shape, tokens_shape=(), masks_shape=()):
         self.prefix = 1 + sum(shape[1] for shape in tokens_shape)
-        size = FIRST + len(self.letters)
+        self.caches = self.depth
+        self.cache_shape = (self.heads, self.units // self.heads)
         self.context = self._dense("context", fused_shape[-1])
         self.projections = [
             self._dense(f"tokens_{i}", shape[-1])
             for i, shape in enumerate(tokens_shape)
         ]
         self.embedding = layers.Embedding(
-            size, self.units, name="letters", dtype=self.dtype_policy
+            self.size, self.units, name="letters", dtype=self.dtype_policy
         )
         self.embedding.build((None, None))
         self.prefix_positions = self._positions("prefix", self.prefix)
         self.positions = self._positions("text", self.length)
         self.blocks = [self._block(i) for i in range(self.depth)]
         self.norm = self._norm("norm")
-        self.logits = self._dense("logits", self.units, size)
+        self.logits = self._dense("logits", self.units, self.size)
         self.drop = layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
     def _dense(self, name, width, units=None, activation=None):
@@ -128,6 +117,18 @@ class TextDecoder(layers.Layer):
         return block
 
     def call(self, fused, tokens, masks, training=None):
+        x, hidden = self.read(fused, tokens, masks, training)
+        found = []
+        for i, block in enumerate(self.blocks):
+            q, k, v = block.project(x)
+            found += [k, v]
+            if i + 1 < self.depth:  # of the last, keys and values are read
+                seen = block.attend(q, k, v, hidden[:, None, None])
+                x = block.finish(x, seen)
+        return self.pack(found, hidden)
+
+    def read(self, fused, tokens, masks, training):
+        """Returns the prefix, and what hides each of its places."""
         parts = [ops.expand_dims(self.context(fused), 1)]
         # What is hidden leaves no trace in keys and values either.
         for dense, each, mask in zip(self.projections, tokens, masks):
@@ -137,38 +138,16 @@ class TextDecoder(layers.Layer):
         x = self.drop(x, training=training)
         here = [ops.ones_like(parts[0][:, :, 0])]
         here += [ops.cast(mask, x.dtype) for mask in masks]
-        hidden = (1 - ops.concatenate(here, axis=1)) * HIDDEN
-        found = []
-        for i, block in enumerate(self.blocks):
-            q, k, v = block.project(x)
-            found += [k, v]
-            if i + 1 < self.depth:  # of the last, keys and values are read
-                seen = block.attend(q, k, v, hidden[:, None, None])
-                x = block.finish(x, seen)
-        found.append(ops.expand_dims(hidden, -1))
+        return x, (1 - ops.concatenate(here, axis=1)) * HIDDEN
+
+    def pack(self, found, hidden):
+        """Returns keys, values and mask as one tensor."""
+        found = [*found, ops.expand_dims(hidden, -1)]
         return ops.cast(ops.concatenate(found, axis=-1), "float32")
 
-    def log_probabilities(self, memory, codes):
-        """Returns log-probabilities of the next token, where each is known.
-
-        Args:
-            memory: What the layer returned.
-            codes: Labels: code points, 0 from the end on,
-                `(batch, references * length)`.
-
-        Returns:
-            `(batch, references * length, tokens)`, and the ids of the labels.
-        """
-        ids = self.ids_of(codes)
-        split = (-1, self.references, self.length)
-        before = ops.reshape(ids, split)[:, :, :-1]
-        start = ops.ones_like(ops.reshape(ids, split)[:, :, :1])
-        before = ops.reshape(
-            ops.concatenate([start, before], axis=-1), (-1, ids.shape[1])
-        )
-        places = ops.tile(self.positions, (self.references, 1))
-        x = self.embedding(before)
-        x = x + ops.cast(places, x.dtype)
+    def log_probabilities(self, memory, labels):
+        ids = self.ids_of(labels)
+        x = self.embed(ids)
         memory = ops.cast(memory, x.dtype)
         masks = ops.concatenate(
             [
@@ -187,6 +166,12 @@ class TextDecoder(layers.Layer):
         logits = ops.cast(self.logits(self.norm(x)), "float32")
         return ops.log_softmax(logits, axis=-1), ids
 
+    def embed(self, ids):
+        """Returns what is read to write ids, `(batch, tokens, units)`."""
+        x = self.embedding(self.before(ids))
+        places = ops.tile(self.positions, (self.references, 1))
+        return x + ops.cast(places, x.dtype)
+
     def _causal(self):
         """Returns what hides other references, and letters to come."""
         size = self.references * self.length
@@ -194,32 +179,8 @@ class TextDecoder(layers.Layer):
         seen = (whose[:, None] == whose) & (place <= place[:, None])
         return np.where(seen, 0, HIDDEN).astype("float32")[None, None]
 
-    def ids_of(self, codes):
-        """Returns the ids of code points; 0 is the end."""
-        codes = ops.cast(codes, "int32")
-        known = np.array([*map(ord, self.letters)], "int32")
-        # Each is one of them, or none.
-        same = ops.cast(ops.equal(codes[..., None], known), "int32")
-        places = np.arange(FIRST - UNKNOWN, FIRST - UNKNOWN + len(known))
-        ids = UNKNOWN + ops.sum(same * places.astype("int32"), axis=-1)
-        return ops.where(ops.equal(codes, 0), 0, ids)
-
     def step(self, tokens, input_pos, mask, caches):
-        """Reads one more token.
-
-        Args:
-            tokens: `(batch, 1)` ids.
-            input_pos: `(batch,)`, its place in the text.
-            mask: `(batch, 1, 1, places)`, added to the scores of the caches.
-            caches: Key and value of each block, `(batch, places, heads, d)`.
-
-        Returns:
-            Logits `(batch, 1, tokens)`, and the new keys and values,
-            `(batch, 1, heads, d)`.
-        """
-        x = self.embedding(tokens)
-        place = ops.take(self.positions, input_pos, axis=0)
-        x = x + ops.cast(ops.expand_dims(place, 1), x.dtype)
+        x = self.embed_one(tokens, input_pos)
         mask = ops.cast(mask, x.dtype)
         mask = ops.concatenate([mask, ops.zeros_like(mask[..., :1])], axis=-1)
         found = {}
@@ -235,64 +196,21 @@ class TextDecoder(layers.Layer):
             }
         return {"logits": self.logits(self.norm(x)), **found}
 
-    def step_model(self):
-        """Returns `step` as a model, whose inputs have LiteRT-LM's names."""
-        places = self.prefix + self.length
-        shape = (places, self.heads, self.units // self.heads)
-        inputs = {
-            "tokens": keras.Input((1,), dtype="int32", name="tokens"),
-            "input_pos": keras.Input((), dtype="int32", name="input_pos"),
-            "mask": keras.Input((1, 1, places), name="mask"),
-        }
-        for i in range(self.depth):
-            for name in (f"{KEY}{i}", f"{VALUE}{i}"):
-                inputs[name] = keras.Input(shape, name=name)
-        outputs = Step(self, name=f"{self.name}_step")(inputs)
-        return keras.Model(inputs, outputs, name=f"{self.name}_decoder")
+    def embed_one(self, tokens, input_pos):
+        """Returns the newest token, `(batch, 1, units)`."""
+        x = self.embedding(tokens)
+        place = ops.take(self.positions, input_pos, axis=0)
+        return x + ops.cast(ops.expand_dims(place, 1), x.dtype)
 
-    def decoder(self):
-        """Returns what a text is written with."""
-        if not hasattr(self, "_writer"):
-            model = self.step_model()
-            model.compile(jit_compile=False)
-            # Past Keras, to which it would be a part of this layer.
-            object.__setattr__(self, "_writer", model)
-        return Decoder(
-            self._writer.predict_on_batch,
-            self.letters,
-            self.prefix + self.length,
-            self.depth,
-            self.heads,
-        )
-
-    def finish_outputs(self, outputs, labels=None):
-        """Returns what is evaluated: the texts that are written.
-
-        Args:
-            outputs: What the layer returned.
-            labels: As in a batch, for their probabilities; None where there
-                are none.
-        """
-        decoder = self.decoder()
-        ids, chances = generate(np.asarray(outputs), decoder, GREEDY)
-        if labels is None:
-            return answers_of(ids, chances, self.letters)
-        likely, true = self.log_probabilities(outputs, labels)
-        true = ops.expand_dims(true, -1)
-        true = ops.take_along_axis(likely, true, axis=-1)[..., 0]
-        true = ops.convert_to_numpy(true)
-        return answers_of(ids, chances, self.letters, true, self.references)
-
-    def compute_output_shape(self, fused_shape, tokens_shape, masks_shape=None):
+    def compute_output_shape(
+        self, fused_shape, tokens_shape=(), masks_shape=()
+    ):
         prefix = 1 + sum(shape[1] for shape in tokens_shape)
         return (fused_shape[0], prefix, 2 * self.depth * self.units + 1)
 
     def get_config(self):
         return {
             **super().get_config(),
-            "letters": self.letters,
-            "length": self.length,
-            "references": self.references,
             "units": self.units,
             "depth": self.depth,
             "heads": self.heads,

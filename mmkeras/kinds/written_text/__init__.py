@@ -1,14 +1,16 @@
 """A text that the model writes: a caption, an answer, a note."""
 
+import collections
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import pydantic
 from pydantic import Field
 
-from mmkeras.generation import LIMITS
+from mmkeras.generation import LIMITS, code_of
 from mmkeras.metrics import (
     Figures,
     has_label,
@@ -25,9 +27,9 @@ OPTIONS = (*LIMITS, "stop", "stream")
 
 @register_target
 class WrittenText(Target):
-    """A text that the model writes, letter by letter.
+    """A text that the model writes, letter by letter or word by word.
 
-    What letters there are is learned from the training split.
+    What letters or words there are is learned from the training split.
 
     Args:
         kind: "text".
@@ -39,6 +41,11 @@ class WrittenText(Target):
         references: How many texts a cell may hold, of which each is right.
         separator: What stands between them.
         lowercase: Whether letters lose their case.
+        unit: "characters" or "words": what is written at a time. Words are
+            those of a text modality, with the blank before them; one that
+            the training split lacks is never written.
+        max_words: Words kept, signs among them; required for words.
+        vocabulary_size: Largest number of different words, the commonest.
     """
 
     kind: Literal["text"]
@@ -47,6 +54,9 @@ class WrittenText(Target):
     references: Annotated[int, Field(ge=1, le=20)] = 1
     separator: Separator = "|"
     lowercase: bool = False
+    unit: Literal["characters", "words"] = "characters"
+    max_words: Annotated[int, Field(ge=1, le=500)] | None = None
+    vocabulary_size: Annotated[int, Field(ge=16, le=100_000)] = 8000
     dtype: ClassVar[str] = "int32"
     writes: ClassVar[bool] = True
     headline: ClassVar[str] = "rouge_l"
@@ -59,14 +69,37 @@ class WrittenText(Target):
         "mmkeras.generation.sampling",
     )
 
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "WrittenText":
+        if (self.unit == "words") != (self.max_words is not None):
+            raise ValueError(
+                '`max_words` must be given with `unit = "words"`, and only '
+                f"there. Received: unit={self.unit!r}, "
+                f"max_words={self.max_words}"
+            )
+        return self
+
     @property
     def length(self) -> int:
         """Places of a text: its characters, and its end."""
         return self.max_characters + 1
 
     @property
+    def tokens(self) -> int:
+        """Places of what is written: its characters or words, and its end."""
+        return self.max_words + 1 if self.max_words else self.length
+
+    @property
+    def text_size(self) -> int:
+        """Places of a label that tell the text before its words."""
+        return self.length if self.max_words else 0
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        return (self.references * self.length,)
+        each = (
+            self.text_size + 2 * self.tokens if self.max_words else self.length
+        )
+        return (self.references * each,)
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -111,12 +144,25 @@ class WrittenText(Target):
     def join(self, names: Sequence[str]) -> str:
         return self.separator.join(names)
 
+    def pieces(self, text: str) -> list[str]:
+        """Returns what is written one after the other, none left out."""
+        return self.ask("read", "pieces", text) if self.max_words else [*text]
+
+    def kept(self, text: str) -> tuple[list[str], bool]:
+        """Returns the pieces that there is room for, and whether it is all."""
+        found = self.pieces(text)
+        kept, characters = [], 0
+        for piece in found[: self.tokens - 1]:
+            characters += len(piece)
+            if characters > self.max_characters:
+                break
+            kept.append(piece)
+        return kept, len(kept) == len(found)
+
     def notes(self, cells: Sequence[str]) -> dict[str, int]:
         texts = [self.split(cell) for cell in cells]
         found = {
-            "cut": sum(
-                len(t) > self.max_characters for each in texts for t in each
-            ),
+            "cut": sum(not self.kept(t)[1] for each in texts for t in each),
             "references_left_out": sum(
                 max(0, len(each) - self.references) for each in texts
             ),
@@ -125,20 +171,38 @@ class WrittenText(Target):
 
     def texts_of(self, label: np.ndarray, weight: Any = None) -> list[str]:
         """Returns the texts of a label."""
-        codes = np.asarray(label).reshape(self.references, self.length)
+        codes = np.asarray(label)[: self.references * self.length]
+        codes = codes.reshape(self.references, self.length)
         return [text for text in map(text_of, codes) if text]
 
     def facts(self, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
         rows = np.asarray(values, "int32")[has_label(weights)]
-        codes = np.unique(rows)
         first = rows[:, : self.length]
         texts, counts = np.unique(first, axis=0, return_counts=True)
         best = text_of(texts[counts.argmax()]) if len(texts) else ""
         return {
-            "letters": "".join(chr(code) for code in codes if code),
+            **(self._words(rows) if self.max_words else self._letters(rows)),
             "different_texts": len(texts),
             "commonest_text": best,
         }
+
+    def _letters(self, rows: np.ndarray) -> dict[str, Any]:
+        return {"letters": "".join(map(chr, np.unique(rows[rows > 0])))}
+
+    def _words(self, rows: np.ndarray) -> dict[str, Any]:
+        counts = collections.Counter(
+            word
+            for row in rows
+            for text in self.texts_of(row)
+            for word in self.pieces(text)
+        )
+        # Of two words with one number, the commoner one has it.
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        kept = {code_of(w): w for w in reversed(ranked)}
+        known = sorted(kept.values(), key=lambda word: (-counts[word], word))
+        known = known[: self.vocabulary_size]
+        unknown = sum(counts.values()) - sum(counts[word] for word in known)
+        return {"letters": sorted(known), "unknown_words": unknown}
 
     def constant(
         self, facts: Mapping[str, Any], train_samples: int | None = None
@@ -160,10 +224,12 @@ class WrittenText(Target):
         labels, outputs, weights = labelled(labels, outputs, weights)
         # A weight for each letter, or one for all of a sample.
         weights = np.reshape(weights, (len(labels), -1))
-        likely = outputs[:, 2:].reshape(len(outputs), -1)
+        likely = outputs[:, 2:, : self.tokens].reshape(len(outputs), -1)
         known = None
-        if likely.shape[1] == labels.shape[1] and not (likely > 0).any():
-            counts = np.broadcast_to(weights > 0, labels.shape)
+        counts = np.broadcast_to(weights > 0, labels.shape)
+        start = self.references * self.text_size
+        counts = counts[:, start : start + self.references * self.tokens]
+        if likely.shape[1] == counts.shape[1] and not (likely > 0).any():
             known = (likely * counts).sum(axis=1), counts.sum(axis=1)
         return written_texts(
             [self.texts_of(label) or [""] for label in labels],

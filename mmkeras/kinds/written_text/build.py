@@ -8,7 +8,8 @@ OPTIONS = heads.WrittenTextOptions
 def head(target, facts, options):
     return heads.WrittenText(
         letters=facts.get("letters", ""),
-        length=target.length,
+        length=target.tokens,
+        text_size=target.text_size,
         references=target.references,
         prompt=target.prompt,
         weight=target.weight,
