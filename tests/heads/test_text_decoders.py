@@ -178,7 +178,7 @@ def file(model, tmp_path_factory):
 
     path = tmp_path_factory.mktemp("file") / "model.tflite"
     step = model.get_layer("note").step_model()
-    to_tflite(model, path, decoders={"decode": step})
+    to_tflite(model, path, others={"decode": step})
     found = Interpreter(str(path)).get_signature_runner("decode")
     return (
         open_file(path),
