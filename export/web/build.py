@@ -63,7 +63,10 @@ RUNTIMES = {
 # What the manifest's `web` may say: cards that the page has for inputs, and
 # forms that it has for answers.
 CARDS = ("picture", "sound", "text", "numbers")
-FORMS = ("class", "classes", "number", "transcript", "boxes", "mask", "spans")
+FORMS = (
+    *("class", "classes", "number", "transcript", "boxes", "mask", "spans"),
+    "written",
+)
 
 
 def archive(name: str, cache: Path) -> bytes:
@@ -215,6 +218,11 @@ def used_files(manifest: dict) -> list[str]:
         entry["tokenizer"]
         for entry in manifest["inputs"].values()
         if "tokenizer" in entry
+    ]
+    used += [
+        entry["letters"]
+        for entry in manifest["outputs"].values()
+        if "letters" in entry
     ]
     for name in used:
         listed = name == "manifest.json" or name in manifest["files"]

@@ -83,8 +83,9 @@ function target(name, entry, answer, inputs, given) {
     box.append(make("p", "big", value, make("small", "", ` ${answer.unit}`)));
     return box;
   }
-  if (entry.web === "transcript") {
-    const big = make("p", "big", answer.text || "nothing said");
+  if (entry.web === "transcript" || entry.web === "written") {
+    const nothing = entry.web === "written" ? "nothing" : "nothing said";
+    const big = make("p", "big", answer.text || nothing);
     big.append(make("small", "", ` ${percent(answer.probability)}`));
     box.append(big);
     return box;
@@ -118,5 +119,22 @@ export function showAnswer(card, bundle, answer, spent_ms, given) {
   const used = `from ${Object.keys(given).join(", ") || "nothing"}`;
   const without = absent.length ? `; without ${absent.join(", ")}` : "";
   card.append(make("p", "hint", used + without));
+  card.removeAttribute("aria-busy");
   card.hidden = false;
+}
+
+/** Shows the texts of targets as far as they are written, and lets it paint. */
+export async function showWriting(card, texts) {
+  const head = make("div", "head", make("h2", "", "Answer"));
+  const targets = Object.entries(texts).map(([name, text]) =>
+    make("div", "target", make("h3", "", name), make("p", "big writing", text)),
+  );
+  card.setAttribute("aria-busy", "true");
+  card.replaceChildren(head, ...targets);
+  card.hidden = false;
+  // A page that is not seen has no frames.
+  await new Promise((done) => {
+    requestAnimationFrame(() => setTimeout(done));
+    setTimeout(done, 100);
+  });
 }

@@ -1,6 +1,6 @@
 // Starts the page: worker, bundle, cards; then answers.
 
-import { showAnswer } from "./answers.js";
+import { showAnswer, showWriting } from "./answers.js";
 import { loadBundle } from "./bundle.js";
 import { makeCard } from "./cards.js";
 
@@ -54,7 +54,10 @@ async function ask(bundle, cards) {
     if (!Object.keys(given).length)
       throw new Error("There is nothing to answer from yet: add an input.");
     const start = performance.now();
-    const answer = await bundle.answer(given);
+    const texts = {};
+    const answer = await bundle.answer(given, (name, text) =>
+      showWriting(find("answer"), Object.assign(texts, { [name]: text })),
+    );
     const spent = performance.now() - start;
     complain(null);
     showAnswer(find("answer"), bundle, answer, spent, given);

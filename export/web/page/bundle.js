@@ -4,6 +4,7 @@ import { canonical } from "./manifest.js";
 import { foundBoxes, marked } from "./places.js";
 import { foundSpans } from "./spans.js";
 import { loadTokenizer } from "./tokenizer.js";
+import { write } from "./writing.js";
 
 const ARRAYS = { uint8: Uint8Array, float32: Float32Array, int32: Int32Array };
 
@@ -104,19 +105,23 @@ export async function loadBundle(folder, say = () => {}) {
   for (const [name, entry] of Object.entries(manifest.inputs))
     if (entry.tokenizer)
       tokenizers[name] = loadTokenizer(json(await checked(entry.tokenizer)));
+  const letters = {};
+  for (const [name, entry] of Object.entries(manifest.outputs))
+    if (entry.letters)
+      ({ letters: letters[name] } = json(await checked(entry.letters)));
   const model = await checked(manifest.model.file);
   say("Starting the runtime");
   const runtime = await startRuntime(manifest.model.format);
   const run = await runtime.load(model, manifest.model.signature);
-  const bundle = new Bundle(manifest, tokenizers, run);
+  const bundle = new Bundle(manifest, tokenizers, run, letters);
   await bundle.warmUp();
   return bundle;
 }
 
 /** A verified bundle: `predict` and `answer` are those of run.py. */
 export class Bundle {
-  constructor(manifest, tokenizers, run) {
-    Object.assign(this, { manifest, tokenizers, run });
+  constructor(manifest, tokenizers, run, letters) {
+    Object.assign(this, { manifest, tokenizers, run, letters });
     this.inputs = manifest.inputs;
     this.outputs = manifest.outputs;
     // The texts that tokens were made of, for answers that tell places.
@@ -171,11 +176,28 @@ export class Bundle {
       refuse(`\`${name}\``, "finite", "NaN or infinity");
   }
 
-  /** Returns the answer for one sample, as run.py prints it. */
-  async answer(given) {
+  /** Returns the text of an output, and tells it as it is written. */
+  async written(name, values, told) {
+    const key = this.run.has("decode") ? "decode" : `decode_${name}`;
+    const letters = this.letters[name];
+    return write(values, letters, this.run.other(key), (text) =>
+      told?.(name, text),
+    );
+  }
+
+  /**
+   * Returns the answer for one sample, as run.py prints it.
+   *
+   * `told` is called with a target and its text so far, and awaited.
+   */
+  async answer(given, told) {
     const raw = await this.predict(given);
     const answers = {};
     for (const [name, entry] of Object.entries(this.outputs)) {
+      if (entry.web === "written") {
+        answers[name] = await this.written(name, raw[name], told);
+        continue;
+      }
       const values = [...raw[name]];
       if (entry.web === "number") {
         answers[name] = { value: values[0], unit: entry.unit };

@@ -26,7 +26,9 @@ class Notes:
     streams: Mapping[str, str | None] = field(default_factory=dict)
     learned: Path | None = None
     float_layers: tuple[str, ...] = ()
-    decoders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    decoders: Mapping[str, tuple[str, str | list[str]]] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)

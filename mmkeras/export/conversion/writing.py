@@ -23,7 +23,7 @@ DECODE = "decode"
 # Samples whose texts calibrate a decoder.
 CALIBRATED = 32
 # Signature and letters, by target.
-Decoders = Mapping[str, tuple[str, str]]
+Decoders = Mapping[str, tuple[str, str | list[str]]]
 
 
 def writers(model: Any) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def writers(model: Any) -> dict[str, Any]:
     }
 
 
-def decoders_of(model: Any) -> dict[str, tuple[str, str]]:
+def decoders_of(model: Any) -> dict[str, tuple[str, str | list[str]]]:
     """Returns the signature and the letters of each target that writes."""
     found = writers(model)
     one = len(found) == 1
@@ -55,7 +55,9 @@ def decoder_models(model: Any) -> dict[str, Any]:
     }
 
 
-def open_decoder(interpreter: Any, signature: str, letters: str) -> Decoder:
+def open_decoder(
+    interpreter: Any, signature: str, letters: str | list[str]
+) -> Decoder:
     """Returns the decoder of an open file."""
     run = interpreter.get_signature_runner(signature)
     return decoder_of(

@@ -64,6 +64,7 @@ class WrittenText(Target):
     training_metric: ClassVar[str] = "letter_accuracy"
     baseline: ClassVar[str] = "commonest text"
     device_keys: ClassVar[tuple[str, ...]] = ("max_characters",)
+    web: ClassVar[str] = "written"
     device_shares: ClassVar[tuple[str, ...]] = (
         "mmkeras.generation.decoding",
         "mmkeras.generation.sampling",
