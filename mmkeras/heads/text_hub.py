@@ -53,7 +53,7 @@ class HubWriter(TextWriter):
         )
         view = SimpleNamespace(backbone=View(self.backbone))
         # Past Keras, to which it would be one more part.
-        object.__setattr__(self, "_model", (model, view))
+        object.__setattr__(self, "asked", (model, view))
 
     def build(self, fused_shape, tokens_shape=(), masks_shape=()):
         self.prefix = 1 + sum(shape[1] for shape in tokens_shape)
@@ -139,7 +139,7 @@ class HubWriter(TextWriter):
 
     def ask(self, method, *arguments, **named):
         """Calls a method of the language model on this backbone."""
-        model, view = self._model
+        model, view = self.asked
         return getattr(model, method)(view, *arguments, **named)
 
     def get_config(self):
