@@ -44,8 +44,8 @@ SLOWEST = (
     "test_compare_run.py",
     "test_fault_02.py",
     "test_ensembles.py",
-    "test_fault_10.py",
     "test_pruning.py",
+    "test_component.py",
 )
 
 
