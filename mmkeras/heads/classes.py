@@ -128,8 +128,11 @@ class Ordinal(Category):
     y >= k, adds up for each sample to minus the log-probability of its class:
     so loss, output, exported file and device are those of `Category`.
 
+    The answer is the rank, how many classes are passed with a chance above a
+    half: the median of the classes, not the likeliest one.
+
     A late fusion takes the place of this layer: its classes have no order,
-    only the metrics have.
+    only the answer and the metrics have.
 
     Args: Those of `Category`.
 
@@ -151,7 +154,10 @@ class Ordinal(Category):
         return layers.Activation("softmax", name=name, dtype="float32")(x)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        return [*super().metrics(), figures.ClassDistance(name="mae")]
+        return [
+            figures.RankAccuracy(name="accuracy"),
+            figures.ClassDistance(name="mae"),
+        ]
 
 
 CategoryOptions = options_of(Category, FACTS)

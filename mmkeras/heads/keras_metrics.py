@@ -46,14 +46,34 @@ def largest(y_true, y_pred):
     return y_true
 
 
+def rank_of(y_pred):
+    """Returns how many of the ordered classes are passed, `(batch,)` floats.
+
+    Those with a chance above a half of lying below the true class: CORN's
+    rule (Shi, Cao, Raschka, 2021, arXiv 2111.08851).
+    """
+    below = ops.cumsum(ops.cast(y_pred, "float32"), axis=-1)
+    passed = below[..., :-1] < below[..., -1:] / 2
+    return ops.sum(ops.cast(passed, "float32"), axis=-1)
+
+
 @keras.saving.register_keras_serializable(package="mmkeras")
-class ClassDistance(keras.metrics.Mean):
-    """Mean distance in classes of the likeliest class from the true one."""
+class RankAccuracy(keras.metrics.Mean):
+    """How often the rank of ordered classes is the true one."""
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        found = ops.cast(ops.argmax(y_pred, axis=-1), self.dtype)
-        true = ops.cast(largest(y_true, y_pred), self.dtype)
-        away = ops.abs(found - true)
+        true = ops.cast(largest(y_true, y_pred), "float32")
+        right = ops.cast(rank_of(y_pred) == true, self.dtype)
+        super().update_state(right, sample_weight)
+
+
+@keras.saving.register_keras_serializable(package="mmkeras")
+class ClassDistance(keras.metrics.Mean):
+    """Mean distance in classes of the rank from the true class."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        true = ops.cast(largest(y_true, y_pred), "float32")
+        away = ops.abs(rank_of(y_pred) - true)
         super().update_state(away, sample_weight)
 
 

@@ -54,7 +54,7 @@ from mmkeras.metrics.figures import (
 )
 from mmkeras.metrics.forecasts import forecasts
 from mmkeras.metrics.numbers import regression
-from mmkeras.metrics.ordinal import ordered_classes
+from mmkeras.metrics.ordinal import ordered_classes, rank_of
 from mmkeras.metrics.overlap import (
     classes_of,
     mask_counts,
@@ -126,6 +126,7 @@ __all__ = [
     "paired",
     "per_class",
     "per_step",
+    "rank_of",
     "recall_between",
     "recall_within",
     "register_figure",

@@ -11,6 +11,7 @@ from mmkeras.metrics.figures import (
     Figures,
     Part,
     Sums,
+    has_label,
     labelled,
     mean_where,
     means,
@@ -48,7 +49,10 @@ class Decisions:
 
 
 def one_class(
-    labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None = None
+    labels: np.ndarray,
+    outputs: np.ndarray,
+    weights: np.ndarray | None = None,
+    answers: np.ndarray | None = None,
 ) -> Decisions:
     """Returns the decisions for one class of several.
 
@@ -58,16 +62,21 @@ def one_class(
         outputs: `(samples, classes)` or `(samples, steps, classes)`
             probabilities; the largest one is the prediction.
         weights: As the labels, or `(samples,)`; 0 is left out.
+        answers: The predictions, as the labels, where another rule decides.
     """
     labels, outputs = np.asarray(labels), np.asarray(outputs)
+    if answers is None:
+        answers = outputs.argmax(axis=-1)
     if weights is not None:
         weights = per_step(labels, np.asarray(weights)).reshape(-1)
-    labels, outputs, weights = labelled(
-        labels.reshape(-1), outputs.reshape(-1, outputs.shape[-1]), weights
-    )
+    labels, answers = labels.reshape(-1), np.asarray(answers).reshape(-1)
+    outputs = outputs.reshape(-1, outputs.shape[-1])
+    if weights is not None:
+        answers = answers[has_label(weights)]
+    labels, outputs, weights = labelled(labels, outputs, weights)
     one_of = np.eye(outputs.shape[-1], dtype=bool)
     return Decisions(
-        one_of[labels.astype(int)], one_of[outputs.argmax(axis=-1)],
+        one_of[labels.astype(int)], one_of[answers],
         outputs.astype("float64"), weights, exclusive=True,
     )  # fmt: skip
 

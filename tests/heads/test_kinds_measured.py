@@ -8,6 +8,7 @@ import pytest
 from sklearn import metrics as sk
 from target_toys import problem, target_of
 
+from mmkeras import heads
 from mmkeras.evaluation import evaluate, render_report
 from mmkeras.export import ProducedFile
 from mmkeras.export.verification import compare_outputs
@@ -22,10 +23,39 @@ def values(kind, *arrays):
     return {name: metric["value"] for name, metric in found.items()}
 
 
+def nearest_on_average(outputs):
+    """The class whose expected distance is least, by trying each."""
+    classes = np.arange(outputs.shape[1])
+    away = np.abs(classes[:, None] - classes)
+    return (outputs[:, None] * away).sum(axis=2).argmin(axis=1)
+
+
+def test_an_ordinal_answers_by_rank_everywhere():
+    """0.4, 0.3, 0.3: the likeliest class is the farthest away on average."""
+    from importlib import import_module
+
+    target = target_of("ordinal")
+    outputs = np.array([[0.4, 0.3, 0.3], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
+    ranks, labels = [1, 0, 2], np.array([1, 0, 2])
+    assert target.decide(outputs).tolist() == ranks
+    assert values("ordinal", labels, outputs, None)["accuracy"] == 1
+    seen = target.decisions(labels, outputs)
+    assert seen.answer.argmax(axis=1).tolist() == ranks
+    assert target.agreement(outputs, np.eye(3)[ranks]) == 1
+    names = [target.classes[rank] for rank in ranks]
+    assert [target.answer_cell(row) for row in outputs] == names
+    device = import_module("mmkeras.kinds.ordinal.device")
+    entry = {"classes": list(target.classes)}
+    assert [device.answer(row, entry)["label"] for row in outputs] == names
+    for metric, want in zip(heads.Ordinal(3).metrics(), (1, 0), strict=True):
+        metric.update_state(labels, outputs)
+        assert float(metric.result()) == want
+
+
 def test_an_ordinal_s_metrics_are_those_of_scikit_learn():
     labels, outputs, weights = problem("ordinal")
     known = weights > 0
-    truth, answer = labels[known], outputs[known].argmax(1)
+    truth, answer = labels[known], nearest_on_average(outputs[known])
     assert values("ordinal", labels, outputs, weights) == pytest.approx(
         {
             "accuracy": sk.accuracy_score(truth, answer),

@@ -8,6 +8,13 @@ import { write } from "./writing.js";
 
 const ARRAYS = { uint8: Uint8Array, float32: Float32Array, int32: Int32Array };
 
+/** How many ordered classes are passed with a chance above a half. */
+function rankOf(values) {
+  const half = values.reduce((sum, value) => sum + value, 0) / 2;
+  let below = 0;
+  return values.slice(0, -1).filter((value) => (below += value) < half).length;
+}
+
 /** Throws an Error with what was expected and received side by side. */
 export function refuse(what, expected, received) {
   throw new Error(`${what} must be ${expected}. Received: ${received}`);
@@ -226,7 +233,10 @@ export class Bundle {
       const probabilities = Object.fromEntries(
         entry.classes.map((label, i) => [label, values[i]]),
       );
-      const best = values.indexOf(Math.max(...values));
+      const best =
+        entry.web === "grade"
+          ? rankOf(values)
+          : values.indexOf(Math.max(...values));
       answers[name] =
         entry.web === "classes"
           ? { labels: entry.classes.filter((_, i) => values[i] >= 0.5) }

@@ -59,6 +59,10 @@ class Category(Target):
         named = zip(self.classes, counts, strict=True)
         return {"counts": {name: int(count) for name, count in named}}
 
+    def decide(self, outputs: np.ndarray) -> np.ndarray:
+        """Returns the class that is answered: indices, without an axis."""
+        return outputs.argmax(axis=-1)
+
     def figures(
         self,
         labels: np.ndarray,
@@ -73,7 +77,7 @@ class Category(Target):
         outputs: np.ndarray,
         weights: np.ndarray | None = None,
     ) -> Decisions | None:
-        return one_class(labels, outputs, weights)
+        return one_class(labels, outputs, weights, self.decide(outputs))
 
     def agreement(
         self,
@@ -81,9 +85,7 @@ class Category(Target):
         other: np.ndarray,
         weights: np.ndarray | None = None,
     ) -> float | None:
-        return weighted_share(
-            one.argmax(axis=-1) == other.argmax(axis=-1), weights
-        )
+        return weighted_share(self.decide(one) == self.decide(other), weights)
 
     def errors(
         self, labels: np.ndarray, outputs: np.ndarray, weights: np.ndarray
@@ -91,7 +93,7 @@ class Category(Target):
         return cross_entropy(labels, outputs)
 
     def spell(self, label: np.ndarray, output: np.ndarray) -> dict[str, Any]:
-        best = int(output.argmax())
+        best = int(self.decide(output))
         return {
             "label": self.classes[int(label)],
             "answer": self.classes[best],

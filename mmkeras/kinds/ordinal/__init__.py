@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from mmkeras.kinds.category import Category
-from mmkeras.metrics import Figures, ordered_classes
+from mmkeras.metrics import Figures, ordered_classes, rank_of
 from mmkeras.spec.registry import register_target
 
 
@@ -22,6 +22,10 @@ class Ordinal(Category):
 
     kind: Literal["ordinal"]
     boosts: ClassVar[bool] = False
+    web: ClassVar[str | None] = "grade"
+
+    def decide(self, outputs: np.ndarray) -> np.ndarray:
+        return rank_of(outputs)
 
     def figures(
         self,
