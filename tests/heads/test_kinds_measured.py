@@ -32,8 +32,6 @@ def nearest_on_average(outputs):
 
 def test_an_ordinal_answers_by_rank_everywhere():
     """0.4, 0.3, 0.3: the likeliest class is the farthest away on average."""
-    from importlib import import_module
-
     target = target_of("ordinal")
     outputs = np.array([[0.4, 0.3, 0.3], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
     ranks, labels = [1, 0, 2], np.array([1, 0, 2])
@@ -44,7 +42,7 @@ def test_an_ordinal_answers_by_rank_everywhere():
     assert target.agreement(outputs, np.eye(3)[ranks]) == 1
     names = [target.classes[rank] for rank in ranks]
     assert [target.answer_cell(row) for row in outputs] == names
-    device = import_module("mmkeras.kinds.ordinal.device")
+    device = target.part("device")
     entry = {"classes": list(target.classes)}
     assert [device.answer(row, entry)["label"] for row in outputs] == names
     for metric, want in zip(heads.Ordinal(3).metrics(), (1, 0), strict=True):
