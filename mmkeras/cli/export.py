@@ -39,7 +39,11 @@ def export(
     ] = "tflite",
     max_drop: Annotated[
         float,
-        typer.Option(help="Largest drop of a task metric, as a fraction."),
+        typer.Option(
+            help="Largest drop of a task metric, as a fraction: of the drop "
+            "itself with every modality there, of the lower end of its 95 % "
+            "interval with one absent."
+        ),
     ] = 0.01,
     target: Annotated[
         str | None,

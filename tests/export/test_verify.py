@@ -131,6 +131,18 @@ def test_with_a_modality_absent_the_drop_has_to_be_sure(low, fails):
         assert "0.0500, 95 % within 0.0200 to 0.0800" in found[0]
 
 
+def test_the_worst_drop_is_told_with_what_is_allowed():
+    worse = {"digit": compared(0.91, drop_interval=(-0.005, 0.08))}
+    both = measured(0.941, **{"without audio": worse})
+    told = card_table(Card(both, 0.01, SampleCounts(3, 3)))
+    assert (
+        "tflite int8 loses most of `digit`, without audio: 0.0400 (95 % "
+        "-0.0050 +0.0800); allowed are 0.01 for sure, as one is absent"
+    ) in told
+    alone = card_table(Card(measured(0.941), 0.01, SampleCounts(3, 3)))
+    assert "`digit`, all: 0.0090; allowed are 0.01" in alone
+
+
 def test_a_target_without_labels_is_shown_and_passes():
     nothing = Measurement({})
     unlabelled = Comparison(

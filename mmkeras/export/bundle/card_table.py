@@ -45,7 +45,8 @@ def card_table(card: Card) -> str:
     }.items():
         row = _cells([""] * before + [f"{cell:,}" for cell in cells])
         lines.append(f"{unit:{LABEL}}{row}")
-    more = [*_recipes(card), *_streams(card), *_advice(card)]
+    more = [*_worst_drops(card)]
+    more += [*_recipes(card), *_streams(card), *_advice(card)]
     return "\n".join([*lines, *more])
 
 
@@ -95,6 +96,25 @@ def _worst(entry: Mapping[str, Any] | None) -> str | None:
     if entry is None or entry["drop"] <= 0:
         return None
     return f"{entry['class'][:9]} {-entry['drop']:.3f}"
+
+
+def _worst_drops(card: Card) -> list[str]:
+    """Returns a line for each file that lost something: where it lost most."""
+    measured, lines = card.measured, []
+    for name in measured.files:
+        scenario, target, drop = measured.worst(name) or ("", "", 0.0)
+        if drop <= 0:
+            continue
+        compared = measured.scenarios[scenario][target]
+        ends = compared.files[name].drop_interval
+        sure = f" (95 % {_interval(ends)})" if ends else ""
+        absent = compared is not measured.complete[target]
+        allowed = f"allowed are {card.max_drop:g}"
+        lines.append(
+            f"{name} loses most of `{target}`, {scenario}: {drop:.4f}{sure}; "
+            + (f"{allowed} for sure, as one is absent" if absent else allowed)
+        )
+    return lines
 
 
 def _recipes(card: Card) -> list[str]:

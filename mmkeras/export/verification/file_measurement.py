@@ -133,6 +133,16 @@ class Measured:
         drops = [each.drop_of(name) for each in self.complete.values()]
         return max((drop for drop in drops if drop is not None), default=0.0)
 
+    def worst(self, name: str) -> tuple[str, str, float] | None:
+        """Returns scenario, target and drop where a file lost most."""
+        found = [
+            (scenario, target, each.drop_of(name))
+            for scenario, targets in self.scenarios.items()
+            for target, each in targets.items()
+            if each.drop_of(name) is not None
+        ]
+        return max(found, key=lambda entry: entry[2], default=None)
+
     def float_of(self, name: str) -> str:
         """Returns the name of the float file that a file was made of."""
         return next(
