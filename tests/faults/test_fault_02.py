@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import forking
 import numpy as np
 import pytest
 from test_cli import run
@@ -72,10 +73,11 @@ def kill_while_training(folder, out, draw):
     """Starts the command, and kills it in a stage that is drawn."""
     place, epoch = folder / out / "checkpoints", draw.randint(1, 7)
     print(f"killed after epoch {epoch}")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mmkeras.cli", *command(folder, out)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    with forking.forked_commands():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mmkeras.cli", *command(folder, out)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
     until = time.monotonic() + 300
     while not any(
         int(manifest.parent.name.removeprefix("epoch-")) >= epoch
