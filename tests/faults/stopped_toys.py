@@ -48,6 +48,9 @@ STRATEGIES = {
     "blending": FullFineTune(blend=True, blend_epochs=1, **FULL),
     "steps": FullFineTune(budget_steps=21, **FULL),
     "component": ComponentPretrain(**COMPONENT),
+    "component float16": ComponentPretrain(
+        precision="mixed_float16", **COMPONENT
+    ),
     "pretext": ComponentPretrain(
         pretrain={
             "sound": {"objective": "autoencode"},
