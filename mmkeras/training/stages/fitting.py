@@ -1,7 +1,7 @@
 """Keras' `fit`, which can be ended, and gone on with, within an epoch."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from mmkeras import stopping
 from mmkeras.training.stages.checkpoints import AtomicCheckpoint
 from mmkeras.training.stages.orders import rest_of
-from mmkeras.training.stages.resume import METRIC, arrays_of
+from mmkeras.training.stages.resume import METRIC, VARIABLE, arrays_of
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Hooks(keras.callbacks.Callback):
         saver: What saves, one of them; None where nothing is saved.
         within: Whether it may save within an epoch.
         validating: Whether a validation runs.
+        seeds: Returns the states of random seeds.
+        drawn: What it returned as the last validation began.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class Hooks(keras.callbacks.Callback):
         self.trained: keras.Model | None = None
         self.part = False
         self.validating = False
+        self.seeds: Callable[[], dict[str, np.ndarray]] = dict
+        self.drawn: dict[str, np.ndarray] = {}
         self._sums: dict[str, np.ndarray] = {}
         self._first = 0
         self._epoch, self._step = 0, 0
@@ -134,6 +138,8 @@ class Hooks(keras.callbacks.Callback):
         if self.within:
             # A validation begins them anew.
             self._sums = self.sums_of_metrics(self.model)
+            # Some models draw in it, as contrastive ones do.
+            self.drawn = self.seeds()
             self.validating, self.request.postponed = True, False
             self.request.check()
 
@@ -254,6 +260,15 @@ def _end_epoch(
     if hasattr(trained, "end_epoch"):
         trained.end_epoch(logs)
     hooks.on_epoch_end(epoch, logs)
+
+
+def seeds_of(variables: Sequence) -> dict[str, np.ndarray]:
+    """Returns what `arrays_of` does of variables that count or are seeds."""
+    return {
+        f"{VARIABLE}{place:06d}": np.array(keras.ops.convert_to_numpy(each))
+        for place, each in enumerate(variables)
+        if "float" not in str(each.dtype)
+    }
 
 
 def values_of(variables: Sequence) -> list[np.ndarray]:

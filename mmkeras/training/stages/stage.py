@@ -22,7 +22,12 @@ from mmkeras.training.stages.checkpoints import (
 from mmkeras.training.stages.configured_callbacks import configured_callbacks
 from mmkeras.training.stages.datasets import count_batches
 from mmkeras.training.stages.definition import Fit, Share, Stage
-from mmkeras.training.stages.fitting import Hooks, Position, fit_epochs
+from mmkeras.training.stages.fitting import (
+    Hooks,
+    Position,
+    fit_epochs,
+    seeds_of,
+)
 from mmkeras.training.stages.optimizer import make_optimizer, schedule
 from mmkeras.training.stages.orders import (
     batch_like,
@@ -215,12 +220,15 @@ def _fill(
         }
         if saver.step:
             arrays |= hooks.sums_of_metrics(trained)
+        if hooks.validating:
+            arrays |= hooks.drawn
         return (
             arrays_of(variables()) | arrays,
             {"fingerprint": fit.fingerprint, "progress": progress},
         )
 
     hooks.callbacks += chosen
+    hooks.seeds = lambda: seeds_of(variables())
     if fit.out is not None and fit.settings.checkpoints:
         saver = AtomicCheckpoint(
             fit.out / "checkpoints",
