@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -29,11 +30,19 @@ def toy() -> Path:
     root = place / "root"
     write_set(root)
     (root / "spec.json").write_text(json.dumps(make_spec().to_dict()))
-    (root / "script.py").write_text(SCRIPT)
-    for name, moment in (("out", "never"), ("half", "manifest")):
-        command = [sys.executable, root / "script.py", root, place / name]
-        done = subprocess.run([*command, moment, "1"], capture_output=True)
-        assert done.returncode == (0 if name == "out" else -9), done.stderr
+    asked = "".join(
+        json.dumps({
+            "said": [os.devnull, str(place / "said")],
+            "arguments": [str(root), str(place / name), moment, 1],
+        }) + "\n"
+        for name, moment in (("out", "never"), ("half", "manifest"))
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        input=asked, capture_output=True, text=True,
+    )  # fmt: skip
+    said = done.stderr + (place / "said").read_text()
+    assert done.stdout.split() == ["0", "-9"], said
     return place
 
 
