@@ -132,6 +132,7 @@ Head = (
     | Transcript
     | Boxes
     | Mask
+    | Tags
 )
 
 
