@@ -149,7 +149,10 @@ class _Search:
         self.folder, self.budget, self.profile = folder, budget, profile
         self.epochs, self.spec = epochs, plain.spec
         self.ranges = calibration(plain.train, self.spec, 64)
-        self.validation = take(plain.validation, self.spec, SEARCH_SAMPLES)
+        self.validation = take(
+            plain.validation, self.spec, SEARCH_SAMPLES,
+            plain.counts["validation"],
+        )  # fmt: skip
         self.recipe = recipe_of(manifest, self.spec)
         self.heads = heads_of(self.spec, plain.statistics, self.recipe)
         answers = teacher.predict(self.validation.x, verbose=0)
@@ -264,5 +267,5 @@ class _Search:
         return form.quantize(self.floats[path], recipes[0], made)
 
     def _scores(self, outputs: dict[str, np.ndarray]) -> dict[str, float]:
-        _, labels, weights = self.validation
+        labels, weights = self.validation.labels, self.validation.weights
         return guarded(self.spec.targets, labels, weights, outputs)
