@@ -234,6 +234,13 @@ def test_the_page_shows_every_kind(result):
     assert "<th>Steps</th>" in page
 
 
+def test_a_share_has_no_unit_on_the_page(result):
+    """Boxes are told in pixels; their precision is not."""
+    told = {**result["targets"]["grade"], "unit": "pixels"}
+    page = render_report({**result, "targets": {"grade": told}}, "kinds")
+    assert "Kappa" in page and "pixels" not in page
+
+
 FILE = ProducedFile("tflite", "int8", Path("int8.tflite"))
 
 
