@@ -46,6 +46,7 @@ from mmkeras.artefact.names import is_ours
 from mmkeras.artefact.ownership import (
     MARKER,
     adopt,
+    check_files,
     check_out,
     claim,
     clear,
@@ -82,6 +83,7 @@ __all__ = [
     "TEMPORARY",
     "Unwritable",
     "adopt",
+    "check_files",
     "atomic",
     "check_file",
     "check_out",

@@ -37,7 +37,8 @@ def compare(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Forget the runs in OUT.")
+        bool,
+        typer.Option("--restart", help="Train all anew; OUT stays till then."),
     ] = False,
     verbose: Annotated[
         int, typer.Option(min=0, max=2, help="As in model.fit.")

@@ -22,7 +22,7 @@ Strategy = Annotated[str, typer.Option(help="Strategy of every member.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the first member.")]
 Verbose = Annotated[int, typer.Option(min=0, max=2, help="As in model.fit.")]
 Restart = Annotated[
-    bool, typer.Option("--restart", help="Forget the members in OUT.")
+    bool, typer.Option("--restart", help="Train all anew; OUT stays till then.")
 ]
 Moved = Annotated[
     Path | None, typer.Option(help="Prepared data, if they have moved.")

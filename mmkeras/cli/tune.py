@@ -43,7 +43,7 @@ def tune(
     ] = 1,
     restart: Annotated[
         bool,
-        typer.Option("--restart", help="Remove an earlier search in OUT."),
+        typer.Option("--restart", help="Search anew; OUT stays till then."),
     ] = False,
     verbose: Annotated[
         int, typer.Option(min=0, max=2, help="Of the best recipe's training.")

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmkeras import artefact, stopping
+from mmkeras import artefact
 from mmkeras.data import Data
 from mmkeras.escaping import say
 from mmkeras.runs import Recipe, load_for, read_recipe
+from mmkeras.studies.anew import study
 from mmkeras.studies.compare.arms import Arm, Plan, make_plan
 from mmkeras.studies.compare.measurement import read_answers, read_measured
 from mmkeras.studies.compare.report_folder import write_comparison
@@ -62,7 +63,8 @@ def compare(
         fractions: Shares of the training labels.
         arms: Names of the arms; "full", "component" and those of the recipe
             by default.
-        restart: Whether to forget the runs that `out` holds.
+        restart: Whether to train everything anew. The runs that `out` holds
+            stay until all new ones are there, beside them in `OUT/.anew`.
         verbose: As in `model.fit`.
 
     Returns:
@@ -92,13 +94,28 @@ def compare(
             fractions=fractions,
             arms=arms,
         )
-        runs = list(_runs(plan, out))
         _check_arms(data, built, plan)
-        if restart:
-            forget_runs(out, RUNS)
-            stopping.note_new_beginning()
-        else:
-            _check_runs(data, built, plan, runs)
+        return study(
+            out,
+            "comparison",
+            lambda folder: _compared(folder, data, source, plan, verbose),
+            lambda folder: forget_runs(folder, RUNS),
+            restart,
+        )
+
+
+def _compared(
+    out: Path,
+    data: Data,
+    source: Mapping[str, Any],
+    plan: Plan,
+    verbose: int,
+) -> dict[str, Any]:
+    """Trains what is missing in a folder, and writes the comparison."""
+    with artefact.open_out(out, "comparison", [data.folder]):
+        built, seed = read_recipe(source, data.spec), plan.seeds[0]
+        runs = list(_runs(plan, out))
+        _check_runs(data, built, plan, runs)
         results = []
         for place, run in enumerate(runs, 1):
             if run[2] != seed:

@@ -36,8 +36,7 @@ def bag(trainer: Trainer, members: int = 5) -> dict[str, Any]:
     >>> bag(Trainer("demo", recipe, "runs/bag"), members=5)
     """
     _check_members(members)
-    with trainer.writing():
-        return _bag(trainer, members)
+    return trainer.study(lambda there: _bag(there, members))
 
 
 def _bag(trainer: Trainer, members: int) -> dict[str, Any]:
@@ -83,8 +82,7 @@ def boost(
     2.31
     """
     _check_members(members)
-    with trainer.writing():
-        return _boost(trainer, members, target)
+    return trainer.study(lambda there: _boost(there, members, target))
 
 
 def _boost(

@@ -1,7 +1,9 @@
 """Members of an ensemble, trained one by one."""
 
 import contextlib
+import copy
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,11 @@ from mmkeras.runs import (
     set_up_run,
     train,
 )
+from mmkeras.studies.anew import study
 from mmkeras.studies.ensemble.combined_model import check_targets
 from mmkeras.studies.ensemble.results import on_splits, write_ensemble
 from mmkeras.studies.ensemble.sample_weights import reweighted
+from mmkeras.training.stages.run_folder import forget_runs
 
 # The semi-supervised strategies set sample weights themselves.
 MEMBERS = ("full", "component")
@@ -38,7 +42,8 @@ class Trainer:
         strategy: Strategy of every member.
         seed: Member k is trained with `seed + k`.
         verbose: As in `model.fit`.
-        restart: Whether to retrain the members that `out` holds.
+        restart: Whether to retrain the members that `out` holds. They stay
+            until the new ensemble is whole, beside it in `.anew`.
     """
 
     def __init__(
@@ -64,6 +69,24 @@ class Trainer:
         self.data = load_for(recipe, self.folder, seed)
         check_targets(self.data.spec.targets)
 
+    def study(self, make: Callable[["Trainer"], dict]) -> dict[str, Any]:
+        """Makes an ensemble by a trainer of the folder it is made in."""
+
+        def made(folder):
+            trainer = copy.copy(self)
+            trainer.out = folder
+            with trainer.writing():
+                return make(trainer)
+
+        with self.writing():
+            return study(
+                self.out,
+                "ensemble",
+                made,
+                lambda folder: forget_runs(folder, "members/*"),
+                self.restart,
+            )
+
     def writing(self) -> contextlib.AbstractContextManager[Path]:
         """Holds the folder of the ensemble, so that nobody else writes it."""
         return artefact.open_out(self.out, "ensemble")
@@ -86,7 +109,7 @@ class Trainer:
                 np.asarray(factors, "float64").tobytes()
             ).hexdigest(),
         }
-        if self.restart or not _is_done(place, identity):
+        if not _is_done(place, identity):
             self._fit(place, seed, factors, targets, identity)
         model = load_model(place)
         entry = {"run": str(place), "seed": seed}
@@ -102,7 +125,7 @@ class Trainer:
             out=place,
             data=reweighted(ready.data, factors, targets),
             verbose=self.verbose,
-            resume=not self.restart,
+            resume=True,
             identity={**identity, "init": ready.init},
         )
         save_trained(ready, place, history, **identity)

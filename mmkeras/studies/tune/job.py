@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmkeras import artefact, stopping
+from mmkeras import artefact
 from mmkeras.arguments import check_choice, check_positive, check_table
 from mmkeras.studies.tune.space import Space, first_changes
 from mmkeras.training.stages import callbacks
@@ -113,24 +113,24 @@ def direction_of(objective: str) -> str:
     )
 
 
-def remember(job: Job, restart: bool = False) -> None:
+def forget(folder: Path) -> None:
+    """Removes a search in a folder, but for what is not ours."""
+    forget_runs(folder, "best")
+    artefact.clear_inside(folder, "trials/*")
+    artefact.clear(folder, "tune")
+
+
+def remember(job: Job) -> None:
     """Writes the settings of a search, or checks those that are there.
 
     Args:
         job: The search.
-        restart: Whether to remove what an earlier search left in `out`.
 
     Raises:
         ValueError: If `out` holds another search, or anything else.
     """
     path = job.folder / SETTINGS
-    # Nothing is removed in a folder that is not ours.
     artefact.check_out(job.folder, "tune")
-    if restart and path.is_file():
-        forget_runs(job.folder, "best")
-        artefact.clear_inside(job.folder, "trials/*")
-        artefact.clear(job.folder, "tune")
-        stopping.note_new_beginning()
     described = _described(job)
     if not path.is_file():
         artefact.claim(job.folder, "tune", [SETTINGS, BEST])

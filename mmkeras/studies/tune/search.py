@@ -1,11 +1,20 @@
 """The search: trials, the best recipe, one evaluation on the test split."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from mmkeras import artefact
 from mmkeras.runs import evaluate_run, say_dropped, set_up_run, train_run
-from mmkeras.studies.tune.job import BEST, SETTINGS, Job, is_finished, remember
+from mmkeras.studies.anew import study
+from mmkeras.studies.tune.job import (
+    BEST,
+    SETTINGS,
+    Job,
+    forget,
+    is_finished,
+    remember,
+)
 from mmkeras.studies.tune.recipe_toml import to_toml
 from mmkeras.studies.tune.report import PAGE, TABLE, write_report
 from mmkeras.studies.tune.space import Space
@@ -41,7 +50,8 @@ def tune(
     Args:
         job: The search.
         workers: Processes that train trials on this machine.
-        restart: Whether to remove an earlier search in `job.out`.
+        restart: Whether to search anew. An earlier search in `job.out` stays
+            until the new one is whole, beside it in `.anew`.
         verbose: As in `model.fit`, for the training of the best recipe.
 
     Returns:
@@ -64,11 +74,24 @@ def tune(
         return None
     with artefact.open_out(job.folder, "tune", [job.data]):
         check(job)
-        remember(job, restart)
-        return _tuned(job, workers, verbose)
+        return study(
+            job.folder,
+            "tune",
+            lambda folder: _tuned(
+                dataclasses.replace(job, out=str(folder)), workers, verbose
+            ),
+            forget,
+            restart,
+        )
 
 
 def _tuned(job: Job, workers: int, verbose: int) -> dict[str, Any]:
+    with artefact.open_out(job.folder, "tune", [job.data]):
+        remember(job)
+        return _searched(job, workers, verbose)
+
+
+def _searched(job: Job, workers: int, verbose: int) -> dict[str, Any]:
     """Searches, in a folder that nobody else writes."""
     if workers > 1 and not is_distributed():
         # The workers run that module, which must not be here before.
