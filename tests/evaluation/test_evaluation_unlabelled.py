@@ -105,6 +105,13 @@ def test_an_answer_is_written_as_a_manifest_holds_it(kind):
         # They are read with a picture; see test_data_boxes.py.
         assert rows[0]["y"].count(":") == rows[0]["y"].count(",") / 3
         return
+    if kind == "tags":
+        # Read with their text, which alone knows characters: in tokens here.
+        spans = json.loads(rows[1]["y/label"])
+        ends = [(span["first_token"], span["last_token"]) for span in spans]
+        tagged = {t for first, last in ends for t in range(first, last + 1)}
+        assert tagged == {*np.flatnonzero(labels[1])}
+        return
     if kind == "mask":
         # A cell has no room for one: it tells how much is of each class.
         shares = json.loads(rows[0]["y"])
