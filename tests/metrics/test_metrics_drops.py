@@ -36,6 +36,9 @@ def pair(kind, count=300, seed=0):
         labels, before, _ = problem(kind, 30, seed)
         after = before + rng.gumbel(size=before.shape)
         return labels, weight[:30], before, after
+    if kind == "tags":
+        labels, before, weight = problem(kind, 40, seed)
+        return labels, weight, before, before + rng.random(before.shape)
     if kind == "boxes":
         labels, before, _ = boxes(40, rng)
         after = before + rng.uniform(-0.1, 0.1, before.shape)
