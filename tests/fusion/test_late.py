@@ -36,10 +36,13 @@ def product(layer, z, weights, activate):
         # The product of normal densities is one around this mean.
         logs = [np.asarray(p) for p in layer.precisions.values()]
         return average(layer, z, weights * np.exp(logs)[:, None], activate)
+    prior = np.asarray(layer.prior_logits)
     answers = np.prod(activate(z) ** weights, axis=0)
     rest = np.prod((1 - activate(z)) ** weights, axis=0)
     if layer.activation == "softmax":
+        answers = answers * np.exp(prior)
         return answers / answers.sum(-1, keepdims=True)
+    answers, rest = answers * activate(prior), rest * (1 - activate(prior))
     return answers / (answers + rest)
 
 
@@ -142,3 +145,42 @@ def test_wrong_arguments_are_named():
         Average(3, "relu")
     with pytest.raises(TypeError, match="units"):
         Average()
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_who_knows_nothing_answers_with_the_prior_alone_or_together(activation):
+    """Noise, and an answer that is yes in nine of ten: so it is of each."""
+    draw = np.random.default_rng(0)
+    inputs = {n: keras.Input((4,), name=n) for n in ("a", "b", "there")}
+    layer = ProductOfExperts(2 if activation == "softmax" else 1, activation)
+    tower = {
+        n: {
+            "vector": inputs[n],
+            "tokens": keras.layers.Reshape((1, 4))(inputs[n]),
+            "mask": keras.ops.ones_like(inputs[n][:, :1]),
+        }
+        for n in ("a", "b")
+    }
+    output = layer(
+        tower,
+        present={"b": inputs["there"][:, :1]},
+    )
+    model = keras.Model(inputs, output)
+    x = {n: draw.normal(size=(2000, 4)).astype("float32") for n in ("a", "b")}
+    x["there"] = np.ones((2000, 4), "float32")
+    yes = (np.arange(2000) % 10 > 0).astype("int32")
+    loss = {"softmax": "sparse_categorical_crossentropy"}
+    model.compile(
+        keras.optimizers.Adam(0.05), loss.get(activation, "binary_crossentropy")
+    )
+    model.fit(x, yes, epochs=15, batch_size=200, verbose=0)
+    for there in (1.0, 0.0):
+        x["there"][:] = there
+        answers = model.predict(x, verbose=0)[:, -1]
+        assert answers.mean() == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_product_of_an_earlier_version_has_no_prior_of_its_own():
+    config = ProductOfExperts(3).get_config()
+    assert config.pop("prior") is True
+    assert ProductOfExperts.from_config(config).prior is False
