@@ -107,7 +107,8 @@ def export(
         with artefact.writing(out, "the bundle"):
             choice = choose(convert_model(job))
             card = verify(choice)
-        report(card_table(card))
+        for line in card_table(card).split("\n"):
+            report(line)
         _write(data, choice, card, out)
     return card
 

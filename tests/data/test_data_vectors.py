@@ -13,6 +13,7 @@ from mmkeras.data import (
     merge_sums,
     prepare,
 )
+from mmkeras.kinds import Vector
 from mmkeras.spec import DataSpec, Learned
 
 NAN = np.nan
@@ -239,3 +240,12 @@ def test_the_device_bounds_numbers_as_prepare_does(outliers, tmp_path):
 def test_wrong_bounds_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         make_spec(**changes)
+
+
+def test_the_example_of_a_row_has_a_cell_for_each_column():
+    """The command that an export prints is read by the runner as it stands."""
+    names = tuple(f"v{i}" for i in range(73))
+    wide = Vector(kind="vector", columns=names)
+    assert wide.example == ",".join(str(i) for i in range(1, 74))
+    mixed = Vector(kind="vector", columns=("a",), categorical=("b", "c"))
+    assert mixed.example == "1,CATEGORY,CATEGORY"

@@ -299,5 +299,6 @@ def toy_export() -> SimpleNamespace:
             max_drop=0.05, report=lines.append,
         )  # fmt: skip
     return SimpleNamespace(
-        **vars(toy), bundle=out, card=card, report="\n".join(lines), kept=kept
-    )
+        **vars(toy), bundle=out, card=card, report="\n".join(lines), kept=kept,
+        lines=lines,
+    )  # fmt: skip

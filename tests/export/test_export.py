@@ -92,6 +92,8 @@ def test_the_card_says_which_recipe_and_why(done):
     layers = done.card.layers
     assert layers["wide"].own_db > 20 and "digit" in layers
     assert "recipe int8-heavy, shipped: " in done.report
+    # A terminal shows the end of a line in the middle of one by its name.
+    assert not any("\n" in line for line in done.lines)
     assert {"CONV_2D", "WHILE"} <= set(done.card.operators)
 
 

@@ -51,7 +51,6 @@ class Vector(Modality):
     size: Annotated[int, Field(gt=0, le=100_000)] | None = None
     outliers: Literal["keep", "clip", "mask"] = "keep"
     outlier_quantiles: Quantiles = (0.001, 0.999)
-    example: ClassVar[str] = "1,2,3"
     device_keys: ClassVar[tuple[str, ...]] = (
         "columns",
         "categorical",
@@ -108,6 +107,13 @@ class Vector(Modality):
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample: (size,), numbers before categories."""
         return (self.size or len(self.columns) + len(self.categorical),)
+
+    @property
+    def example(self) -> str:
+        """A row for the runner: as many numbers, and categories, as it has."""
+        numbers = self.shape[0] - len(self.categorical)
+        row = [str(number + 1) for number in range(numbers)]
+        return ",".join([*row, *["CATEGORY"] * len(self.categorical)])
 
     @property
     def manifest_columns(self) -> tuple[str, ...]:

@@ -104,7 +104,8 @@ def shrink_run(
             open_data(manifest, data_folder), folder, budget, target,
             epochs,
         )  # fmt: skip
-        report(f"searching on the validation split\n{budgets.HEADER}")
+        report("searching on the validation split")
+        report(budgets.HEADER)
         found = budgets.search(
             search.save(search.teacher, "as trained"),
             search.prune,
