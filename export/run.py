@@ -5,9 +5,10 @@
     python run.py --microphone --camera
 
 Each modality of the bundle is an option; one that is left out is absent. The
-answer is JSON on standard output. An input that is not what the model was
-trained on (size, rate, channels) is refused: nothing is resized, resampled or
-mixed here; each `input_<kind>.py` says what it reads, and how. The last
+answer is JSON on standard output. A picture of another size is fitted by the
+rule that the data were prepared by, where Pillow is there; what else is not
+as the model was trained on it (rate, channels) is refused; each
+`input_<kind>.py` says what it reads, and how. The last
 command, and its siblings in `live.py`, answer until they are stopped.
 
 As a module: `Runner("bundle").predict({"image": array})`.

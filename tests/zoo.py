@@ -327,5 +327,5 @@ PAIRS = [
     )
 ]
 FUSIONS |= OPTIONS
-# Clauses and formats that a part cannot keep, and why: the README's table.
+# Clauses and formats that a part cannot keep, and why; see docs/limits.md.
 EXCEPTIONS: dict[str, dict[str, str]] = {}  # none today
