@@ -234,7 +234,9 @@ def stages(folder: Path) -> list[Stage]:
         ),
         Stage(
             "bundle",
-            ["export", "run", "--quantize", "int8", "--max-drop", "1"],
+            # Of several recipes the faster one on this machine would be
+            # shipped, and which that is, its load decides.
+            ["export", "run", "--quantize", "int8-heavy", "--max-drop", "1"],
             answers,
         ),
     ]
