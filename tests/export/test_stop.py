@@ -57,3 +57,21 @@ def test_a_stopped_export_leaves_nothing(tmp_path, sent, code):
         time.sleep(0.05)
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+WHERE = """
+import io, json, sys, tempfile
+from mmkeras.export.worker import child
+child.answer_request = lambda *asked: print(tempfile.gettempdir())
+asked = [f"{sys.argv[1]}/request.json", f"{sys.argv[1]}/result.json"]
+sys.stdin = io.StringIO(json.dumps(asked) + chr(10))
+child.main()
+"""
+
+
+def test_what_a_converter_leaves_lies_where_the_parent_clears_up(tmp_path):
+    """Ended by a signal, it clears up nothing itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", WHERE, tmp_path], capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[0] == str(tmp_path), done.stderr

@@ -9,6 +9,7 @@ import than most requests take to answer.
 import gc
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 from mmkeras.escaping import say
@@ -32,7 +33,10 @@ def main(debug: str = "") -> int:
         debug: Anything, to show the traceback of a refusal.
     """
     for line in sys.stdin:
-        answer_request(*json.loads(line), debug)
+        request, result = json.loads(line)
+        # In the parent's folder: it clears up where this process is ended.
+        tempfile.tempdir = str(Path(request).parent)
+        answer_request(request, result, debug)
         # What a model needed is not kept for the next request.
         gc.collect()
         say(ANSWERED)
