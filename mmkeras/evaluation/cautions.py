@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmkeras.evaluation.predict import figures_of
 from mmkeras.metrics import FEW_GROUPS, describe, measure
 
 SHOWN = 5  # Names of classes in a sentence.
@@ -49,7 +50,7 @@ def cautions(
                 )
         if validation and entry["count"]:
             found = measure(
-                _validated(target, name, validation, validation_groups),
+                figures_of(name, target, validation, validation_groups),
                 result["resamples"],
                 result["seed"],
             )
@@ -77,11 +78,6 @@ def _of_groups(result: Mapping) -> list[str]:
         "there are: intervals are wide for it, or left out, and still only a "
         "hint"
     ]
-
-
-def _validated(target, name, validation, groups):
-    outputs, labels, weights = (part[name] for part in validation)
-    return target.figures(labels, outputs, weights).grouped(groups, weights)
 
 
 def _too_good(name, target, found: Mapping, here: Mapping) -> list[str]:

@@ -9,7 +9,12 @@ import numpy as np
 
 from mmkeras import artefact
 from mmkeras.evaluation.modality_subsets import subsets, without
-from mmkeras.evaluation.predict import Predicted, batches, predict
+from mmkeras.evaluation.predict import (
+    Predicted,
+    batches,
+    figures_of,
+    predict,
+)
 from mmkeras.evaluation.worst_samples import worst_samples
 from mmkeras.metrics import (
     Decisions,
@@ -198,10 +203,7 @@ def class_rows(names: Sequence[str], seen: Decisions) -> list[dict[str, Any]]:
 
 
 def _score(name, target, resamples, seed, groups, found):
-    outputs, labels, weights = (part[name] for part in found)
-    figures = target.figures(labels, outputs, weights)
-    figures = figures.grouped(groups, weights)
-    return measure(figures, resamples, seed)
+    return measure(figures_of(name, target, found, groups), resamples, seed)
 
 
 def _constant(name, target, everything, known, train_samples):

@@ -1,11 +1,12 @@
 """Predictions and labels of a whole data set, sample by sample in order."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mmkeras.introspection import finishers
+from mmkeras.metrics import Figures
 
 # What all outputs of a model may take together.
 MAX_HELD_BYTES = 8 * 2**30
@@ -96,3 +97,21 @@ def predict(model: Any, dataset: Any) -> Predicted:
 
 def _arrays(values: Mapping[str, Any]) -> Arrays:
     return {name: np.asarray(values[name]) for name in sorted(values)}
+
+
+def figures_of(
+    name: str,
+    target: Any,
+    predicted: Predicted,
+    groups: Sequence[str] | None = None,
+) -> Figures:
+    """Returns the figures of one target of a pass over a split.
+
+    Args:
+        name: The target's name.
+        target: The target.
+        predicted: What `predict` returned.
+        groups: Of the samples; see `Figures.grouped`.
+    """
+    outputs, labels, weights = (part[name] for part in predicted)
+    return target.figures(labels, outputs, weights).grouped(groups, weights)

@@ -98,7 +98,9 @@ def compare(
         return study(
             out,
             "comparison",
-            lambda folder: _compared(folder, data, source, plan, verbose),
+            lambda folder: _compared(
+                folder, data, source, built, plan, verbose
+            ),
             lambda folder: forget_runs(folder, RUNS),
             restart,
         )
@@ -108,13 +110,13 @@ def _compared(
     out: Path,
     data: Data,
     source: Mapping[str, Any],
+    built: Recipe,
     plan: Plan,
     verbose: int,
 ) -> dict[str, Any]:
     """Trains what is missing in a folder, and writes the comparison."""
     with artefact.open_out(out, "comparison", [data.folder]):
-        built, seed = read_recipe(source, data.spec), plan.seeds[0]
-        runs = list(_runs(plan, out))
+        seed, runs = plan.seeds[0], list(_runs(plan, out))
         _check_runs(data, built, plan, runs)
         results = []
         for place, run in enumerate(runs, 1):
